@@ -1,0 +1,1 @@
+"""What we declare: data files and the schemas they must meet."""
