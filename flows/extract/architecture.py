@@ -1,0 +1,43 @@
+"""What a configuration says about a model: the value that every dialect is reduced to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+GROUP_KINDS = ("full", "sliding", "chunked", "latent", "recurrent", "cross", "none", "unknown")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Like layers that keep the same cache: one row of `attention_groups`.
+
+    `elements_per_token` and `state_bytes` are sums over the group's layers; null means unknown.
+    A layer that keeps no cache of its own (shared caches, feed-forward blocks, encoders) is kind `none`.
+    """
+
+    kind: str
+    layers: int
+    kv_heads: int | None = None
+    key_dim: int | None = None
+    value_dim: int | None = None
+    window_tokens: int | None = None
+    elements_per_token: float | None = None
+    state_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A configuration, read. Counts are logical parameters; null means that the dialect does not tell."""
+
+    model_type: str
+    name: str | None  # the class in `architectures`
+    kind: str  # estimator.schema.KINDS
+    is_verified: bool  # the dialect has its own row and its count was checked against an oracle
+    parameters: int | None  # all of it: with towers and multi-token-prediction blocks, tied tensors once
+    active_parameters: int | None
+    mtp_parameters: int | None  # stored but not resident
+    columns: Mapping[str, int | float | None]  # columns of estimator.schema.SHAPES that the configuration decides
+    dimensions: Mapping[str, int | float | bool | None]  # head_dim, tied, n_moe_layers, … for the per-tensor rules
+    groups: tuple[Group, ...]
+    notes: tuple[str, ...] = field(default=())  # defaults used, keys that contradict each other, what is unknown
