@@ -1,0 +1,62 @@
+"""The catalogs as the estimator and the database see them: the same rows with small integer keys.
+
+The widest table of a night has hundreds of millions of rows, so its keys are positions in these frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+
+import catalogs
+import estimator
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """Catalog frames of one run, each with its `*_ix` key."""
+
+    gpus: pl.DataFrame
+    precisions: pl.DataFrame
+    workloads: pl.DataFrame
+    kv_precisions: pl.DataFrame
+    engines: pl.DataFrame
+    prices: pl.DataFrame
+    residencies: pl.DataFrame
+    memory_tiers: pl.DataFrame
+
+
+@lru_cache(maxsize=2)
+def load(folder: Path | None) -> Dimensions:
+    """Read and number the catalogs; `folder` is the what-if directory. Errors: catalogs.CatalogError."""
+    gpus = catalogs.gpus(folder)
+    tiers = pl.DataFrame({"memory_tier": estimator.MEMORY_TIERS}).with_row_index("memory_tier_ix")
+    tiers = tiers.with_columns(pl.col("memory_tier_ix").cast(pl.UInt8))
+    workloads = _numbered(catalogs.workloads(folder), "workload_ix", pl.UInt8)
+    residencies = estimator.residencies(workloads)
+    return Dimensions(
+        # Devices of one memory tier are neighbours: the estimator decides tier by tier and keeps this order.
+        gpus=_numbered(
+            gpus.join(tiers, on="memory_tier", how="left", validate="m:1", maintain_order="left").sort(
+                "memory_tier_ix", "gpu_id"
+            ),
+            "gpu_ix",
+            pl.UInt16,
+        ),
+        precisions=_numbered(catalogs.precisions(folder), "precision_ix", pl.UInt16),
+        workloads=workloads.join(
+            residencies, on=estimator.RESIDENCY_KEYS, how="left", nulls_equal=True, maintain_order="left"
+        ),
+        kv_precisions=catalogs.kv_precisions(folder),
+        engines=catalogs.engines(folder).join(tiers, on="memory_tier", how="left", maintain_order="left"),
+        prices=catalogs.prices(folder),
+        residencies=residencies,
+        memory_tiers=tiers,
+    )
+
+
+def _numbered(frame: pl.DataFrame, key: str, dtype: type[pl.DataType]) -> pl.DataFrame:
+    return frame.with_row_index(key).with_columns(pl.col(key).cast(dtype))
