@@ -1,2 +1,254 @@
+"""The `hubfit` command: parse, call one function, print one result. Results on stdout, everything else on stderr.
+
+Exit status: 0 published; 1 publication blocked by a check; 2 usage, catalog, input-file or data-folder error;
+3 the Hub could not be reached at all; 130 interrupted. In every case but 0 the previous night stays.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows import terminal
+
+BLOCKED, USAGE, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Which models of the Hugging Face Hub run on which hardware, at which precision, context and price.",
+)
+
+
+class SourceName(StrEnum):
+    hub = "hub"
+    snapshot = "snapshot"
+
+
+class Format(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+class Train(StrEnum):
+    full = "full"
+    lora = "lora"
+    qlora = "qlora"
+
+
+SourceOption = Annotated[SourceName, typer.Option("--source", help="Live Hub or the embedded snapshot.")]
+ListsOption = Annotated[
+    list[str] | None, typer.Option("--list", help="Name of a list in catalogs/lists, or a file. Repeatable.")
+]
+ModelsOption = Annotated[list[str] | None, typer.Option("--model", help="A model id. Repeatable.")]
+CatalogsOption = Annotated[
+    Path | None, typer.Option("--catalogs", help="Folder with gpus.csv, prices.csv, … that replace ours (what-if).")
+]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", envvar="HUBFIT_DATA", help="Where nights are kept; default ./data.")
+]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Start anew even if an unfinished run could be resumed.")]
+
+
+@app.command()
+def run(
+    source: SourceOption = SourceName.hub,
+    lists: ListsOption = None,
+    model: ModelsOption = None,
+    catalogs: CatalogsOption = None,
+    data: DataOption = None,
+    fresh: FreshOption = False,
+) -> None:
+    """One night in this process, without a Prefect API.
+
+    hubfit run --source snapshot
+
+    hubfit run --model Qwen/Qwen3-0.6B --model openai/gpt-oss-20b
+    """
+    from flows import night, pipeline
+    from flows.settings import Settings
+
+    settings = Settings.from_environment(data=data)
+    with night.exclusive(settings.data):
+        this = pipeline.begin(settings, source, lists or [], model or [], catalogs, fresh=fresh)
+        terminal.note(f"run {this.run_id}: {len(this.entries)} listed models from {source.value}")
+        published = pipeline.run(this, pipeline.open_source(source, settings))
+    print(published / "report" / "index.html")
+
+
+@app.command()
+def nightly(
+    source: SourceOption = SourceName.hub,
+    lists: ListsOption = None,
+    model: ModelsOption = None,
+    catalogs: CatalogsOption = None,
+    data: DataOption = None,
+    fresh: FreshOption = False,
+) -> None:
+    """One night through Prefect: crawl, extract, estimate, build, check, report, publish.
+
+    hubfit nightly --list default
+
+    HF_TOKEN=… hubfit nightly --list my-models.txt --catalogs our-inventory/
+    """
+    from flows import night, pipeline, prefect_home
+    from flows.settings import Settings
+
+    settings = Settings.from_environment(data=data)
+    with night.exclusive(settings.data):
+        # Inputs are checked before Prefect is started: a typo must not cost its start.
+        pipeline.check_inputs(lists or [], model or [], catalogs)
+    prefect_home.embed(settings.data)
+    terminal.note("starting Prefect …")
+    from flows.nightly import nightly as flow
+
+    published = flow(
+        source=source.value,
+        lists=lists or [],
+        models=model or [],
+        catalogs=str(catalogs) if catalogs else None,
+        data=str(settings.data),
+        fresh=fresh,
+    )
+    print(Path(published) / "report" / "index.html")
+
+
+@app.command()
+def serve(
+    cron: Annotated[str | None, typer.Option(help='When, in UTC; default "0 3 * * *".')] = None,
+    every: Annotated[int | None, typer.Option(help="Instead of --cron: every so many seconds.", min=1)] = None,
+    source: SourceOption = SourceName.hub,
+    lists: ListsOption = None,
+    model: ModelsOption = None,
+    catalogs: CatalogsOption = None,
+    data: DataOption = None,
+) -> None:
+    """Keep the nightly flow scheduled; starts a Prefect server on loopback unless PREFECT_API_URL is set.
+
+    hubfit serve --cron "0 3 * * *"
+    """
+    from flows import pipeline, prefect_home
+    from flows.settings import Settings
+
+    if cron and every:
+        raise typer.BadParameter("give either --cron or --every")
+    settings = Settings.from_environment(data=data)
+    pipeline.check_inputs(lists or [], model or [], catalogs)
+    prefect_home.embed(settings.data)
+    from flows.serve import serve as serve_forever
+
+    serve_forever(
+        settings.data,
+        cron=None if every else cron or "0 3 * * *",
+        every_seconds=every,
+        parameters={
+            "source": source.value,
+            "lists": lists or [],
+            "models": model or [],
+            "catalogs": str(catalogs.resolve()) if catalogs else None,
+            "data": str(settings.data),
+        },
+    )
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN).")],
+    format: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.table,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")] = None,
+    data: DataOption = None,
+) -> None:
+    """Read-only SQL on the latest published night.
+
+    hubfit sql "FROM fit WHERE gpu = 'nvidia-rtx-4090-24gb' AND verdict = 'fits' LIMIT 5"
+
+    hubfit sql --format csv "SELECT model_id, parameters FROM models ORDER BY parameters DESC"
+    """
+    from flows import publication, sql_shell
+    from flows.settings import Settings
+
+    settings = Settings.from_environment(data=data)
+    sql_shell.answer(publication.latest_database(settings.data), query, format.value, output)
+
+
+@app.command()
+def check(
+    model_id: Annotated[str, typer.Argument(help="owner/name")],
+    gpu: Annotated[list[str] | None, typer.Option("--gpu", help="Only this gpu_id. Repeatable.")] = None,
+    precision: Annotated[list[str] | None, typer.Option("--precision", help="Only this one. Repeatable.")] = None,
+    context: Annotated[int | None, typer.Option(help="Context in tokens.", min=1)] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Concurrent sequences.", min=1)] = None,
+    train: Annotated[Train | None, typer.Option(help="Training instead of inference.")] = None,
+    source: SourceOption = SourceName.hub,
+    catalogs: CatalogsOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """One model, at once: its size at each precision, what it fits on, with how much context.
+
+    hubfit check Qwen/Qwen3-0.6B --source snapshot
+
+    hubfit check openai/gpt-oss-20b --gpu nvidia-rtx-4090-24gb --context 32768 --concurrency 4
+    """
+    from flows import check as checking
+    from flows.settings import Settings
+
+    checking.check(
+        model_id,
+        Settings.from_environment(),
+        source=source.value,
+        catalogs_folder=catalogs,
+        gpus=gpu or [],
+        precisions=precision or [],
+        context_tokens=context,
+        concurrent_sequences=concurrency,
+        train=train.value if train else None,
+        as_json=json,
+    )
+
+
 def main() -> None:
-    raise SystemExit("not built yet")
+    """Run the command and turn every expected failure into one message and the exit status of the contract."""
+    terminal.log_to_stderr()
+    os.environ.setdefault("POLARS_MAX_THREADS", str(os.cpu_count() or 2))
+    sys.exit(_guarded(lambda: app(standalone_mode=False)))
+
+
+def _guarded(command: Callable[[], object]) -> int:
+    import click
+
+    from catalogs import CatalogError
+    from flows.failures import HubUnavailable
+    from flows.night import Refused
+    from flows.publication import NothingPublished
+    from flows.warehouse import PublishBlocked
+
+    try:
+        status = command()
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return error.exit_code
+    except PublishBlocked as error:
+        terminal.error(str(error))
+        return BLOCKED
+    except HubUnavailable as error:
+        terminal.error(f"{error}; the previous night stays")
+        return UNREACHABLE
+    except (CatalogError, Refused, NothingPublished) as error:
+        terminal.error(str(error))
+        return USAGE
+    except OSError as error:
+        terminal.error(f"data folder: {error}; the previous night stays")
+        return USAGE
+    except (KeyboardInterrupt, click.Abort, typer.Abort):
+        terminal.error("interrupted; the previous night stays, the same command resumes this run")
+        return INTERRUPTED
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,90 @@
+"""The nightly Prefect flow: the stages as tasks with a retry policy, and nothing else.
+
+One task per shard: Prefect costs 10-20 ms a task, so never one per model. The files are the cache, so a task
+that is tried again, or a run that is resumed, repeats nothing that is whole.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow, get_run_logger, task, unmapped
+from prefect.artifacts import create_link_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows import finish, night, pipeline, stages
+from flows.failures import HubUnavailable
+from flows.night import Night
+from flows.settings import Settings
+
+
+@task(
+    name="fetch",
+    retries=3,
+    retry_delay_seconds=[60, 300, 900],
+    retry_condition_fn=lambda task, run, state: _is_hub_unavailable(state),
+    cache_policy=NO_CACHE,
+    task_run_name="fetch-{shard}",
+)
+def fetch(this: Night, shard: int) -> int:
+    """Crawl one shard; only an unavailable Hub is worth another try, a model's failure is a row."""
+    stages.fetch(this, shard, pipeline.open_source(this.source, Settings.from_environment()))
+    return shard
+
+
+@task(name="extract", cache_policy=NO_CACHE, task_run_name="extract-{shard}")
+def extract(this: Night, shard: int) -> int:
+    stages.extract(this, shard)
+    return shard
+
+
+@task(name="shapes", cache_policy=NO_CACHE)
+def shapes(this: Night) -> int:
+    return stages.shapes(this)
+
+
+@task(name="estimate", cache_policy=NO_CACHE, task_run_name="estimate-{shard}")
+def estimate(this: Night, shard: int) -> int:
+    stages.estimate(this, shard)
+    return shard
+
+
+@task(name="publish", cache_policy=NO_CACHE)
+def publish(this: Night) -> Path:
+    return finish.finish(this)
+
+
+@flow(name="nightly", task_runner=ThreadPoolTaskRunner(max_workers=2), validate_parameters=True)
+def nightly(
+    source: str = "hub",
+    lists: list[str] | None = None,
+    models: list[str] | None = None,
+    catalogs: str | None = None,
+    data: str | None = None,
+    fresh: bool = False,
+) -> str:
+    """One night: crawl, extract, estimate, build, check, report, publish. Returns the published folder."""
+    logger = get_run_logger()
+    settings = Settings.from_environment(data=Path(data) if data else None)
+    with night.exclusive(settings.data):
+        this = pipeline.begin(
+            settings, source, lists or [], models or [], Path(catalogs) if catalogs else None, fresh=fresh
+        )
+        logger.info("run %s: %d listed models from %s", this.run_id, len(this.entries), source)
+        crawled = fetch.map(unmapped(this), list(range(this.shards)))
+        extract.map(unmapped(this), crawled).result()
+        shards = shapes(this)
+        estimate.map(unmapped(this), list(range(shards))).result()
+        published = publish(this)
+    create_link_artifact(
+        key="report", link=(published / "report" / "index.html").as_uri(), description=f"Report of {this.run_id}"
+    )
+    return str(published)
+
+
+def _is_hub_unavailable(state: object) -> bool:
+    result = getattr(state, "data", None)
+    return isinstance(getattr(result, "exception", result), HubUnavailable) or "HubUnavailable" in str(
+        getattr(state, "message", "")
+    )

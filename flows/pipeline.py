@@ -1,0 +1,66 @@
+"""A whole night in one process, without a Prefect API: the same stages in a plain loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import catalogs
+from flows import finish, night, snapshot, stages, terminal
+from flows.night import Night
+from flows.raw import Source
+from flows.settings import Settings
+
+SOURCES = ("hub", "snapshot")
+
+
+def open_source(name: str, settings: Settings) -> Source:
+    """The function that answers for model ids; the live client is imported only when it is asked for."""
+    if name == "snapshot":
+        return snapshot.snapshot_source()
+    if name == "hub":
+        from flows.hub import hub_source
+
+        return hub_source(settings)
+    raise ValueError(f"unknown source {name!r}: one of {', '.join(SOURCES)}")
+
+
+def listed(lists: Sequence[str], models: Sequence[str]) -> list[tuple[str, str | None]]:
+    """The ids of a night with the reason why one is rejected. Errors: catalogs.CatalogError."""
+    found = catalogs.model_ids(*(lists or () if models else lists or ("default",)), extra=models)
+    return [(model_id, None) for model_id in found.ids] + [(bad.text, bad.reason) for bad in found.rejected]
+
+
+def begin(
+    settings: Settings,
+    source: str,
+    lists: Sequence[str],
+    models: Sequence[str],
+    catalogs_folder: Path | None,
+    *,
+    fresh: bool,
+) -> Night:
+    """Check every input before anything is fetched, then start or resume the run."""
+    catalogs.validate(catalogs_folder)
+    entries = listed(lists, models)
+    return night.start(settings.data, source, entries, catalogs_folder, fresh=fresh)
+
+
+def run(this: Night, source: Source) -> Path:
+    """Every stage in order; returns the published folder. What is already done is not done again."""
+    with terminal.stage("crawl", len(this.entries)) as step:
+        for shard in range(this.shards):
+            stages.fetch(this, shard, source, step)
+    with terminal.stage("extract", this.shards) as step:
+        for shard in range(this.shards):
+            stages.extract(this, shard)
+            step()
+    shards = stages.shapes(this)
+    with terminal.stage("estimate", shards) as step:
+        for shard in range(shards):
+            stages.estimate(this, shard)
+            step()
+    with terminal.stage("publish", 1) as step:
+        published = finish.finish(this)
+        step()
+    return published

@@ -1,0 +1,189 @@
+"""The published DuckDB file: built from the lake's parts, commented, and checked. The only module with DDL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from flows import dimensions, lake
+from flows.night import Night
+
+MEMORY_LIMIT = "1GB"
+
+# Grain: run. The only table with history: one row for every night that reached the build.
+RUNS = pl.Schema(
+    {
+        "run_id": pl.String,
+        "started_at": pl.Datetime("us", "UTC"),
+        "finished_at": pl.Datetime("us", "UTC"),
+        "source": pl.String,
+        "code_version": pl.String,
+        "catalog_digest": pl.String,
+        "models_listed": pl.Int64,
+        "models_read": pl.Int64,
+        "models_failed": pl.Int64,
+        "shapes": pl.Int64,
+        "fit_rows": pl.Int64,
+        "outcome": pl.String,  # published | blocked
+    }
+)
+
+# Database table <- lake table. Internal tables have integer keys and are joined back by the views.
+FROM_LAKE = {
+    "models": "models",
+    "attention_groups": "attention_groups",
+    "artifacts": "artifacts",
+    "model_errors": "model_errors",
+    "internal.shapes": "shapes",
+    "internal.weight_plans": "weight_plans",
+    "internal.cache_plans": "cache_plans",
+    "internal.overhead_plans": "overhead_plans",
+    "internal.fit": "fit",
+}
+FROM_CATALOGS = ("gpus", "precisions", "prices", "workloads")
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A check that returned rows: its name and up to three of them, as text."""
+
+    check: str
+    rows: tuple[str, ...]
+
+
+class PublishBlocked(RuntimeError):
+    """A check failed: the night is not published and the previous one stays."""
+
+    def __init__(self, violations: list[Violation]) -> None:
+        self.violations = violations
+        lines = [f"  {v.check}: {'; '.join(v.rows)}" for v in violations]
+        super().__init__("publication blocked, the previous night stays:\n" + "\n".join(lines))
+
+
+def connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a published file for reading: no writes, no other files, no extensions."""
+    connection = duckdb.connect(str(path), read_only=True)
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def build(night: Night, file: Path) -> None:
+    """Build the night's database at `file` from its parts, and record the run. No row is computed here."""
+    _write_catalogs(night)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("CREATE SCHEMA internal")
+        for table, source in FROM_LAKE.items():
+            _create_table(connection, table, night.parts(source))
+        for name in (*FROM_CATALOGS, "internal.capacities", "internal.memory_tiers"):
+            _create_table(connection, name, night.parts(_catalog_table(name)))
+        _record_run(connection, night)
+        for script in ("views.sql", "comments.sql"):
+            connection.execute(_sql(script))
+        connection.execute("ANALYZE")
+
+
+def check(file: Path, previous: Path | None) -> list[Violation]:
+    """Run every named query of checks.sql; a returned row is a violation. `previous` is last night's file."""
+    violations = []
+    with duckdb.connect(str(file), read_only=True) as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        if previous is not None:
+            connection.execute(f"ATTACH '{_quoted(previous)}' AS previous (READ_ONLY)")
+        for name, query in named_queries(_sql("checks.sql")):
+            if "previous." in query and previous is None:
+                continue
+            rows = connection.execute(query).fetchmany(3)
+            if rows:
+                violations.append(Violation(name, tuple(str(row) for row in rows)))
+    return violations
+
+
+def named_queries(script: str) -> Iterator[tuple[str, str]]:
+    """Split a script at its `-- name: …` lines into (name, query)."""
+    for block in re.split(r"^-- name: ", script, flags=re.MULTILINE)[1:]:
+        name, query = block.split("\n", 1)
+        yield name.strip(), query.strip()
+
+
+def record_outcome(night: Night, outcome: str) -> None:
+    """Correct what the lake remembers of a run whose publication was blocked."""
+    [part] = night.parts("runs")
+    lake.write(pl.read_parquet(part).with_columns(outcome=pl.lit(outcome)), part, RUNS)
+
+
+def _create_table(connection: duckdb.DuckDBPyConnection, table: str, files: list[Path]) -> None:
+    if not files:
+        raise FileNotFoundError(f"the lake has no parts for {table}")
+    listed = ", ".join(f"'{_quoted(file)}'" for file in files)
+    # Types come from the Parquet, hence from the one pl.Schema; hive partitioning would add a `run` column.
+    connection.execute(f"CREATE TABLE {table} AS FROM read_parquet([{listed}], hive_partitioning = false)")
+
+
+def _write_catalogs(night: Night) -> None:
+    """Keep the catalogs as this run used them beside its other parts."""
+    dims = dimensions.load(night.catalogs_folder)
+    frames = {
+        "gpus": dims.gpus,
+        "precisions": dims.precisions,
+        "prices": dims.prices,
+        "workloads": dims.workloads,
+        "internal.capacities": dims.capacities,
+        "internal.memory_tiers": dims.memory_tiers,
+    }
+    for name, frame in frames.items():
+        lake.write(frame, night.part(_catalog_table(name), 0))
+
+
+def _record_run(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
+    counted = connection.execute(
+        """
+        SELECT (SELECT count(*) FROM models), (SELECT count(*) FROM model_errors),
+               (SELECT count(*) FROM internal.shapes),
+               (SELECT count(*) FROM models) * (SELECT count(*) FROM precisions)
+                   * (SELECT count(*) FROM workloads) * (SELECT count(*) FROM gpus)
+        """
+    ).fetchone()
+    assert counted is not None
+    read, failed, shapes, fit_rows = counted
+    row = {
+        "run_id": night.run_id,
+        "started_at": night.started_at,
+        "finished_at": datetime.now(UTC),
+        "source": night.source,
+        "code_version": night.code_version,
+        "catalog_digest": night.catalog_digest,
+        "models_listed": len(night.entries),
+        "models_read": read,
+        "models_failed": failed,
+        "shapes": shapes,
+        "fit_rows": fit_rows,
+        "outcome": "published",
+    }
+    lake.write(pl.DataFrame([row], schema=RUNS), night.part("runs", 0), RUNS)
+    history = night.data / "lake" / "runs" / "*" / "part-*.parquet"
+    connection.execute(
+        f"CREATE TABLE runs AS FROM read_parquet('{_quoted(history)}', union_by_name = true,"
+        " hive_partitioning = false) ORDER BY run_id"
+    )
+
+
+def _catalog_table(name: str) -> str:
+    return f"catalog_{name.removeprefix('internal.')}"
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _sql(name: str) -> str:
+    return resources.files("flows").joinpath("sql", name).read_text(encoding="utf-8")
