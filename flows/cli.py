@@ -17,7 +17,7 @@ import typer
 
 from flows import terminal
 
-BLOCKED, USAGE, UNREACHABLE, INTERRUPTED = 1, 2, 3, 130
+USAGE, INTERRUPTED = 2, 130
 
 app = typer.Typer(
     add_completion=False,
@@ -51,12 +51,15 @@ ListsOption = Annotated[
 ]
 ModelsOption = Annotated[list[str] | None, typer.Option("--model", help="A model id. Repeatable.")]
 CatalogsOption = Annotated[
-    Path | None, typer.Option("--catalogs", help="Folder with gpus.csv, prices.csv, … that replace ours (what-if).")
+    Path | None,
+    typer.Option("--catalogs", help="Folder with gpus.csv, prices.csv, … that replace ours (what-if)."),
 ]
 DataOption = Annotated[
     Path | None, typer.Option("--data", envvar="HUBFIT_DATA", help="Where nights are kept; default ./data.")
 ]
-FreshOption = Annotated[bool, typer.Option("--fresh", help="Start anew even if an unfinished run could be resumed.")]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Start anew even if an unfinished run could be resumed.")
+]
 
 
 @app.command()
@@ -125,7 +128,9 @@ def nightly(
 @app.command()
 def serve(
     cron: Annotated[str | None, typer.Option(help='When, in UTC; default "0 3 * * *".')] = None,
-    every: Annotated[int | None, typer.Option(help="Instead of --cron: every so many seconds.", min=1)] = None,
+    every: Annotated[
+        int | None, typer.Option(help="Instead of --cron: every so many seconds.", min=1)
+    ] = None,
     source: SourceOption = SourceName.hub,
     lists: ListsOption = None,
     model: ModelsOption = None,
@@ -164,7 +169,9 @@ def serve(
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN).")],
     format: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.table,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Read-only SQL on the latest published night.
@@ -184,7 +191,9 @@ def sql(
 def check(
     model_id: Annotated[str, typer.Argument(help="owner/name")],
     gpu: Annotated[list[str] | None, typer.Option("--gpu", help="Only this gpu_id. Repeatable.")] = None,
-    precision: Annotated[list[str] | None, typer.Option("--precision", help="Only this one. Repeatable.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option("--precision", help="Only this one. Repeatable.")
+    ] = None,
     context: Annotated[int | None, typer.Option(help="Context in tokens.", min=1)] = None,
     concurrency: Annotated[int | None, typer.Option(help="Concurrent sequences.", min=1)] = None,
     train: Annotated[Train | None, typer.Option(help="Training instead of inference.")] = None,
@@ -219,36 +228,27 @@ def main() -> None:
     """Run the command and turn every expected failure into one message and the exit status of the contract."""
     terminal.log_to_stderr()
     os.environ.setdefault("POLARS_MAX_THREADS", str(os.cpu_count() or 2))
-    sys.exit(_guarded(lambda: app(standalone_mode=False)))
+    sys.exit(_guarded(lambda: app(standalone_mode=True)))
 
 
 def _guarded(command: Callable[[], object]) -> int:
-    import click
-
     from catalogs import CatalogError
-    from flows.failures import HubUnavailable
-    from flows.night import Refused
-    from flows.publication import NothingPublished
-    from flows.warehouse import PublishBlocked
+    from flows.failures import Stop
 
     try:
-        status = command()
-    except click.ClickException as error:
-        error.show(sys.stderr)
-        return error.exit_code
-    except PublishBlocked as error:
-        terminal.error(str(error))
-        return BLOCKED
-    except HubUnavailable as error:
-        terminal.error(f"{error}; the previous night stays")
-        return UNREACHABLE
-    except (CatalogError, Refused, NothingPublished) as error:
+        command()
+    except Stop as stop:
+        terminal.error(str(stop))
+        return stop.exit_status
+    except CatalogError as error:
         terminal.error(str(error))
         return USAGE
     except OSError as error:
         terminal.error(f"data folder: {error}; the previous night stays")
         return USAGE
-    except (KeyboardInterrupt, click.Abort, typer.Abort):
-        terminal.error("interrupted; the previous night stays, the same command resumes this run")
-        return INTERRUPTED
-    return status if isinstance(status, int) else 0
+    except (KeyboardInterrupt, SystemExit) as stop:
+        code = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else stop.code
+        if code == INTERRUPTED:
+            terminal.error("interrupted; the previous night stays, the same command resumes this run")
+        return code if isinstance(code, int) else 0
+    return 0

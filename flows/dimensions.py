@@ -27,14 +27,14 @@ class Dimensions:
     prices: pl.DataFrame
     residencies: pl.DataFrame
     memory_tiers: pl.DataFrame
+    capacities: pl.DataFrame
 
 
 @lru_cache(maxsize=2)
 def load(folder: Path | None) -> Dimensions:
     """Read and number the catalogs; `folder` is the what-if directory. Errors: catalogs.CatalogError."""
     gpus = catalogs.gpus(folder)
-    tiers = pl.DataFrame({"memory_tier": estimator.MEMORY_TIERS}).with_row_index("memory_tier_ix")
-    tiers = tiers.with_columns(pl.col("memory_tier_ix").cast(pl.UInt8))
+    tiers = _numbered(pl.DataFrame({"memory_tier": estimator.MEMORY_TIERS}), "memory_tier_ix", pl.UInt8)
     workloads = _numbered(catalogs.workloads(folder), "workload_ix", pl.UInt8)
     residencies = estimator.residencies(workloads)
     return Dimensions(
@@ -48,7 +48,7 @@ def load(folder: Path | None) -> Dimensions:
         ),
         precisions=_numbered(catalogs.precisions(folder), "precision_ix", pl.UInt16),
         workloads=workloads.join(
-            residencies, on=estimator.RESIDENCY_KEYS, how="left", nulls_equal=True, maintain_order="left"
+            residencies.select("workload_ix", "residency_ix"), on="workload_ix", maintain_order="left"
         ),
         kv_precisions=catalogs.kv_precisions(folder),
         engines=catalogs.engines(folder).join(tiers, on="memory_tier", how="left", maintain_order="left"),

@@ -59,5 +59,13 @@ class Failure:
         return KINDS[self.kind]
 
 
-class HubUnavailable(RuntimeError):
+class Stop(Exception):
+    """An expected end of a command: one message for people and the exit status of the contract."""
+
+    exit_status = 2
+
+
+class HubUnavailable(Stop):
     """The Hub as a whole does not answer; the night stops, the last publication stays."""
+
+    exit_status = 3

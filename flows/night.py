@@ -16,13 +16,14 @@ from pathlib import Path
 
 import catalogs
 from flows import lake
+from flows.failures import Stop
 
 # An unfinished night older than this is history: the next one starts afresh.
 RESUME_WITHIN = timedelta(hours=20)
 PACKAGES = ("catalogs", "estimator", "flows", "reports")
 
 
-class Refused(RuntimeError):
+class Refused(Stop):
     """The run cannot start: another one holds the data folder, or its inputs changed under it."""
 
 
@@ -109,7 +110,9 @@ def exclusive(data: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 100).decode(errors="replace").strip() or "unknown"
-            raise Refused(f"another night is writing to {data} (process {holder}); wait for it to end") from None
+            raise Refused(
+                f"another night is writing to {data} (process {holder}); wait for it to end"
+            ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
@@ -153,8 +156,15 @@ def _newest_unfinished(night: Night, now: datetime) -> Night | None:
 
 
 def _inputs(night: Night) -> tuple[object, ...]:
-    return (night.source, night.code_version, night.catalog_digest, night.entries,
-            night.models_per_shard, night.shapes_per_shard, night.catalogs_folder)
+    return (
+        night.source,
+        night.code_version,
+        night.catalog_digest,
+        night.entries,
+        night.models_per_shard,
+        night.shapes_per_shard,
+        night.catalogs_folder,
+    )
 
 
 def _to_json(night: Night) -> str:

@@ -78,7 +78,9 @@ def nightly(
         estimate.map(unmapped(this), list(range(shards))).result()
         published = publish(this)
     create_link_artifact(
-        key="report", link=(published / "report" / "index.html").as_uri(), description=f"Report of {this.run_id}"
+        key="report",
+        link=(published / "report" / "index.html").as_uri(),
+        description=f"Report of {this.run_id}",
     )
     return str(published)
 

@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flows import lake
+from flows.failures import Stop
 
 KEEP_NIGHTS = 30
 RUN_ID = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
 DATABASE = "hubfit.duckdb"
 
 
-class NothingPublished(RuntimeError):
+class NothingPublished(Stop):
     """There is no published night in this data folder yet."""
 
 
@@ -37,9 +38,15 @@ def publish(data: Path, run_id: str, built: Path) -> Path:
     target = published / run_id
     if _is_latest(published, run_id):
         raise FileExistsError(f"{run_id} is already published")
-    shutil.rmtree(target, ignore_errors=True)  # left by a crash between the rename and the swap: never pointed at
+    shutil.rmtree(
+        target, ignore_errors=True
+    )  # left by a crash between the rename and the swap: never pointed at
     built.rename(target)
-    pointer = {"run_id": run_id, "path": run_id, "published_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    pointer = {
+        "run_id": run_id,
+        "path": run_id,
+        "published_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     lake.write_text(published / "latest.json", json.dumps(pointer))
     swap = published / f".latest-{os.getpid()}"
     swap.unlink(missing_ok=True)
@@ -52,7 +59,9 @@ def latest(data: Path) -> Path:
     """The folder of the newest published night. Raises NothingPublished."""
     pointer = data / "published" / "latest"
     if not pointer.exists():
-        raise NothingPublished(f"nothing is published in {data} yet; run `hubfit nightly` or `make audit` first")
+        raise NothingPublished(
+            f"nothing is published in {data} yet; run `hubfit nightly` or `make audit` first"
+        )
     return pointer.resolve()
 
 
@@ -67,7 +76,9 @@ def retire(data: Path, keep: int = KEEP_NIGHTS) -> list[str]:
     Never the night that `latest` points at. The `runs` table keeps the history of every night.
     """
     published = data / "published"
-    nights = sorted(path for path in published.glob("*") if RUN_ID.fullmatch(path.name) and not path.is_symlink())
+    nights = sorted(
+        path for path in published.glob("*") if RUN_ID.fullmatch(path.name) and not path.is_symlink()
+    )
     gone = [path for path in nights[:-keep] if not _is_latest(published, path.name)]
     for path in gone:
         shutil.rmtree(path)

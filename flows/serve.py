@@ -36,7 +36,9 @@ def serve(data: Path, *, cron: str | None, every_seconds: int | None, parameters
             cron=cron,
             interval=every_seconds,
             parameters=dict(parameters),
-            global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+            global_limit=ConcurrencyLimitConfig(
+                limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
+            ),
             print_starting_message=False,
             pause_on_shutdown=False,
         )
@@ -53,7 +55,17 @@ def _api(data: Path) -> Iterator[None]:
     log = data / "prefect" / "server.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+        command = [
+            sys.executable,
+            "-m",
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ]
         server = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ})
         try:
             _wait_until_healthy(url, server, log)

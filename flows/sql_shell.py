@@ -15,11 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from flows import terminal, warehouse
+from flows.failures import Stop
 
 TABLE_ROWS = 100
 
 
-class BadQuery(ValueError):
+class BadQuery(Stop):
     """The query is not one read-only statement, or the database refused it."""
 
 
@@ -71,7 +72,9 @@ def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, f
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], file: TextIO) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for position, name in enumerate(columns):
-        is_number = all(isinstance(row[position], int | float) or row[position] is None for row in rows[:TABLE_ROWS])
+        is_number = all(
+            isinstance(row[position], int | float) or row[position] is None for row in rows[:TABLE_ROWS]
+        )
         table.add_column(terminal.inert(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows[:TABLE_ROWS]:
         table.add_row(*(_cell(value) for value in row))

@@ -115,6 +115,11 @@ def estimate(night: Night, shard: int) -> None:
     lake.write(fit, targets["fit"])
 
 
+def read(night: Night, table: str) -> pl.DataFrame:
+    """All parts of one table of this run as one frame."""
+    return pl.read_parquet(night.parts(table))
+
+
 def _raw_row(model_id: str, answer: RawModel | Failure) -> dict[str, object]:
     if isinstance(answer, Failure):
         return {

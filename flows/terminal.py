@@ -10,7 +10,14 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 stderr = Console(stderr=True, highlight=False)
 
@@ -47,7 +54,11 @@ def stage(name: str, total: int) -> Iterator[Step]:
         yield lambda amount=1: None
         return
     columns = (
-        SpinnerColumn(), TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        SpinnerColumn(),
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
     )
     with Progress(*columns, console=stderr, transient=False) as progress:
         task = progress.add_task(name, total=total)

@@ -13,6 +13,7 @@ import duckdb
 import polars as pl
 
 from flows import dimensions, lake
+from flows.failures import Stop
 from flows.night import Night
 
 MEMORY_LIMIT = "1GB"
@@ -58,8 +59,10 @@ class Violation:
     rows: tuple[str, ...]
 
 
-class PublishBlocked(RuntimeError):
+class PublishBlocked(Stop):
     """A check failed: the night is not published and the previous one stays."""
+
+    exit_status = 1
 
     def __init__(self, violations: list[Violation]) -> None:
         self.violations = violations

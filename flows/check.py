@@ -1,0 +1,270 @@
+"""`hubfit check`: one model through the same stages and the same views as a night, in a folder that is thrown away."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+import catalogs
+from flows import night, pipeline, stages, terminal, warehouse
+from flows.failures import Stop
+from flows.settings import Settings
+
+GIB = 2**30
+DEFAULT_WORKLOAD = "chat-8k"
+
+# What a person asks about first; --precision asks for any other.
+PRECISIONS = ("stored", "bf16", "fp8_e4m3_block128", "int4_awq_g128", "nf4_dq", "gguf_q8_0", "gguf_q4_k_m")
+VERDICT_STYLES = {
+    "fits": "green",
+    "tight": "yellow",
+    "sharded": "cyan",
+    "unknown": "dim",
+    "unsupported": "dim",
+}
+
+
+class Unreadable(Stop):
+    """The model could not be read, or an option names something that no catalog knows."""
+
+
+def check(
+    model_id: str,
+    settings: Settings,
+    *,
+    source: str,
+    catalogs_folder: Path | None,
+    gpus: Sequence[str],
+    precisions: Sequence[str],
+    context_tokens: int | None,
+    concurrent_sequences: int | None,
+    train: str | None,
+    as_json: bool,
+) -> None:
+    """Print what the model needs at each precision and what it fits on.
+
+    Raises Unreadable when the model cannot be read, HubUnavailable, catalogs.CatalogError.
+    """
+    with _workplace(catalogs_folder, context_tokens, concurrent_sequences, train) as (
+        place,
+        folder,
+        workload,
+    ):
+        _known("gpu", gpus, catalogs.gpus(folder)["gpu_id"].to_list())
+        _known("precision", precisions, catalogs.precisions(folder)["precision"].to_list())
+        database = _estimate(model_id, settings, source, place, folder)
+        with duckdb.connect(str(database), read_only=True) as connection:
+            answer = _answer(connection, workload, gpus, precisions)
+    if as_json:
+        json.dump(answer, sys.stdout, default=str, ensure_ascii=False, indent=1)
+        print()
+    else:
+        _print(answer)
+
+
+@contextmanager
+def _workplace(
+    catalogs_folder: Path | None,
+    context_tokens: int | None,
+    concurrent_sequences: int | None,
+    train: str | None,
+) -> Iterator[tuple[Path, Path, str]]:
+    """A throw-away data folder and a what-if catalog folder whose only workload is the one asked for."""
+    with tempfile.TemporaryDirectory(prefix="hubfit-check-") as place:
+        folder = Path(place) / "catalogs"
+        folder.mkdir()
+        if catalogs_folder is not None:
+            for file in sorted(catalogs_folder.glob("*.csv")):
+                shutil.copy(file, folder)
+        workload = _workload(catalogs_folder, context_tokens, concurrent_sequences, train)
+        with (folder / "workloads.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, fieldnames=list(workload), lineterminator="\n")
+            writer.writeheader()
+            writer.writerow(workload)
+        yield Path(place), folder, str(workload["workload"])
+
+
+def _workload(
+    folder: Path | None, context_tokens: int | None, concurrent_sequences: int | None, train: str | None
+) -> dict[str, Any]:
+    """The catalog's own row that is nearest to the question, with the numbers of the question."""
+    rows = catalogs.workloads(folder).to_dicts()
+    if train:
+        near = next((row for row in rows if row["method"] == train), None)
+        near = near or next(row for row in rows if row["mode"] == "training")
+        changes: dict[str, Any] = {
+            "method": train,
+            "lora_rank": None if train == "full" else near["lora_rank"] or 16,
+        }
+    else:
+        inference = [row for row in rows if row["mode"] == "inference"]
+        near = next((row for row in inference if row["workload"] == DEFAULT_WORKLOAD), inference[0])
+        changes = {}
+    if context_tokens or concurrent_sequences or train:
+        changes["context_tokens"] = context_tokens or near["context_tokens"]
+        changes["concurrent_sequences"] = concurrent_sequences or near["concurrent_sequences"]
+        changes["workload"] = "asked"
+        changes["title"] = (
+            f"{'training, ' + train + ', ' if train else ''}{changes['context_tokens']:,} tokens"
+            f" x {changes['concurrent_sequences']}"
+        )
+    row = {**near, **changes}
+    return {
+        key: {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
+        for key, value in row.items()
+    }
+
+
+def _known(what: str, asked: Sequence[str], known: Sequence[str]) -> None:
+    for name in asked:
+        if name not in known:
+            near = [candidate for candidate in known if name.lower() in candidate][:5]
+            hint = (
+                f"; did you mean {', '.join(near)}?" if near else f'; `hubfit sql "FROM {what}s"` lists them'
+            )
+            raise Unreadable(f"unknown {what} {name!r}{hint}")
+
+
+def _estimate(model_id: str, settings: Settings, source: str, place: Path, folder: Path) -> Path:
+    """Crawl, extract, estimate and build, exactly as a night does, for one model."""
+    inside = replace(settings, data=place)
+    this = night.start(inside.data, source, pipeline.listed([], [model_id]), folder)
+    stages.fetch(this, 0, pipeline.open_source(source, inside))
+    stages.extract(this, 0)
+    failed = stages.read(this, "model_errors")
+    if failed.height:
+        row = failed.row(0, named=True)
+        raise Unreadable(f"{model_id}: {row['kind']}: {row['message']}")
+    for shard in range(stages.shapes(this)):
+        stages.estimate(this, shard)
+    database = place / "check.duckdb"
+    warehouse.build(this, database)
+    return database
+
+
+def _answer(
+    connection: duckdb.DuckDBPyConnection, workload: str, gpus: Sequence[str], precisions: Sequence[str]
+) -> dict[str, Any]:
+    def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
+        result = connection.execute(query, parameters)
+        names = [column[0] for column in result.description or []]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    shown = list(precisions) or list(PRECISIONS)
+    return {
+        "model": rows("FROM models")[0],
+        "workload": rows("FROM workloads WHERE workload = ?", workload)[0],
+        "attention_groups": rows("FROM attention_groups ORDER BY position"),
+        "artifacts": rows("FROM artifacts ORDER BY artifact"),
+        "requirements": rows(
+            "FROM requirements WHERE list_contains(?, precision) ORDER BY list_position(?, precision)",
+            shown,
+            shown,
+        ),
+        "fit": rows(
+            """
+            SELECT f.* EXCLUDE (model_id, workload), g.name, g.memory_gib_nominal
+            FROM fit f JOIN gpus g ON g.gpu_id = f.gpu
+            WHERE list_contains(?, f.precision)
+                AND CASE WHEN len(?) > 0 THEN list_contains(?, f.gpu)
+                         ELSE f.verdict IN ('fits', 'tight', 'sharded') AND g.segment <> 'laptop' END
+            ORDER BY list_position(?, f.precision), f.gpus_needed, g.memory_gib_nominal, f.usd_per_hour NULLS LAST, f.gpu
+            """,
+            shown,
+            list(gpus),
+            list(gpus),
+            shown,
+        ),
+        "asked_gpus": list(gpus),
+    }
+
+
+def _print(answer: dict[str, Any]) -> None:
+    out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+    model, workload = answer["model"], answer["workload"]
+    out.print(f"[bold]{_safe(model['model_id'])}[/]  {_facts(model)}")
+    out.print(f"for {_safe(workload['title'])} (engine {workload['engine']})")
+    if model["notes"]:
+        out.print(f"[dim]{_safe(model['notes'])}[/]")
+    out.print()
+    out.print(_requirements_table(answer))
+    out.print()
+    out.print(_fit_table(answer))
+
+
+def _facts(model: dict[str, Any]) -> str:
+    parameters = model["parameters"]
+    parts = [f"{parameters / 1e9:,.2f} B parameters" if parameters else "parameters unknown"]
+    if model["active_parameters"] and model["active_parameters"] != parameters:
+        parts.append(f"{model['active_parameters'] / 1e9:,.2f} B active")
+    parts += [str(model[key]) for key in ("kind", "model_type") if model[key]]
+    if model["max_context_tokens"]:
+        parts.append(f"up to {model['max_context_tokens']:,} tokens")
+    if model["confidence"]:
+        parts.append(f"confidence: {model['confidence']}")
+    return _safe(", ".join(parts))
+
+
+def _requirements_table(answer: dict[str, Any]) -> Table:
+    table = Table(box=None, header_style="bold", title="What it needs, GiB", title_justify="left")
+    table.add_column("precision")
+    columns = ("weights", "kv_cache", "state", "activation", "gradient", "optimizer", "overhead", "total")
+    for name in columns:
+        table.add_column(name.replace("_", " "), justify="right")
+    for row in answer["requirements"]:
+        table.add_row(row["precision"], *(_gib(row[f"{name}_bytes"]) for name in columns))
+    return table
+
+
+def _fit_table(answer: dict[str, Any]) -> Table:
+    """With --gpu every answer for those devices; otherwise the smallest device for each precision and degree."""
+    table = Table(box=None, header_style="bold", title="Where it runs", title_justify="left")
+    for name in ("precision", "device", "verdict"):
+        table.add_column(name)
+    for name in ("devices", "needs GiB", "usable GiB", "max context", "max sequences", "USD/h"):
+        table.add_column(name, justify="right")
+    seen: set[tuple[str, int]] = set()
+    for row in answer["fit"]:
+        key = (row["precision"], row["gpus_needed"] or 0)
+        if not answer["asked_gpus"] and key in seen:
+            continue
+        seen.add(key)
+        style = VERDICT_STYLES.get(row["verdict"], "")
+        table.add_row(
+            row["precision"],
+            _safe(row["name"]),
+            f"[{style}]{row['verdict']}[/]" if style else row["verdict"],
+            str(row["gpus_needed"] or "-"),
+            _gib(row["required_bytes"]),
+            _gib(row["usable_bytes"]),
+            _count(row["max_context_tokens"]),
+            _count(row["max_sequences"]),
+            f"{row['usd_per_hour']:.2f}" if row["usd_per_hour"] is not None else "-",
+        )
+    if not answer["fit"]:
+        table.caption = "no device of the catalog holds it"
+    return table
+
+
+def _gib(value: int | None) -> str:
+    return "unknown" if value is None else f"{value / GIB:,.2f}"
+
+
+def _count(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _safe(text: str) -> str:
+    return terminal.inert(text).replace("[", "\\[")

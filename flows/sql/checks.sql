@@ -1,0 +1,101 @@
+-- What must hold before a night is published. A query that returns a row blocks the publication.
+-- Queries that mention `previous.` run only when there is a published night to compare with.
+
+-- name: listed_equals_read_plus_failed
+SELECT models_listed, models_read, models_failed
+FROM runs
+WHERE run_id = (SELECT max(run_id) FROM runs) AND models_listed <> models_read + models_failed;
+
+-- name: models_unique
+SELECT model_id, count(*) AS copies FROM models GROUP BY model_id HAVING copies > 1;
+
+-- name: no_model_both_read_and_failed
+SELECT model_id FROM models SEMI JOIN model_errors USING (model_id);
+
+-- name: every_model_has_its_shape
+SELECT model_id, shape_id FROM models ANTI JOIN internal.shapes USING (shape_id);
+
+-- name: fit_covers_cross_product
+SELECT found, expected
+FROM (
+    SELECT
+        (SELECT count(*) FROM internal.fit) AS found,
+        (SELECT count(*) FROM internal.shapes) * (SELECT count(*) FROM precisions)
+            * (SELECT count(*) FROM workloads) * (SELECT count(*) FROM gpus) AS expected
+)
+WHERE found <> expected;
+
+-- name: fit_key_unique
+-- Blocks of the fit table are cut by shape, workload and device: inside each, every pair of shape and precision once.
+SELECT workload_ix, gpu_ix
+FROM internal.fit
+GROUP BY workload_ix, gpu_ix
+HAVING count(*) <> (SELECT count(*) FROM internal.shapes) * (SELECT count(*) FROM precisions)
+    OR sum(shape_ix::HUGEINT * 1000 + precision_ix) <> (
+        SELECT sum(s.shape_ix::HUGEINT * 1000 + p.precision_ix) FROM internal.shapes s CROSS JOIN precisions p
+    );
+
+-- name: gpus_needed_matches_verdict
+SELECT verdict, gpus_needed, count(*) AS found
+FROM internal.fit
+WHERE (verdict IN ('fits', 'tight')) <> (gpus_needed IS NOT NULL AND gpus_needed = 1)
+    OR (verdict = 'sharded') <> (gpus_needed IS NOT NULL AND gpus_needed > 1)
+GROUP BY ALL;
+
+-- name: no_negative_bytes
+SELECT 'weight_plans' AS plan, shape_ix FROM internal.weight_plans
+WHERE least(weights_bytes, gradient_bytes, optimizer_bytes) < 0
+UNION ALL
+SELECT 'cache_plans', shape_ix FROM internal.cache_plans WHERE least(kv_cache_bytes, state_bytes) < 0
+UNION ALL
+SELECT 'overhead_plans', shape_ix FROM internal.overhead_plans WHERE least(activation_bytes, overhead_bytes) < 0;
+
+-- name: verdict_matches_headroom
+-- A sample of models through the public view: what fits has room, what is too big has none.
+SELECT model_id, precision, workload, gpu, verdict, required_bytes, usable_bytes
+FROM fit
+WHERE model_id IN (SELECT model_id FROM models ORDER BY shape_id LIMIT 5)
+    AND (
+        (verdict IN ('fits', 'sharded') AND coalesce(required_bytes * 11 > usable_bytes * 10 + 10, true))
+        OR (verdict = 'tight' AND coalesce(required_bytes > usable_bytes, true))
+        OR (verdict = 'too_big' AND coalesce(required_bytes <= usable_bytes, true))
+    );
+
+-- name: unknown_only_when_an_input_is_null
+SELECT model_id, precision, workload, gpu, required_bytes
+FROM fit
+WHERE model_id IN (SELECT model_id FROM models ORDER BY shape_id DESC LIMIT 5)
+    AND verdict = 'unknown' AND required_bytes IS NOT NULL;
+
+-- name: prices_name_known_gpus
+SELECT gpu FROM prices ANTI JOIN gpus ON gpus.gpu_id = prices.gpu;
+
+-- name: errors_are_explained
+SELECT model_id FROM model_errors WHERE kind IS NULL OR stage IS NULL OR message IS NULL;
+
+-- name: every_column_commented
+SELECT schema_name, table_name, column_name
+FROM duckdb_columns()
+WHERE database_name = current_database() AND NOT internal AND comment IS NULL;
+
+-- name: every_table_commented
+SELECT schema_name, table_name FROM duckdb_tables()
+WHERE database_name = current_database() AND NOT internal AND comment IS NULL
+UNION ALL
+SELECT schema_name, view_name FROM duckdb_views()
+WHERE database_name = current_database() AND NOT internal AND comment IS NULL;
+
+-- name: models_not_halved_since_last_night
+-- An outage must not replace a good night; a list that was cut on purpose lists fewer models.
+SELECT now_read, before_read
+FROM (
+    SELECT
+        (SELECT count(*) FROM models) AS now_read,
+        (SELECT count(*) FROM previous.models) AS before_read,
+        (SELECT count(*) FROM models) + (SELECT count(*) FROM model_errors) AS now_listed,
+        (SELECT count(*) FROM previous.models) + (SELECT count(*) FROM previous.model_errors) AS before_listed
+)
+WHERE now_read * 2 < before_read AND now_listed * 10 >= before_listed * 9;
+
+-- name: something_was_read
+SELECT 'no listed model could be read' AS problem WHERE (SELECT count(*) FROM models) = 0;

@@ -1,0 +1,117 @@
+-- What every table and column means; docs/tables.md is generated from here, and a check requires every one of them.
+-- Commenting a column that does not exist is an error, so this file cannot drift from the tables.
+
+COMMENT ON TABLE runs IS 'Every night that reached its build. Grain: run.';
+COMMENT ON COLUMN runs.run_id IS 'UTC start of the run, also the name of its published folder.';
+COMMENT ON COLUMN runs.started_at IS 'When the run began (UTC).';
+COMMENT ON COLUMN runs.finished_at IS 'When its tables were complete (UTC).';
+COMMENT ON COLUMN runs.source IS 'hub (live) or snapshot (the embedded answers).';
+COMMENT ON COLUMN runs.code_version IS 'Package version and fingerprint of the sources that computed this run.';
+COMMENT ON COLUMN runs.catalog_digest IS 'SHA-256 over the catalog files as used; a changed verdict is blamed on data when this changed.';
+COMMENT ON COLUMN runs.models_listed IS 'Distinct entries of the model lists, unusable ones included.';
+COMMENT ON COLUMN runs.models_read IS 'Rows in models. Listed = read + failed.';
+COMMENT ON COLUMN runs.models_failed IS 'Rows in model_errors.';
+COMMENT ON COLUMN runs.shapes IS 'Distinct shapes among the models read: what was really estimated.';
+COMMENT ON COLUMN runs.fit_rows IS 'Rows of the view fit: models x precisions x workloads x gpus.';
+COMMENT ON COLUMN runs.outcome IS 'published or blocked (a check failed; the previous night stayed).';
+
+COMMENT ON TABLE models IS 'Models that could be read. Grain: model.';
+COMMENT ON COLUMN models.model_id IS 'Hub id as listed (owner/name).';
+COMMENT ON COLUMN models.resolved_id IS 'Id as the Hub answered; differs after a rename or move.';
+COMMENT ON COLUMN models.revision IS 'Commit of the repository that was read.';
+COMMENT ON COLUMN models.library IS 'Library named by the Hub (transformers, diffusers, gguf, …).';
+COMMENT ON COLUMN models.task IS 'Pipeline tag of the Hub.';
+COMMENT ON COLUMN models.license IS 'License tag of the Hub.';
+COMMENT ON COLUMN models.is_gated IS 'True when the files need accepted terms.';
+COMMENT ON COLUMN models.downloads IS 'Downloads of the last 30 days as the Hub counts them.';
+COMMENT ON COLUMN models.likes IS 'Likes on the Hub.';
+COMMENT ON COLUMN models.last_modified_at IS 'Last change of the repository (UTC).';
+COMMENT ON COLUMN models.kind IS 'decoder, encoder, encoder_decoder, diffusion, adapter or other.';
+COMMENT ON COLUMN models.model_type IS 'model_type of the configuration (of the text part for multimodal models where that decides).';
+COMMENT ON COLUMN models.architecture IS 'First class named in the configuration.';
+COMMENT ON COLUMN models.base_model IS 'Model that this one was made from, as its card says.';
+COMMENT ON COLUMN models.parameters IS 'Logical parameters: unpacked, tied tensors once, with towers and multi-token-prediction blocks, without scales.';
+COMMENT ON COLUMN models.active_parameters IS 'Parameters that take part in one token (all of them for dense models).';
+COMMENT ON COLUMN models.mtp_parameters IS 'Multi-token-prediction blocks: stored, but not resident unless speculative decoding is on.';
+COMMENT ON COLUMN models.parameters_source IS 'Where parameters comes from: safetensors_api, gguf_api, config, file_size or inherited.';
+COMMENT ON COLUMN models.parameters_conflict IS 'True when two sources disagree and nothing known explains the difference.';
+COMMENT ON COLUMN models.config_parameters IS 'What the configuration alone gives, beside the chosen value.';
+COMMENT ON COLUMN models.confidence IS 'exact (published counts and configuration agree), derived (from one verified source) or estimated; null when nothing is known.';
+COMMENT ON COLUMN models.stored_bytes IS 'Bytes of the weight set that an engine would load from the repository.';
+COMMENT ON COLUMN models.stored_precision IS 'precision of that weight set; null when not recognised.';
+COMMENT ON COLUMN models.layers IS 'Decoder layers, or encoder layers where there is no decoder.';
+COMMENT ON COLUMN models.hidden_size IS 'Width of the residual stream.';
+COMMENT ON COLUMN models.vocab_size IS 'Rows of the token embedding.';
+COMMENT ON COLUMN models.max_context_tokens IS 'Longest context that the configuration declares.';
+COMMENT ON COLUMN models.notes IS 'What was assumed or is unknown, and why; separated by "; ".';
+COMMENT ON COLUMN models.shape_id IS 'Hash of everything the estimator reads about the model; equal shapes have equal answers.';
+
+COMMENT ON TABLE attention_groups IS 'Layers that keep the same kind of cache. Grain: model x group.';
+COMMENT ON COLUMN attention_groups.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN attention_groups.position IS 'Order of the groups by their first layer, from 0.';
+COMMENT ON COLUMN attention_groups.kind IS 'full, sliding, chunked, latent, recurrent, cross, none (no cache of its own) or unknown.';
+COMMENT ON COLUMN attention_groups.layers IS 'Layers in the group.';
+COMMENT ON COLUMN attention_groups.kv_heads IS 'Key/value heads per layer.';
+COMMENT ON COLUMN attention_groups.key_dim IS 'Width of one key head.';
+COMMENT ON COLUMN attention_groups.value_dim IS 'Width of one value head.';
+COMMENT ON COLUMN attention_groups.window_tokens IS 'Tokens kept by sliding or chunked layers.';
+COMMENT ON COLUMN attention_groups.elements_per_token IS 'Cache elements that one token adds, over all layers of the group.';
+COMMENT ON COLUMN attention_groups.state_bytes IS 'Recurrent state of one sequence, over all layers of the group.';
+
+COMMENT ON TABLE artifacts IS 'Weight sets of a repository that can be loaded. Grain: model x artifact.';
+COMMENT ON COLUMN artifacts.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN artifacts.artifact IS 'Name of the file, shard set or component.';
+COMMENT ON COLUMN artifacts.format IS 'safetensors, gguf, pickle, diffusers, adapter or other.';
+COMMENT ON COLUMN artifacts.precision IS 'precision of the set; null when not recognised.';
+COMMENT ON COLUMN artifacts.bytes IS 'Bytes of all its files; null when the Hub does not say.';
+COMMENT ON COLUMN artifacts.files IS 'Number of files.';
+
+COMMENT ON TABLE model_errors IS 'Listed models that could not be read. Grain: model.';
+COMMENT ON COLUMN model_errors.model_id IS 'The listed text.';
+COMMENT ON COLUMN model_errors.stage IS 'list, fetch or extract.';
+COMMENT ON COLUMN model_errors.kind IS 'Kind of failure (gated, not_found, rate_limited, malformed_config, …).';
+COMMENT ON COLUMN model_errors.message IS 'What was wrong, in one line.';
+COMMENT ON COLUMN model_errors.http_status IS 'Status of the Hub''s answer, where there was one.';
+COMMENT ON COLUMN model_errors.is_transient IS 'True when asking again later may help.';
+COMMENT ON COLUMN model_errors.occurred_at IS 'When it happened (UTC).';
+
+COMMENT ON VIEW requirements IS 'What a model needs on one device of unlimited size. Grain: model x precision x workload.';
+COMMENT ON COLUMN requirements.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN requirements.precision IS 'Weight format; stored means as the repository has it.';
+COMMENT ON COLUMN requirements.workload IS 'Row of workloads.';
+COMMENT ON COLUMN requirements.context_tokens IS 'Context that was sized: the workload''s, at most the model''s own limit.';
+COMMENT ON COLUMN requirements.weights_bytes IS 'Resident weights.';
+COMMENT ON COLUMN requirements.weights_basis IS 'stored (published bytes) or computed (formula).';
+COMMENT ON COLUMN requirements.kv_cache_bytes IS 'Key/value cache of all concurrent sequences at that context; 0 for kinds without one.';
+COMMENT ON COLUMN requirements.state_bytes IS 'Recurrent state of all concurrent sequences.';
+COMMENT ON COLUMN requirements.activation_bytes IS 'Peak of the largest forward step.';
+COMMENT ON COLUMN requirements.gradient_bytes IS 'Gradients; 0 for inference.';
+COMMENT ON COLUMN requirements.optimizer_bytes IS 'Optimizer state and master weights; 0 for inference.';
+COMMENT ON COLUMN requirements.overhead_bytes IS 'What the engine takes besides: workspaces, graphs, communication.';
+COMMENT ON COLUMN requirements.total_bytes IS 'Sum of the parts; null when one of them is unknown.';
+
+COMMENT ON VIEW current_prices IS 'Cheapest on-demand price of each device. Grain: gpu.';
+COMMENT ON COLUMN current_prices.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN current_prices.usd_per_gpu_hour IS 'US dollars for one device and hour.';
+COMMENT ON COLUMN current_prices.provider IS 'Who offers it.';
+COMMENT ON COLUMN current_prices.region IS 'Where.';
+COMMENT ON COLUMN current_prices.as_of IS 'Date of the price.';
+
+COMMENT ON VIEW fit IS 'Does it run there? Grain: model x precision x workload x gpu. Filter by gpu, workload or model_id.';
+COMMENT ON COLUMN fit.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN fit.precision IS 'Weight format; stored means as the repository has it.';
+COMMENT ON COLUMN fit.workload IS 'Row of workloads.';
+COMMENT ON COLUMN fit.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN fit.verdict IS 'fits (one device, 10 % to spare), tight (one device, less to spare), sharded (several devices of one node), offload, too_big, unsupported (no kernel) or unknown (an input is null).';
+COMMENT ON COLUMN fit.gpus_needed IS 'Smallest number of devices that holds it; null when none does.';
+COMMENT ON COLUMN fit.parallelism IS 'single, or tpN for tensor parallelism over N devices.';
+COMMENT ON COLUMN fit.required_bytes IS 'Needed per device at gpus_needed; at one device where nothing fits.';
+COMMENT ON COLUMN fit.usable_bytes IS 'What the engine may use of one device.';
+COMMENT ON COLUMN fit.headroom_bytes IS 'usable_bytes - required_bytes.';
+COMMENT ON COLUMN fit.context_tokens IS 'Context that was sized: the workload''s, at most the model''s own limit.';
+COMMENT ON COLUMN fit.max_context_tokens IS 'Longest context at this concurrency and gpus_needed, at most the model''s own limit; null where nothing fits.';
+COMMENT ON COLUMN fit.max_sequences IS 'Most concurrent sequences at this context and gpus_needed; null where nothing fits or no sequence costs memory.';
+COMMENT ON COLUMN fit.decode_tokens_per_second IS 'Not estimated in this version: unknown.';
+COMMENT ON COLUMN fit.prefill_tokens_per_second IS 'Not estimated in this version: unknown.';
+COMMENT ON COLUMN fit.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
+COMMENT ON COLUMN fit.usd_per_million_tokens IS 'Not estimated in this version: unknown.';

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from flows import lake
+
+SCHEMA = pl.Schema({"a": pl.Int64})
+
+
+def part(tmp_path: Path) -> Path:
+    return lake.part_path(tmp_path, "numbers", "2026-01-01T000000Z", 7)
+
+
+def test_a_part_is_named_after_its_table_run_and_shard(tmp_path: Path) -> None:
+    assert part(tmp_path) == tmp_path / "lake/numbers/run=2026-01-01T000000Z/part-0007.parquet"
+
+
+def test_a_written_part_is_whole_and_reads_back(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"a": [1, 2]})
+    path = lake.write(frame, part(tmp_path), SCHEMA)
+    assert lake.is_whole(path)
+    assert pl.read_parquet(path).equals(frame)
+    assert lake.parts(tmp_path, "numbers", "2026-01-01T000000Z") == [path]
+
+
+def test_an_empty_part_still_carries_its_schema(tmp_path: Path) -> None:
+    path = lake.write(pl.DataFrame(schema=SCHEMA), part(tmp_path), SCHEMA)
+    assert pl.read_parquet_schema(path) == SCHEMA
+
+
+@pytest.mark.parametrize("columns", [{"b": [1]}, {"a": ["text"]}, {"a": [1], "b": [2]}])
+def test_another_schema_is_refused_and_leaves_nothing(
+    tmp_path: Path, columns: dict[str, list[object]]
+) -> None:
+    with pytest.raises(pl.exceptions.PolarsError):
+        lake.write(pl.DataFrame(columns), part(tmp_path), SCHEMA)
+    assert not list(part(tmp_path).parent.iterdir())
+
+
+def test_a_crash_while_writing_leaves_no_part(tmp_path: Path) -> None:
+    broken = pl.LazyFrame({"a": ["1", "x"]}).select(pl.col("a").cast(pl.Int64))
+    with pytest.raises(pl.exceptions.PolarsError):
+        lake.write(broken, part(tmp_path))
+    assert not part(tmp_path).exists()
+    assert not list(part(tmp_path).parent.iterdir())
+
+
+def test_a_part_without_its_seal_does_not_count(tmp_path: Path) -> None:
+    path = lake.write(pl.DataFrame({"a": [1]}), part(tmp_path))
+    path.with_suffix(".blake2b").unlink()
+    assert not lake.is_whole(path)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-1], lambda data: data[:40] + b"\0" + data[41:], lambda _: b""]
+)
+def test_a_damaged_part_does_not_count_and_is_reported(tmp_path: Path, damage, caplog) -> None:  # type: ignore[no-untyped-def]
+    path = lake.write(pl.DataFrame({"a": list(range(100))}), part(tmp_path))
+    path.write_bytes(damage(path.read_bytes()))
+    assert not lake.is_whole(path)
+    assert "damaged" in caplog.text
+
+
+def test_writing_again_replaces_a_damaged_part(tmp_path: Path) -> None:
+    path = lake.write(pl.DataFrame({"a": [1]}), part(tmp_path))
+    path.write_bytes(b"rubbish")
+    lake.write(pl.DataFrame({"a": [2]}), path)
+    assert lake.is_whole(path)
+    assert pl.read_parquet(path)["a"].to_list() == [2]
