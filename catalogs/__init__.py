@@ -1,1 +1,114 @@
-"""What we declare: data files and the schemas they must meet."""
+"""What we declare: data files and the schemas they must meet.
+
+Every function takes the what-if folder of `--catalogs DIR`: a file found there replaces ours. All that is
+wrong with a file raises CatalogError, which names file, line and rule, before anything else happens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from catalogs import load, model_list, snapshot
+from catalogs.errors import CatalogError
+from catalogs.model_list import BadEntry, ModelList
+from catalogs.references import REFERENCES, resolve
+from catalogs.schema import TABLES
+
+__all__ = [
+    "BadEntry",
+    "CatalogError",
+    "ModelList",
+    "digest",
+    "engines",
+    "gpus",
+    "hub_snapshot",
+    "kv_precisions",
+    "model_ids",
+    "precisions",
+    "prices",
+    "validate",
+    "workloads",
+]
+
+
+def gpus(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per device. Adds visible_bytes, visible_basis, reserve_bytes and memory_tier."""
+    return _frame("gpus", folder)
+
+
+def precisions(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per weight format, families together, most bits first; the last is `stored`."""
+    return _frame("precisions", folder)
+
+
+def kv_precisions(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per element type of the cache, most bytes first."""
+    return _frame("kv_precisions", folder)
+
+
+def workloads(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per named use. Columns of training are null for inference and the other way round."""
+    return _frame("workloads", folder)
+
+
+def engines(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per engine and memory tier."""
+    return _frame("engines", folder)
+
+
+def prices(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per offer, US dollars per device. Ours for devices that a what-if gpus.csv lacks are out."""
+    return _frame("prices", folder)
+
+
+def model_ids(*names_or_files: str | Path, extra: Sequence[str] = ()) -> ModelList:
+    """Ids of lists (NAME of `lists/NAME.txt`) and files (.txt, .csv, .parquet), then those of `extra`.
+
+    Without any argument, of the list `default`. An entry that is no model id comes back in `rejected`.
+    Errors: CatalogError for a file that cannot be used or that names no model.
+    """
+    return model_list.read(names_or_files if names_or_files or extra else ("default",), extra)
+
+
+def hub_snapshot(path: Path | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of the embedded snapshot: model_id, revision, info and config as JSON text, provenance."""
+    return snapshot.read(path or snapshot.SNAPSHOT)
+
+
+def digest(folder: str | Path | None = None) -> str:
+    """SHA-256 over the catalog files that count, in the order of TABLES. Depends on content, not on place."""
+    whatif = _folder(folder)
+    total = hashlib.sha256()
+    for table in TABLES:
+        raw = load.content(load.path_of(table, whatif))
+        total.update(f"{table.name} {len(raw)}\n".encode())
+        total.update(raw)
+    return total.hexdigest()
+
+
+def validate(folder: str | Path | None = None) -> None:
+    """Load every catalog and follow every reference. Errors: CatalogError."""
+    for table in TABLES:
+        _frame(table.name, folder)
+
+
+def _folder(folder: str | Path | None) -> Path | None:
+    if folder is None:
+        return None
+    path = Path(folder)
+    load.check_folder(path)
+    return path
+
+
+def _frame(name: str, folder: str | Path | None) -> pl.DataFrame:
+    whatif = _folder(folder)
+    frame = load.frame_with_lines(load.TABLE_BY_NAME[name], whatif)
+    for reference in REFERENCES:
+        if reference.table == name:
+            frame = resolve(reference, frame, whatif)
+    return frame.drop(load.LINE)

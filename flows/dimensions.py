@@ -13,6 +13,7 @@ import polars as pl
 
 import catalogs
 import estimator
+from estimator.schema import MEMORY_TIERS
 
 
 @dataclass(frozen=True)
@@ -28,33 +29,31 @@ class Dimensions:
     residencies: pl.DataFrame
     memory_tiers: pl.DataFrame
     capacities: pl.DataFrame
+    supports: pl.DataFrame
 
 
 @lru_cache(maxsize=2)
 def load(folder: Path | None) -> Dimensions:
     """Read and number the catalogs; `folder` is the what-if directory. Errors: catalogs.CatalogError."""
-    gpus = catalogs.gpus(folder)
-    tiers = _numbered(pl.DataFrame({"memory_tier": estimator.MEMORY_TIERS}), "memory_tier_ix", pl.UInt8)
+    tiers = _numbered(pl.DataFrame({"memory_tier": MEMORY_TIERS}), "memory_tier_ix", pl.UInt8)
+    # Devices of one memory tier are neighbours: the estimator decides tier by tier and keeps this order.
+    devices = catalogs.gpus(folder).join(tiers, on="memory_tier", how="left", maintain_order="left")
+    gpus = _numbered(devices.sort("memory_tier_ix", "gpu_id"), "gpu_ix", pl.UInt16)
+    precisions = _numbered(catalogs.precisions(folder), "precision_ix", pl.UInt16)
     workloads = _numbered(catalogs.workloads(folder), "workload_ix", pl.UInt8)
-    residencies = estimator.residencies(workloads)
+    engines = catalogs.engines(folder)
+    residencies = estimator.residencies(workloads).collect()
     return Dimensions(
-        # Devices of one memory tier are neighbours: the estimator decides tier by tier and keeps this order.
-        gpus=_numbered(
-            gpus.join(tiers, on="memory_tier", how="left", validate="m:1", maintain_order="left").sort(
-                "memory_tier_ix", "gpu_id"
-            ),
-            "gpu_ix",
-            pl.UInt16,
-        ),
-        precisions=_numbered(catalogs.precisions(folder), "precision_ix", pl.UInt16),
-        workloads=workloads.join(
-            residencies.select("workload_ix", "residency_ix"), on="workload_ix", maintain_order="left"
-        ),
+        gpus=gpus,
+        precisions=precisions,
+        workloads=workloads.join(residencies.select("workload_ix", "residency_ix"), on="workload_ix"),
         kv_precisions=catalogs.kv_precisions(folder),
-        engines=catalogs.engines(folder).join(tiers, on="memory_tier", how="left", maintain_order="left"),
+        engines=engines,
         prices=catalogs.prices(folder),
         residencies=residencies,
         memory_tiers=tiers,
+        capacities=estimator.capacities(gpus, workloads, engines).collect(),
+        supports=estimator.supports(precisions, gpus, workloads, engines).collect(),
     )
 
 

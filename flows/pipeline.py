@@ -27,8 +27,14 @@ def open_source(name: str, settings: Settings) -> Source:
 
 def listed(lists: Sequence[str], models: Sequence[str]) -> list[tuple[str, str | None]]:
     """The ids of a night with the reason why one is rejected. Errors: catalogs.CatalogError."""
-    found = catalogs.model_ids(*(lists or () if models else lists or ("default",)), extra=models)
+    found = catalogs.model_ids(*lists, extra=models)
     return [(model_id, None) for model_id in found.ids] + [(bad.text, bad.reason) for bad in found.rejected]
+
+
+def check_inputs(lists: Sequence[str], models: Sequence[str], catalogs_folder: Path | None) -> None:
+    """Read every catalog and list, so that a bad one fails before anything is started or fetched."""
+    catalogs.validate(catalogs_folder)
+    listed(lists, models)
 
 
 def begin(

@@ -104,13 +104,16 @@ def estimate(night: Night, shard: int) -> None:
     lake.write(caches, targets["cache_plans"])
     lake.write(overheads, targets["overhead_plans"])
     fit = estimator.fit(
-        pl.scan_parquet(targets["weight_plans"]),
-        pl.scan_parquet(targets["cache_plans"]),
-        pl.scan_parquet(targets["overhead_plans"]),
-        dims.workloads,
-        dims.gpus,
-        dims.precisions,
-        dims.engines,
+        shapes=some_shapes,
+        precisions=dims.precisions,
+        workloads=dims.workloads,
+        gpus=dims.gpus,
+        residencies=dims.residencies,
+        weight_plans=pl.scan_parquet(targets["weight_plans"]),
+        cache_plans=pl.scan_parquet(targets["cache_plans"]),
+        overhead_plans=pl.scan_parquet(targets["overhead_plans"]),
+        supports=dims.supports,
+        capacities=dims.capacities,
     )
     lake.write(fit, targets["fit"])
 

@@ -48,7 +48,8 @@ FROM_LAKE = {
     "internal.overhead_plans": "overhead_plans",
     "internal.fit": "fit",
 }
-FROM_CATALOGS = ("gpus", "precisions", "prices", "workloads")
+FROM_CATALOGS = ("gpus", "precisions", "kv_precisions", "prices", "workloads", "engines")
+FROM_DIMENSIONS = ("internal.capacities", "internal.supports", "internal.memory_tiers")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def build(night: Night, file: Path) -> None:
         connection.execute("CREATE SCHEMA internal")
         for table, source in FROM_LAKE.items():
             _create_table(connection, table, night.parts(source))
-        for name in (*FROM_CATALOGS, "internal.capacities", "internal.memory_tiers"):
+        for name in (*FROM_CATALOGS, *FROM_DIMENSIONS):
             _create_table(connection, name, night.parts(_catalog_table(name)))
         _record_run(connection, night)
         for script in ("views.sql", "comments.sql"):
@@ -135,16 +136,8 @@ def _create_table(connection: duckdb.DuckDBPyConnection, table: str, files: list
 def _write_catalogs(night: Night) -> None:
     """Keep the catalogs as this run used them beside its other parts."""
     dims = dimensions.load(night.catalogs_folder)
-    frames = {
-        "gpus": dims.gpus,
-        "precisions": dims.precisions,
-        "prices": dims.prices,
-        "workloads": dims.workloads,
-        "internal.capacities": dims.capacities,
-        "internal.memory_tiers": dims.memory_tiers,
-    }
-    for name, frame in frames.items():
-        lake.write(frame, night.part(_catalog_table(name), 0))
+    for name in (*FROM_CATALOGS, *FROM_DIMENSIONS):
+        lake.write(getattr(dims, name.removeprefix("internal.")), night.part(_catalog_table(name), 0))
 
 
 def _record_run(connection: duckdb.DuckDBPyConnection, night: Night) -> None:

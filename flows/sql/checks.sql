@@ -62,10 +62,16 @@ WHERE model_id IN (SELECT model_id FROM models ORDER BY shape_id LIMIT 5)
     );
 
 -- name: unknown_only_when_an_input_is_null
-SELECT model_id, precision, workload, gpu, required_bytes
-FROM fit
-WHERE model_id IN (SELECT model_id FROM models ORDER BY shape_id DESC LIMIT 5)
-    AND verdict = 'unknown' AND required_bytes IS NOT NULL;
+SELECT f.model_id, f.precision, f.workload, f.gpu, f.required_bytes
+FROM fit f
+JOIN workloads w USING (workload)
+JOIN precisions p USING (precision)
+JOIN gpus g ON g.gpu_id = f.gpu
+JOIN internal.supports k ON k.precision_ix = p.precision_ix AND k.gpu_ix = g.gpu_ix AND k.engine = w.engine
+WHERE f.model_id IN (SELECT model_id FROM models ORDER BY shape_id DESC LIMIT 5)
+    AND p.precision <> 'stored'
+    AND f.verdict = 'unknown' AND f.required_bytes IS NOT NULL AND k.is_supported IS NOT NULL
+    AND g.max_gpus_per_node IS NOT NULL;
 
 -- name: prices_name_known_gpus
 SELECT gpu FROM prices ANTI JOIN gpus ON gpus.gpu_id = prices.gpu;

@@ -36,7 +36,7 @@ SELECT
     arg_min(region, usd_per_gpu_hour) AS region,
     arg_min(as_of, usd_per_gpu_hour) AS as_of
 FROM prices
-WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL
+WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1 -- slices are other devices
 GROUP BY gpu;
 
 -- The internal fit with the plans at the degree it was decided for: one device where nothing fits.

@@ -1,0 +1,43 @@
+"""Which cells of one catalog name rows of another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from catalogs.load import OURS, TABLE_BY_NAME, check_rule, file_name, frame_with_lines, path_of
+from catalogs.rules import Rule
+
+
+@dataclass(frozen=True)
+class Reference:
+    """`table.column` must be found in `target.target_column`."""
+
+    table: str
+    column: str
+    target: str
+    target_column: str
+    # A site's own list of devices is shorter than ours: our prices for the others say nothing to it.
+    ours_may_dangle: bool = False
+
+
+REFERENCES = (
+    Reference("workloads", "engine", "engines", "engine"),
+    Reference("workloads", "kv_precision", "kv_precisions", "kv_precision"),
+    Reference("prices", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
+)
+
+
+def resolve(reference: Reference, frame: pl.DataFrame, folder: Path | None) -> pl.DataFrame:
+    """`frame` itself, or without our own rows that a what-if file orphaned. Errors: CatalogError."""
+    table, target = TABLE_BY_NAME[reference.table], TABLE_BY_NAME[reference.target]
+    known = frame_with_lines(target, folder)[reference.target_column].unique()
+    found = pl.col(reference.column).is_in(known.to_list())
+    path = path_of(table, folder)
+    if reference.ours_may_dangle and path.parent == OURS and path_of(target, folder).parent != OURS:
+        return frame.filter(found)
+    must = f"must be found in {target.file} as {reference.target_column}"
+    check_rule(Rule(reference.column, must, found), file_name(path), frame)
+    return frame

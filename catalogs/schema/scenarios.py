@@ -1,0 +1,114 @@
+"""What is done with a model, and what the engine that does it takes for itself."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from catalogs import gpu_memory
+from catalogs.rules import (
+    absent,
+    at_most,
+    fraction,
+    identifier,
+    needs,
+    not_negative,
+    one_of,
+    positive,
+    set_of,
+    version,
+)
+from catalogs.schema.table import CONFIDENCES, PROFILES, VENDORS, Table
+
+# Grain: engine x memory tier. Constants of the memory that an engine takes beside weights and cache.
+ENGINE_PROFILES = Table(
+    name="engines",
+    columns=pl.Schema(
+        {
+            "engine": pl.String,
+            "version_range": pl.String,
+            "memory_tier": pl.String,
+            "memory_utilization": pl.Float64,
+            "batched_tokens": pl.Int64,  # tokens of the largest forward pass
+            "max_sequences": pl.Int64,  # sequences that the sampler is sized for
+            "logit_bytes": pl.Float64,  # sampler bytes per sequence and vocabulary entry
+            "hidden_copies": pl.Float64,  # hidden states alive in a forward pass
+            "non_torch_bytes_1": pl.Int64,  # outside the allocator, one device
+            "non_torch_bytes_2": pl.Int64,  # per device of two
+            "non_torch_bytes_4": pl.Int64,  # per device of four or more
+            "graph_bytes": pl.Int64,
+            "context_bytes": pl.Int64,  # driver context, outside the engine's budget
+            "rope_table": pl.Boolean,  # the engine keeps a table of rotary embeddings
+            "vendors": pl.String,
+            "min_compute_capability": pl.String,
+            "confidence": pl.String,
+            "source": pl.String,
+            "as_of": pl.Date,
+            "notes": pl.String,
+        }
+    ),
+    key=("engine", "memory_tier"),
+    optional=("min_compute_capability", "notes"),
+    rules=(
+        one_of("engine", PROFILES),
+        one_of("memory_tier", gpu_memory.TIERS),
+        fraction("memory_utilization"),
+        *not_negative("batched_tokens", "max_sequences", "logit_bytes", "hidden_copies"),
+        *not_negative("non_torch_bytes_1", "non_torch_bytes_2", "non_torch_bytes_4"),
+        *not_negative("graph_bytes", "context_bytes"),
+        set_of("vendors", VENDORS),
+        version("min_compute_capability"),
+        one_of("confidence", CONFIDENCES),
+    ),
+)
+
+_inference = pl.col("mode") == "inference"
+_training = pl.col("mode") == "training"
+
+# Grain: one thing to do with a model. In training rows the tokens are the sequence length and the
+# sequences are the micro-batch.
+WORKLOADS = Table(
+    name="workloads",
+    columns=pl.Schema(
+        {
+            "workload": pl.String,
+            "title": pl.String,
+            "mode": pl.String,
+            "engine": pl.String,
+            "context_tokens": pl.Int64,
+            "concurrent_sequences": pl.Int64,
+            "kv_precision": pl.String,
+            "method": pl.String,
+            "optimizer": pl.String,
+            "gradient_checkpointing": pl.Boolean,
+            "sharding": pl.String,
+            "lora_rank": pl.Int64,
+            "source": pl.String,
+            "as_of": pl.Date,
+        }
+    ),
+    key=("workload",),
+    optional=("kv_precision", "method", "optimizer", "gradient_checkpointing", "sharding", "lora_rank"),
+    rules=(
+        identifier("workload"),
+        one_of("mode", ("inference", "training")),
+        one_of("engine", PROFILES),
+        *positive("context_tokens", "concurrent_sequences", "lora_rank"),
+        *at_most(100_000_000, "context_tokens"),
+        *at_most(1_000_000, "concurrent_sequences", "lora_rank"),
+        one_of("method", ("full", "lora", "qlora")),
+        one_of("optimizer", ("adamw", "adamw_8bit", "sgd", "sgd_momentum", "lion", "adafactor")),
+        one_of("sharding", ("none", "zero1", "zero2", "zero3")),
+        needs("kv_precision", _inference, "for inference"),
+        *(
+            absent(column, _inference, "for inference")
+            for column in ("method", "optimizer", "gradient_checkpointing", "sharding", "lora_rank")
+        ),
+        *(
+            needs(column, _training, "for training")
+            for column in ("method", "optimizer", "gradient_checkpointing", "sharding")
+        ),
+        absent("kv_precision", _training, "for training"),
+        needs("lora_rank", pl.col("method").is_in(["lora", "qlora"]), "for lora and qlora"),
+        absent("lora_rank", pl.col("method") == "full", "for full training"),
+    ),
+)

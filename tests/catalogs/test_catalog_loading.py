@@ -1,0 +1,176 @@
+"""Reading a catalog: files that are no catalog, what-if folders, references, the digest."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import catalogs
+from catalogs.load import OURS
+from catalogs.schema import TABLES, Table
+
+WhatIf = Callable[..., Path]
+
+
+def put(folder: Path, name: str, content: bytes) -> Path:
+    (folder / name).write_bytes(content)
+    return folder
+
+
+def kv(*lines: str) -> bytes:
+    header = "kv_precision,title,bytes_per_element,engines,min_compute_capability,confidence,source,as_of,notes"
+    return "\n".join((header, *lines)).encode()
+
+
+GOOD = "bf16,bfloat16,2,vllm,,high,definition,2026-11-22,"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "kv_precisions.csv: is empty"),
+        (b"\n# a comment\n\n", "kv_precisions.csv: is empty"),
+        (kv(), "kv_precisions.csv: has a header and no rows"),
+        (kv(GOOD).replace(b",notes", b""), "kv_precisions.csv line 1: column notes is missing"),
+        (b"\n" + kv(GOOD).replace(b"title,", b""), "kv_precisions.csv line 2: column title is missing"),
+        (
+            kv(GOOD).replace(b"title,", b"titel,"),
+            "kv_precisions.csv line 1: column titel is unknown (did you mean title?)",
+        ),
+        (kv(GOOD).replace(b"notes", b"title"), "kv_precisions.csv line 1: column title appears twice"),
+        (kv(GOOD, "fp16,half"), "kv_precisions.csv line 3: has 2 cells, the header has 9"),
+        (kv(GOOD, '"fp16,half'), "kv_precisions.csv line 3: is not CSV (unexpected end of data)"),
+        (
+            kv(GOOD, "# note", "", GOOD),
+            "kv_precisions.csv line 5: kv_precision must be unique (bf16 is on line 2 too)",
+        ),
+        (kv(GOOD, GOOD) + b"\xff", "kv_precisions.csv line 3: is not UTF-8"),
+        (kv(GOOD).decode().encode("utf-16"), "kv_precisions.csv line 1: is not UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_catalog(tmp_path: Path, content: bytes, message: str) -> None:
+    folder = put(tmp_path, "kv_precisions.csv", content)
+    with pytest.raises(catalogs.CatalogError) as caught:
+        catalogs.kv_precisions(folder)
+    assert str(caught.value) == f"{tmp_path}/{message}"
+
+
+def test_spreadsheets_are_read(tmp_path: Path) -> None:
+    text = "\ufeff" + kv(GOOD, ' fp16 ,"16 ""bit"", half", 2.0 ,vllm,,high,definition,2026-11-22,').decode()
+    put(tmp_path, "kv_precisions.csv", text.replace("\n", "\r\n").encode())
+    frame = catalogs.kv_precisions(tmp_path)
+    assert frame["kv_precision"].to_list() == ["bf16", "fp16"]
+    assert frame["title"].to_list() == ["bfloat16", '16 "bit", half']
+    assert frame["notes"].to_list() == [None, None]
+
+
+def test_columns_may_come_in_any_order(tmp_path: Path) -> None:
+    lines = (line.split(",") for line in kv(GOOD).decode().splitlines())
+    put(tmp_path, "kv_precisions.csv", "\n".join(",".join(reversed(line)) for line in lines).encode())
+    assert catalogs.kv_precisions(tmp_path).columns == catalogs.kv_precisions().columns
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "gpus.csv").mkdir()
+    with pytest.raises(catalogs.CatalogError, match=r"gpus\.csv: cannot be read \(Is a directory\)"):
+        catalogs.gpus(tmp_path)
+
+
+def test_a_link_to_nothing_is_not_ignored(tmp_path: Path) -> None:
+    (tmp_path / "gpus.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(catalogs.CatalogError, match=r"gpus\.csv: cannot be read \(No such file"):
+        catalogs.gpus(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["nowhere", "a\0b", "file.txt"])
+def test_a_what_if_folder_that_is_none(tmp_path: Path, name: str) -> None:
+    put(tmp_path, "file.txt", b"")
+    with pytest.raises(catalogs.CatalogError, match="is not a folder"):
+        catalogs.validate(f"{tmp_path}/{name}")
+
+
+def test_a_what_if_folder_without_a_catalog(tmp_path: Path) -> None:
+    put(tmp_path, "GPU.csv", b"")
+    with pytest.raises(catalogs.CatalogError, match=r"holds none of gpus\.csv, precisions\.csv"):
+        catalogs.digest(tmp_path)
+
+
+def test_a_what_if_replaces_file_by_file(what_if: WhatIf) -> None:
+    folder = what_if("gpus", ("nvidia-h100-sxm-80gb", {"memory_gib_nominal": "160", "memory_gib_runtime": "158"}))
+    assert catalogs.gpus(folder)["visible_bytes"].to_list() == [158 * 2**30]
+    assert catalogs.precisions(folder).equals(catalogs.precisions())
+    assert catalogs.gpus().height > 200
+
+
+def test_our_prices_of_devices_that_a_site_lacks_are_left_out(what_if: WhatIf) -> None:
+    folder = what_if("gpus", ("nvidia-h100-sxm-80gb", {}))
+    assert set(catalogs.prices(folder)["gpu"]) == {"nvidia-h100-sxm-80gb"}
+    catalogs.validate(folder)
+
+
+def test_a_price_for_an_unknown_device(what_if: WhatIf) -> None:
+    folder = what_if("prices", ("aws-inferentia1", {}), ("aws-inferentia1", {"gpu": "nvidia-h100"}))
+    message = r"prices\.csv line 3: gpu must be found in gpus\.csv as gpu_id \(got nvidia-h100\)"
+    with pytest.raises(catalogs.CatalogError, match=message):
+        catalogs.validate(folder)
+
+
+def test_a_price_for_a_device_that_the_same_folder_lacks(what_if: WhatIf) -> None:
+    what_if("gpus", ("nvidia-h100-sxm-80gb", {}))
+    folder = what_if("prices", ("aws-inferentia1", {}))
+    with pytest.raises(catalogs.CatalogError, match=r"prices\.csv line 2: gpu must be found in gpus\.csv"):
+        catalogs.prices(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"engine": "sglang"}, r"engine must be found in engines\.csv as engine \(got sglang\)"),
+        ({"kv_precision": "int2"}, r"kv_precision must be found in kv_precisions\.csv as kv_precision \(got int2\)"),
+    ],
+)
+def test_a_workload_that_names_what_is_not_there(what_if: WhatIf, changes: dict[str, str], rule: str) -> None:
+    folder = what_if("workloads", ("chat-8k", changes))
+    with pytest.raises(catalogs.CatalogError, match=rf"workloads\.csv line 2: {rule}"):
+        catalogs.validate(folder)
+
+
+def test_the_digest_depends_on_content_alone(tmp_path: Path) -> None:
+    ours = catalogs.digest()
+    assert len(ours) == 64
+    assert ours == catalogs.digest()
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        shutil.copy(OURS / "gpus.csv", folder)
+    assert catalogs.digest(first) == catalogs.digest(second) == ours
+    put(second, "notes.txt", b"no catalog")
+    assert catalogs.digest(second) == ours
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_the_digest_changes_with_every_file(tmp_path: Path, table: Table) -> None:
+    file = table.file
+    put(tmp_path, file, (OURS / file).read_bytes() + b"# looked at again\n")
+    assert catalogs.digest(tmp_path) != catalogs.digest()
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    put(tmp_path, "kv_precisions.csv", kv(GOOD))
+    assert catalogs.kv_precisions(tmp_path)["bytes_per_element"].to_list() == [2]
+    put(tmp_path, "kv_precisions.csv", kv(GOOD.replace(",2,", ",1,")))
+    assert catalogs.kv_precisions(tmp_path)["bytes_per_element"].to_list() == [1]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda t: kv(GOOD, t))))
+def test_any_file_is_a_catalog_or_a_catalog_error(tmp_path: Path, content: bytes) -> None:
+    put(tmp_path, "kv_precisions.csv", content)
+    with contextlib.suppress(catalogs.CatalogError):
+        assert catalogs.kv_precisions(tmp_path).height >= 1

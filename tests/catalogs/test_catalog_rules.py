@@ -1,0 +1,236 @@
+"""Each rule of each catalog has one failing row, and the message names file, line and rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import catalogs
+from catalogs.load import TABLE_BY_NAME
+from catalogs.schema import TABLES
+
+GPU = "nvidia-h100-sxm-80gb"
+MAC = "apple-m1-16gb"
+BOUGHT = "apple-m3-ultra-96gb"
+BY_KEY = {
+    "gpus": GPU,
+    "precisions": "int4_awq_g128",
+    "kv_precisions": "bf16",
+    "engines": "vllm",
+    "workloads": "chat-8k",
+    "prices": "aws-inferentia1",
+}
+
+# table, column, what the rule says, the changes that break it and, unless it is that of BY_KEY, the row.
+Case = tuple[str, str, str, dict[str, str]] | tuple[str, str, str, dict[str, str], str]
+VENDORS = "nvidia, amd, intel, apple, google, aws, huawei, qualcomm, tenstorrent"
+ENGINES = "vllm, sglang, transformers, llamacpp, mlx, exllama, trtllm"
+FORMATS = "fp32, bf16, fp16, fp8, int8, fp4"
+NAME = "must be lower case letters, digits, '_', '.' and '-'"
+LEVELS = "must be one of exact, high, medium, low"
+TIERS = "must be one of a100, under_70_gib, 70_to_160_gib, from_160_gib"
+PROFILES = f"must be one of none, {ENGINES}"
+
+
+def below(table: str, must: str, bad: str, *columns: str, row: str | None = None) -> list[Case]:
+    return [(table, c, must, {c: bad}, row or BY_KEY[table]) for c in columns]
+
+
+CASES: list[Case] = [
+    ("gpus", "gpu_id", NAME, {"gpu_id": "NVIDIA H100"}),
+    ("gpus", "vendor", f"must be one of {VENDORS}", {"vendor": "nvida", "compute_capability": ""}),
+    ("gpus", "compute_capability", "must look like 8.9", {"compute_capability": "9"}),
+    (
+        *("gpus", "compute_capability", "must not be empty for a launched nvidia device"),
+        {"compute_capability": ""},
+    ),
+    (
+        *("gpus", "compute_capability", "must be empty unless vendor is nvidia"),
+        {"compute_capability": "8.9"},
+        MAC,
+    ),
+    (
+        *("gpus", "segment"),
+        "must be one of datacenter, hpc, cloud, workstation, consumer, laptop, edge, unified",
+        {"segment": "server"},
+    ),
+    *below("gpus", "must be > 0", "0", "devices_per_board", "memory_mib_driver", "memory_gib_runtime"),
+    *below("gpus", "must be > 0", "-80", "memory_gib_nominal", "launch_price_usd", "tdp_watts"),
+    *below("gpus", "must be > 0", "0", "bandwidth_gb_per_s", "fp32_tflops", "bf16_tflops", "fp16_tflops"),
+    *below("gpus", "must be > 0", "0", "fp8_tflops", "int8_tops", "fp4_tflops", "link_gb_per_s"),
+    *below("gpus", "must be > 0", "-1", "max_gpus_per_node"),
+    *below("gpus", "must be <= 65536", "81920000", "memory_gib_nominal"),
+    *below("gpus", "must be >= 1024", "80", "memory_mib_driver"),
+    *below("gpus", "must not exceed memory_gib_nominal", "85899", "memory_mib_driver"),
+    *below("gpus", "must not exceed memory_gib_nominal", "85.5", "memory_gib_runtime"),
+    *below("gpus", "must be > 0 and <= 1", "74", "unified_usable_fraction", row=MAC),
+    *below("gpus", "must not be empty when is_unified_memory", "", "unified_usable_fraction", row=MAC),
+    *below("gpus", "must be empty unless is_unified_memory", "0.75", "unified_usable_fraction"),
+    (
+        *("gpus", "rates_basis", "must be one of vendor, derived, vendor and derived, assumed"),
+        {"rates_basis": "guess"},
+    ),
+    (
+        *("gpus", "native_formats", f"must be a space separated set out of {FORMATS}"),
+        {"native_formats": "fp16,fp8"},
+    ),
+    ("gpus", "confidence", LEVELS, {"confidence": "sure"}),
+    ("precisions", "precision", NAME, {"precision": "AWQ int4"}),
+    (
+        *("precisions", "family"),
+        "must be one of float, fp8, int8, microscaling, int4, int3, bnb4, hqq, gguf, mlx, exl2, exl3,"
+        " vector, ternary, stored",
+        {"family": "awq"},
+    ),
+    ("precisions", "policy", "must be one of linears, experts_only, all, stored", {"policy": "most"}),
+    *below(
+        *("precisions", "must not be empty unless policy is stored", ""),
+        *("bits_per_weight", "row_scale_bytes", "block_scale_bytes", "keep_bits"),
+    ),
+    (
+        *("precisions", "bits_per_weight", "must be empty when policy is stored"),
+        {"bits_per_weight": "16"},
+        "stored",
+    ),
+    *below("precisions", "must not be empty for a GGUF mixture", "", "whole_model_bits", row="gguf_q4_k_m"),
+    *below("precisions", "must be > 0", "0", "bits_per_weight", "keep_bits", "whole_model_bits"),
+    *below("precisions", "must be > 0", "-1", "quality_value"),
+    *below("precisions", "must be >= 0", "-4", "row_scale_bytes", "block_scale_bytes"),
+    *below("precisions", "must be <= 32", "64", "bits_per_weight", "keep_bits", "whole_model_bits"),
+    *below("precisions", "must be one of 1, 32, 64, 128", "96", "shard_alignment"),
+    *below("precisions", f"must be a space separated set out of {ENGINES}", "vllm vllm", "engines"),
+    *below("precisions", f"must be a space separated set out of {VENDORS}", "nvidia  amd", "vendors"),
+    *below("precisions", "must look like 8.9", "sm_89", "min_compute_capability"),
+    *below(
+        *("precisions", f"must be one of {FORMATS}", "int4"),
+        *("requires_native", "requires_native_off_nvidia", "compute_format"),
+    ),
+    *below(
+        *("precisions", "must not be empty when quality_value is given", ""),
+        *("quality_metric", "quality_source"),
+    ),
+    ("precisions", "confidence", LEVELS, {"confidence": "?"}),
+    ("kv_precisions", "kv_precision", NAME, {"kv_precision": "BF16"}),
+    *below("kv_precisions", "must be > 0", "0", "bytes_per_element"),
+    *below("kv_precisions", "must be <= 8", "16", "bytes_per_element"),
+    *below("kv_precisions", f"must be a space separated set out of {ENGINES}", "all", "engines"),
+    *below("kv_precisions", "must look like 8.9", "9", "min_compute_capability"),
+    *below("kv_precisions", LEVELS, "good", "confidence"),
+    *below("engines", PROFILES, "vLLM", "engine"),
+    *below("engines", TIERS, "80_gib", "memory_tier"),
+    *below("engines", "must be > 0 and <= 1", "92", "memory_utilization"),
+    *below(
+        *("engines", "must be >= 0", "-1", "batched_tokens", "max_sequences", "logit_bytes", "hidden_copies"),
+        *("non_torch_bytes_1", "non_torch_bytes_2", "non_torch_bytes_4", "graph_bytes", "context_bytes"),
+    ),
+    *below("engines", f"must be a space separated set out of {VENDORS}", "cuda", "vendors"),
+    *below("engines", "must look like 8.9", "7", "min_compute_capability"),
+    *below("engines", LEVELS, "none", "confidence"),
+    *below("workloads", NAME, "Chat 8k", "workload"),
+    *below("workloads", "must be one of inference, training", "serving", "mode"),
+    *below("workloads", PROFILES, "ollama", "engine"),
+    *below("workloads", "must be > 0", "0", "context_tokens", "concurrent_sequences"),
+    *below("workloads", "must be > 0", "0", "lora_rank", row="train-qlora-2k"),
+    *below("workloads", "must be <= 100000000", "1000000000", "context_tokens"),
+    *below("workloads", "must be <= 1000000", "1000000000", "concurrent_sequences"),
+    *below("workloads", "must be <= 1000000", "1000000000", "lora_rank", row="train-qlora-2k"),
+    *below("workloads", "must be one of full, lora, qlora", "dora", "method", row="train-qlora-2k"),
+    *below(
+        *("workloads", "must be one of adamw, adamw_8bit, sgd, sgd_momentum, lion, adafactor", "adam"),
+        "optimizer",
+        row="train-full-2k",
+    ),
+    *below("workloads", "must be one of none, zero1, zero2, zero3", "fsdp", "sharding", row="train-full-2k"),
+    *below("workloads", "must not be empty for inference", "", "kv_precision"),
+    *below("workloads", "must be empty for inference", "full", "method"),
+    *below("workloads", "must be empty for inference", "adamw", "optimizer"),
+    *below("workloads", "must be empty for inference", "true", "gradient_checkpointing"),
+    *below("workloads", "must be empty for inference", "none", "sharding"),
+    *below("workloads", "must be empty for inference", "16", "lora_rank"),
+    *below(
+        *("workloads", "must not be empty for training", ""),
+        *("method", "optimizer", "gradient_checkpointing", "sharding"),
+        row="train-full-2k",
+    ),
+    *below("workloads", "must be empty for training", "bf16", "kv_precision", row="train-full-2k"),
+    *below("workloads", "must not be empty for lora and qlora", "", "lora_rank", row="train-qlora-2k"),
+    *below("workloads", "must be empty for full training", "16", "lora_rank", row="train-full-2k"),
+    *below("prices", "must be one of on_demand, spot, reserved, purchase", "hour", "kind"),
+    *below(
+        *("prices",),
+        "must be one of list, marketplace, contract, launch, street, used, estimate, system",
+        "msrp",
+        "basis",
+    ),
+    *below("prices", "must be > 0", "0", "gpu_count", "usd_per_gpu_hour"),
+    *below("prices", "must be > 0", "0", "usd_purchase", "usd_purchase_high", row=BOUGHT),
+    *below("prices", "must not be empty unless kind is purchase", "", "usd_per_gpu_hour", "provider"),
+    *below("prices", "must be empty when kind is purchase", "2.5", "usd_per_gpu_hour", row=BOUGHT),
+    *below("prices", "must not be empty when kind is purchase", "", "usd_purchase", row=BOUGHT),
+    *below("prices", "must be empty unless kind is purchase", "30000", "usd_purchase"),
+    (
+        *("prices", "usd_purchase_high", "must be empty unless kind is purchase"),
+        {"usd_purchase_high": "30000"},
+    ),
+    *below("prices", "must be > usd_purchase", "1", "usd_purchase_high", row=BOUGHT),
+    *below("prices", "must be one of day, month, quarter, year", "week", "as_of_precision"),
+    *below("prices", LEVELS, "HIGH", "confidence"),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}-{case[2][:24]}")
+def test_a_row_that_breaks_one_rule(case: Case, what_if: Callable[..., Path]) -> None:
+    table, column, must, changes = case[:4]
+    folder = what_if(table, (case[4] if len(case) > 4 else BY_KEY[table], changes))
+    with pytest.raises(catalogs.CatalogError) as caught:
+        getattr(catalogs, table)(folder)
+    got = f" (got {changes[column]})" if changes[column] else ""
+    assert str(caught.value) == f"{folder / table}.csv line 2: {column} {must}{got}"
+    assert caught.value.line == 2
+
+
+def test_no_rule_is_without_a_failing_row() -> None:
+    broken = {(case[0], case[1], case[2]) for case in CASES}
+    declared = {(table.name, rule.column, rule.must) for table in TABLES for rule in table.rules}
+    assert declared == broken
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [(t.name, c) for t in TABLES for c in t.columns if c not in t.optional],
+)
+def test_a_cell_that_must_be_filled(table: str, column: str, what_if: Callable[..., Path]) -> None:
+    folder = what_if(table, (BY_KEY[table], {column: " "}))
+    with pytest.raises(catalogs.CatalogError, match=rf"{table}.csv line 2: {column} must not be empty$"):
+        getattr(catalogs, table)(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "cell", "kind"),
+    [
+        ("gpus", "memory_mib_driver", "81559.5", "a whole number"),
+        ("gpus", "memory_mib_driver", "99999999999999999999", "a whole number"),
+        ("gpus", "memory_gib_nominal", "80 GB", "a finite number"),
+        ("gpus", "memory_gib_nominal", "nan", "a finite number"),
+        ("gpus", "memory_gib_nominal", "inf", "a finite number"),
+        ("gpus", "bandwidth_gb_per_s", "3350\x1b[31m", "a finite number"),
+        ("gpus", "is_unified_memory", "no", "true or false"),
+        ("gpus", "launch_date", "01/10/2022", "a date like 2026-11-22"),
+        ("gpus", "as_of", "2026-02-30", "a date like 2026-11-22"),
+        ("workloads", "context_tokens", "8k", "a whole number"),
+        ("prices", "usd_per_gpu_hour", "2,50", "a finite number"),
+    ],
+)
+def test_a_cell_of_another_type(table: str, column: str, cell: str, kind: str, what_if: Callable[..., Path]) -> None:
+    folder = what_if(table, (BY_KEY[table], {column: cell}))
+    with pytest.raises(catalogs.CatalogError) as caught:
+        getattr(catalogs, table)(folder)
+    shown = cell.replace("\x1b", "\\x1b")
+    assert str(caught.value).endswith(f"{table}.csv line 2: {column} must be {kind} (got {shown})")
+
+
+def test_every_column_of_a_key_exists() -> None:
+    for table in TABLE_BY_NAME.values():
+        assert set(table.key) | set(table.optional) <= set(table.columns)
