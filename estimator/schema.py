@@ -92,3 +92,95 @@ WEIGHT_OVERRIDES = pl.Schema(
         "weights_basis": pl.String,  # stored (bytes of a published file) | computed (per-tensor rule)
     }
 )
+
+# ---------------------------------------------------------------------------------------------------------
+# What the estimator answers. `*_ix` are positions in the catalogs and shapes of one run: small integers that
+# keep the widest tables thin. Null bytes mean unknown; a degree without a row is a split that does not exist.
+
+# Order of `memory_tier_ix`. The profile of an engine (batched tokens, sequences) depends on the device only by this.
+MEMORY_TIERS = ("a100", "under_70_gib", "70_to_160_gib", "from_160_gib")
+
+# Kinds that no supported engine splits over devices: degree 1 is their only degree.
+UNSPLIT_KINDS = ("diffusion", "adapter")
+
+# Grain: workload. Workloads with equal `residency_ix` keep the same weights, gradients and optimizer states.
+RESIDENCIES = pl.Schema(
+    {
+        "workload_ix": pl.UInt8,
+        "residency_ix": pl.UInt8,
+        "engine": pl.String,
+        "mode": pl.String,
+        "method": pl.String,
+        "optimizer": pl.String,
+        "sharding": pl.String,
+        "lora_rank": pl.Int64,
+    }
+)
+
+# Grain: shape x precision x residency x degree. Bytes on the fullest device; degree 1 always has a row.
+WEIGHT_PLANS = pl.Schema(
+    {
+        "shape_ix": pl.UInt32,
+        "precision_ix": pl.UInt16,
+        "residency_ix": pl.UInt8,
+        "degree": pl.UInt8,
+        "weights_bytes": pl.Int64,
+        "gradient_bytes": pl.Int64,
+        "optimizer_bytes": pl.Int64,
+        "weights_basis": pl.String,  # stored | computed; null when weights_bytes is null
+    }
+)
+
+# Grain: shape x workload x degree. Bytes on each device, for all concurrent sequences of the workload.
+# The last five columns answer the inverse questions by adding, subtracting and dividing only, with
+# rest = usable - (everything but the key-value cache) - kv_constant_bytes:
+#   longest context within the window:  rest / (kv_bytes_per_token + kv_window_bytes_per_token)
+#   longest context beyond the window:  (rest - kv_window_bytes_per_token * window_tokens) / kv_bytes_per_token
+#   most sequences:                     (usable - weights - activation - overhead) / bytes_per_sequence
+CACHE_PLANS = pl.Schema(
+    {
+        "shape_ix": pl.UInt32,
+        "workload_ix": pl.UInt8,
+        "degree": pl.UInt8,
+        "context_tokens": pl.Int64,  # the workload's, or the model's limit where that is lower
+        "kv_cache_bytes": pl.Int64,
+        "state_bytes": pl.Int64,
+        "kv_bytes_per_token": pl.Float64,  # for every token of context, all sequences together
+        "kv_window_bytes_per_token": pl.Float64,  # on top of it, for the first window_tokens tokens
+        "window_tokens": pl.Int64,
+        "kv_constant_bytes": pl.Float64,  # cross attention of a fixed length
+        "bytes_per_sequence": pl.Float64,  # cache and state of one sequence at context_tokens
+    }
+)
+
+# Grain: shape x workload x memory tier x degree. Only what counts against the engine's budget.
+OVERHEAD_PLANS = pl.Schema(
+    {
+        "shape_ix": pl.UInt32,
+        "workload_ix": pl.UInt8,
+        "memory_tier_ix": pl.UInt8,
+        "degree": pl.UInt8,
+        "activation_bytes": pl.Int64,
+        "overhead_bytes": pl.Int64,
+    }
+)
+
+# Grain: gpu x engine.
+CAPACITIES = pl.Schema({"gpu_ix": pl.UInt16, "engine": pl.String, "usable_bytes": pl.Int64})
+
+# Grain: workload x precision x gpu. Null where the catalog does not say.
+SUPPORTS = pl.Schema(
+    {"workload_ix": pl.UInt8, "precision_ix": pl.UInt16, "gpu_ix": pl.UInt16, "is_supported": pl.Boolean}
+)
+
+# Grain: shape x precision x workload x gpu, sorted by workload_ix, gpu_ix, shape_ix, precision_ix.
+FIT = pl.Schema(
+    {
+        "workload_ix": pl.UInt8(),
+        "gpu_ix": pl.UInt16(),
+        "shape_ix": pl.UInt32(),
+        "precision_ix": pl.UInt16(),
+        "verdict": Verdict,
+        "gpus_needed": pl.UInt8(),  # null unless fits, tight or sharded
+    }
+)

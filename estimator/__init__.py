@@ -1,0 +1,17 @@
+"""What fits where: Polars expressions from shapes and catalogs to bytes and verdicts. No IO, imports polars only."""
+
+from estimator.cache_plans import cache_plans
+from estimator.device_classes import capacities, supports
+from estimator.fit import fit
+from estimator.overhead_plans import overhead_plans
+from estimator.weight_plans import residencies, weight_plans
+
+__all__ = [
+    "cache_plans",
+    "capacities",
+    "fit",
+    "overhead_plans",
+    "residencies",
+    "supports",
+    "weight_plans",
+]

@@ -1,0 +1,59 @@
+"""Bytes of activations at the peak of vLLM's largest step: one profiling batch of prefill, or its sampler.
+
+Sources: vLLM `v1/worker/gpu_worker.py` (determine_available_memory profiles with max_num_batched_tokens and
+max_num_seqs), `model_executor/layers/fused_moe` (modular workspaces), `v1/sample`. The two constants (bytes a logit,
+copies of the hidden state) are fitted to published start-up logs; they come with version, tier and source from the
+engine catalog. Explained in docs/method.md, section "Activations".
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from estimator.bounds import larger, whole_bytes
+
+# bytes of one activation element: serving computes in 16 bits
+ELEMENT_BYTES = 2
+
+
+def forward_bytes(
+    *, tokens: pl.Expr, ffn: pl.Expr, hidden: pl.Expr, hidden_copies: pl.Expr, degree: pl.Expr
+) -> pl.Expr:
+    """Bytes of the widest point of a layer for a batch of `tokens`: gate, up and product, and hidden states.
+
+    `ffn` is the dense or shared width, 0 when every layer is routed experts. Null when an input is null.
+    """
+    return tokens * ELEMENT_BYTES * (3 * ffn / degree + hidden_copies * hidden)
+
+
+def sampler_bytes(
+    *, tokens: pl.Expr, hidden: pl.Expr, sequences: pl.Expr, vocabulary: pl.Expr, logit_bytes: pl.Expr
+) -> pl.Expr:
+    """Bytes while the next tokens are drawn: the logits are gathered, so no degree divides them."""
+    return sequences * vocabulary * logit_bytes + tokens * hidden * ELEMENT_BYTES
+
+
+def experts_bytes(
+    *,
+    tokens: pl.Expr,
+    experts: pl.Expr,
+    experts_per_token: pl.Expr,
+    expert_ffn: pl.Expr,
+    hidden: pl.Expr,
+    degree: pl.Expr,
+) -> pl.Expr:
+    """Bytes of the two workspaces of the fused mixture of experts; 0 without experts, null when unknown."""
+    width = expert_ffn / degree
+    wide = larger(2 * width, hidden.cast(pl.Float64))
+    narrow = larger(width, hidden.cast(pl.Float64))
+    return (
+        pl.when(experts == 0)
+        .then(0.0)
+        .when(experts > 0)
+        .then(tokens * experts_per_token * (wide + narrow) * ELEMENT_BYTES)
+    )
+
+
+def peak_bytes(*, forward: pl.Expr, sampler: pl.Expr, experts: pl.Expr) -> pl.Expr:
+    """Bytes of the peak, rounded up (Int64): forward pass and sampler never run together. Null when one is null."""
+    return whole_bytes(larger(forward, sampler) + experts)

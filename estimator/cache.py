@@ -1,0 +1,83 @@
+"""Bytes of key-value cache and recurrent state on one device.
+
+The extraction has summed every layer into elements per token of four kinds: kept for the whole context, kept for
+the last window, latent (compressed, the same on every device) and cross attention to an encoder. So there is one
+formula and no case by architecture.
+
+Sources: transformers `cache_utils.py` (DynamicCache, SlidingWindowLayer); vLLM `v1/kv_cache_interface.py`
+(FullAttentionSpec, SlidingWindowSpec, MLAAttentionSpec, MambaSpec); DeepSeek-V2 (arXiv 2405.04434) for the latent
+cache. Explained in docs/method.md, section "Cache". Paging to blocks of 16 tokens is not counted.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from estimator.bounds import product_or_absent, smaller, whole_bytes
+
+# Convolution states are kept in the model's 16-bit dtype (vLLM `layers/mamba/mamba_utils.py`).
+CONVOLUTION_STATE_BYTES = 2
+
+# `cross_tokens` of a model whose encoder is as long as the context.
+AS_LONG_AS_CONTEXT = -1
+
+
+def context_tokens(*, asked: pl.Expr, limit: pl.Expr) -> pl.Expr:
+    """Tokens of context of a workload: what it asks for, or the model's limit where that is known and lower."""
+    return pl.when(limit < asked).then(limit).otherwise(asked)
+
+
+def token_bytes(
+    *,
+    full: pl.Expr,
+    latent: pl.Expr,
+    cross: pl.Expr,
+    cross_tokens: pl.Expr,
+    fixed_bytes: pl.Expr,
+    bytes_per_element: pl.Expr,
+) -> pl.Expr:
+    """Bytes that one more token of context costs one sequence, sliding layers aside (Float64).
+
+    `full`, `latent`, `cross` in elements a token; `fixed_bytes` is defined in bytes whatever the cache's dtype;
+    cross attention counts here only when its encoder grows with the context. Null when an input is null.
+    """
+    growing = pl.when(cross == 0).then(0.0).when(cross_tokens == AS_LONG_AS_CONTEXT).then(cross)
+    growing = growing.when(cross_tokens >= 0).then(0.0)
+    return (full + latent + growing) * bytes_per_element + fixed_bytes
+
+
+def window_token_bytes(*, window: pl.Expr, bytes_per_element: pl.Expr) -> pl.Expr:
+    """Bytes that a token costs one sequence in its sliding and chunked layers, while inside the window (Float64)."""
+    return window * bytes_per_element
+
+
+def constant_bytes(*, cross: pl.Expr, cross_tokens: pl.Expr, bytes_per_element: pl.Expr) -> pl.Expr:
+    """Bytes of one sequence's cross attention to an encoder of fixed length (Float64).
+
+    0 without cross attention and when the encoder grows with the context; null when its length is unknown.
+    """
+    fixed = pl.when(cross_tokens == AS_LONG_AS_CONTEXT).then(0).otherwise(cross_tokens)
+    return product_or_absent(cross, fixed) * bytes_per_element
+
+
+def sequence_kv_bytes(
+    *, context: pl.Expr, window_tokens: pl.Expr, per_token: pl.Expr, per_window_token: pl.Expr, constant: pl.Expr
+) -> pl.Expr:
+    """Bytes of key-value cache of one sequence of `context` tokens (Float64); null when a needed input is null."""
+    in_window = product_or_absent(per_window_token, smaller(context, window_tokens))
+    return per_token * context + in_window + constant
+
+
+def sequence_state_bytes(
+    *, convolution: pl.Expr, recurrent: pl.Expr, recurrent_bytes: pl.Expr, degree: pl.Expr
+) -> pl.Expr:
+    """Bytes of recurrent state of one sequence, split over `degree` devices by heads (Float64).
+
+    Null when an element count is null, or there are recurrent elements of unknown size.
+    """
+    return (convolution * CONVOLUTION_STATE_BYTES + product_or_absent(recurrent, recurrent_bytes)) / degree
+
+
+def concurrent_bytes(*, one_sequence: pl.Expr, sequences: pl.Expr) -> pl.Expr:
+    """Bytes for all concurrent sequences, rounded up (Int64); null when an input is null."""
+    return whole_bytes(one_sequence * sequences)

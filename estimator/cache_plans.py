@@ -1,0 +1,129 @@
+"""Plans of key-value cache and recurrent state: shapes x workloads x degrees.
+
+An assembling module: it reads columns and calls the formulas of `cache` and `sharding`.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from estimator import cache, sharding
+from estimator.pairs import Frame
+from estimator.schema import CACHE_PLANS, UNSPLIT_KINDS
+from estimator.weight_plans import degrees
+
+_KEYS = ["shape_ix", "workload_ix", "degree"]
+_ELEMENTS = [
+    "kv_full_elements_per_token",
+    "kv_window_elements_per_token",
+    "kv_latent_elements_per_token",
+    "kv_fixed_bytes_per_token",
+    "kv_cross_elements_per_token",
+    "state_conv_elements",
+    "state_recurrent_elements",
+]
+
+
+def splits(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
+    """Grain: shape x workload x degree: the degrees that any precision may be split to.
+
+    Inference follows the model's mask, training runs at any degree. All columns of both sides are there.
+    """
+    mask = pl.when(pl.col("kind").is_in(list(UNSPLIT_KINDS))).then(1).otherwise("tp_ok_mask")
+    return (
+        shapes.lazy()
+        .join(workloads.lazy(), how="cross")
+        .join(degrees(), how="cross")
+        .filter((pl.col("mode") == "training") | sharding.is_valid_degree(mask=mask, degree=pl.col("degree")))
+    )
+
+
+def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.LazyFrame:
+    """What the sequences of a workload keep on each device: CACHE_PLANS, sorted by its keys.
+
+    Encoders and diffusion models keep nothing, by kind, and training keeps nothing. Latent caches are whole on every
+    device, heads of keys and values divide until each device has one, states divide. Null where the layout or the
+    cache's dtype is unknown.
+    """
+    c = pl.col
+    no_cache = c("kind").is_in(["encoder", "diffusion"]) | (c("mode") == "training")
+    nothing = {name: pl.when(no_cache).then(0).otherwise(c(name)).alias(name) for name in _ELEMENTS}
+
+    def on_one(name: str) -> pl.Expr:
+        return sharding.kv_part(elements=c(name), kv_heads=c("kv_heads"), degree=c("degree"))
+
+    each = pl.when(no_cache).then(0.0).otherwise(c("bytes_per_element"))
+    sequences = c("concurrent_sequences")
+    cross = on_one("kv_cross_elements_per_token")
+    cross_tokens = pl.when(no_cache).then(0).otherwise(c("cross_tokens"))
+    return (
+        splits(
+            shapes.lazy().select(
+                "shape_ix",
+                "kind",
+                "tp_ok_mask",
+                "kv_heads",
+                "max_context_tokens",
+                "window_tokens",
+                "cross_tokens",
+                "state_recurrent_bytes_per_element",
+                *_ELEMENTS,
+            ),
+            workloads.lazy().select(
+                "workload_ix", "mode", "kv_precision", "concurrent_sequences", asked="context_tokens"
+            ),
+        )
+        .join(
+            kv_precisions.lazy().select("kv_precision", c("bytes_per_element").cast(pl.Float64)),
+            on="kv_precision",
+            how="left",
+        )
+        .with_columns(
+            **nothing,
+            context_tokens=cache.context_tokens(asked=c("asked"), limit=c("max_context_tokens")),
+        )
+        .with_columns(
+            window_tokens=pl.when(c("kv_window_elements_per_token") == 0).then(0).otherwise("window_tokens"),
+            token=cache.token_bytes(
+                full=on_one("kv_full_elements_per_token"),
+                latent=c("kv_latent_elements_per_token"),
+                cross=cross,
+                cross_tokens=cross_tokens,
+                fixed_bytes=c("kv_fixed_bytes_per_token"),
+                bytes_per_element=each,
+            ),
+            window_token=cache.window_token_bytes(
+                window=on_one("kv_window_elements_per_token"), bytes_per_element=each
+            ),
+            constant=cache.constant_bytes(cross=cross, cross_tokens=cross_tokens, bytes_per_element=each),
+            state=cache.sequence_state_bytes(
+                convolution=c("state_conv_elements"),
+                recurrent=c("state_recurrent_elements"),
+                recurrent_bytes=c("state_recurrent_bytes_per_element"),
+                degree=c("degree"),
+            ),
+        )
+        .with_columns(
+            kv=cache.sequence_kv_bytes(
+                context=c("context_tokens"),
+                window_tokens=c("window_tokens"),
+                per_token=c("token"),
+                per_window_token=c("window_token"),
+                constant=c("constant"),
+            )
+        )
+        .select(
+            *_KEYS,
+            "context_tokens",
+            "window_tokens",
+            kv_cache_bytes=cache.concurrent_bytes(one_sequence=c("kv"), sequences=sequences),
+            state_bytes=cache.concurrent_bytes(one_sequence=c("state"), sequences=sequences),
+            kv_bytes_per_token=c("token") * sequences,
+            kv_window_bytes_per_token=c("window_token") * sequences,
+            kv_constant_bytes=c("constant") * sequences,
+            bytes_per_sequence=c("kv") + c("state"),
+        )
+        .sort(_KEYS)
+        .select(CACHE_PLANS.names())
+        .match_to_schema(CACHE_PLANS, integer_cast="upcast")
+    )

@@ -1,0 +1,160 @@
+"""What the catalogs alone say about devices: kernels for precisions, usable bytes, and the classes they form.
+
+An assembling module: it reads columns and calls the formulas of `support` and `capacity`.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from estimator import capacity, support
+from estimator.pairs import Frame
+from estimator.schema import CAPACITIES, SUPPORTS
+
+
+def engine_names(workloads: Frame) -> pl.LazyFrame:
+    """The engines that the workloads name, one row each."""
+    return workloads.lazy().select("engine").unique().sort("engine")
+
+
+def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, kv_precisions: Frame) -> pl.LazyFrame:
+    """Which precision runs on which device in which workload: SUPPORTS, sorted by its keys.
+
+    Asks for a kernel of the weights on the device, for an engine that loads them and runs there, and for the cache's
+    number format in that engine. Null where a device's catalog row lacks what the answer depends on.
+    """
+    c = pl.col
+    devices = gpus.lazy().select("gpu_ix", "vendor", "compute_capability", "native_formats")
+    runs_on = (
+        engines.lazy()
+        .select("engine", engine_vendors="vendors", engine_capability="min_compute_capability")
+        .unique("engine", maintain_order=True)
+    )
+    caches = kv_precisions.lazy().select("kv_precision", kv_engines="engines", kv_capability="min_compute_capability")
+    hosts = (
+        workloads.lazy()
+        .select("workload_ix", "engine", "kv_precision")
+        .join(runs_on, on="engine", how="left")
+        .join(caches, on="kv_precision", how="left")
+        .join(devices, how="cross")
+        .select(
+            "workload_ix",
+            "gpu_ix",
+            "engine",
+            runs=support.engine_runs(
+                engine=c("engine"),
+                vendor=c("vendor"),
+                vendors=c("engine_vendors"),
+                capability=c("compute_capability"),
+                min_capability=c("engine_capability"),
+            )
+            & support.caches(
+                engine=c("engine"),
+                kv_precision=c("kv_precision"),
+                engines=c("kv_engines"),
+                vendor=c("vendor"),
+                capability=c("compute_capability"),
+                min_capability=c("kv_capability"),
+            ),
+        )
+    )
+    kernels = (
+        precisions.lazy()
+        .select(
+            "precision_ix",
+            "engines",
+            "vendors",
+            "min_compute_capability",
+            "requires_native",
+            "requires_native_off_nvidia",
+        )
+        .join(devices, how="cross")
+        .select(
+            "precision_ix",
+            "gpu_ix",
+            "engines",
+            kernel=support.has_kernel(
+                vendor=c("vendor"),
+                vendors=c("vendors"),
+                capability=c("compute_capability"),
+                min_capability=c("min_compute_capability"),
+                native_formats=c("native_formats"),
+                requires_native=c("requires_native"),
+                requires_native_elsewhere=c("requires_native_off_nvidia"),
+            ),
+        )
+    )
+    return (
+        kernels.join(hosts, on="gpu_ix")
+        .select(
+            "workload_ix",
+            "precision_ix",
+            "gpu_ix",
+            is_supported=c("kernel") & c("runs") & support.engine_loads(engine=c("engine"), engines=c("engines")),
+        )
+        .sort("workload_ix", "precision_ix", "gpu_ix")
+        .match_to_schema(SUPPORTS)
+    )
+
+
+def capacities(gpus: Frame, workloads: Frame, engines: Frame) -> pl.LazyFrame:
+    """Usable bytes of every device under every engine that the workloads name: CAPACITIES."""
+    c = pl.col
+    profile = engines.lazy().select("engine", "memory_tier", "memory_utilization", "context_bytes")
+    return (
+        gpus.lazy()
+        .select("gpu_ix", "visible_bytes", "reserve_bytes", "memory_tier")
+        .join(engine_names(workloads), how="cross")
+        .join(profile, on=["engine", "memory_tier"], how="left")
+        .select(
+            "gpu_ix",
+            "engine",
+            usable_bytes=capacity.usable_bytes(
+                engine=c("engine"),
+                visible=c("visible_bytes"),
+                reserve=c("reserve_bytes"),
+                utilization=c("memory_utilization"),
+                context=c("context_bytes"),
+            ),
+        )
+        .sort("gpu_ix", "engine")
+        .match_to_schema(CAPACITIES)
+    )
+
+
+# Devices of one class share a bit, and one mask has so many.
+CLASSES_IN_A_BLOCK = 64
+
+
+def support_classes(supports: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Devices that run the same precisions in one workload, as bits: (devices, masks).
+
+    `devices`: gpu_ix, class_bit (UInt64), block (classes come in blocks of 64). `masks`: precision_ix, block,
+    no_kernel and undecided (UInt64): the classes that have no kernel, and those of which nothing is known. So the
+    widest join tests one bit instead of joining a matrix.
+    """
+    bits = pl.Series([1 << bit for bit in range(CLASSES_IN_A_BLOCK)], dtype=pl.UInt64)
+    rank = pl.col("answers").rank("dense").cast(pl.UInt32) - 1
+    devices = (
+        supports.sort("precision_ix")
+        .group_by("gpu_ix", maintain_order=True)
+        .agg(answers=pl.col("is_supported").cast(pl.String).fill_null("?").str.join("|"))
+        .select(
+            "gpu_ix",
+            class_bit=pl.lit(bits).gather(rank % CLASSES_IN_A_BLOCK),
+            block=rank // CLASSES_IN_A_BLOCK,
+        )
+        .sort("gpu_ix")
+    )
+    answered = pl.col("is_supported")
+    masks = (
+        supports.join(devices, on="gpu_ix")
+        .unique(["precision_ix", "block", "class_bit"])
+        .group_by("precision_ix", "block")
+        .agg(
+            no_kernel=pl.col("class_bit").filter(~answered).sum(),
+            undecided=pl.col("class_bit").filter(answered.is_null()).sum(),
+        )
+        .sort("precision_ix", "block")
+    )
+    return devices, masks

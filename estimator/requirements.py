@@ -1,0 +1,157 @@
+"""What a device must hold for every pair of shape and precision, all degrees side by side, before any device.
+
+An assembling module: it reads the plans of one shard and calls the rules of `verdict`, `support` and `training`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from estimator import sharding, support, training
+from estimator import verdict as decide
+from estimator.pairs import Frame, pairs
+from estimator.schema import DEGREES, MEMORY_TIERS
+
+_PAIR = ["shape_ix", "precision_ix"]
+_EVERY_CLASS = pl.lit((1 << 64) - 1, dtype=pl.UInt64)
+_NO_CLASS = pl.lit(0, dtype=pl.UInt64)
+
+
+class Requirements:
+    """The plans of one shard with their degrees side by side, reshaped once however often they are asked for."""
+
+    def __init__(
+        self,
+        *,
+        shapes: Frame,
+        precisions: Frame,
+        workloads: Frame,
+        residencies: Frame,
+        weight_plans: Frame,
+        cache_plans: Frame,
+        overhead_plans: Frame,
+    ) -> None:
+        c = pl.col
+        self._pairs = pairs(shapes, precisions).sort(_PAIR).collect(engine="in-memory")
+        self._workloads = {
+            row["workload_ix"]: row
+            for row in workloads.lazy()
+            .select("workload_ix", "engine", "mode", "method", "sharding")
+            .join(residencies.lazy().select("workload_ix", "residency_ix"), on="workload_ix")
+            .collect()
+            .iter_rows(named=True)
+        }
+        held = c("weights_bytes") + c("gradient_bytes") + c("optimizer_bytes")
+        kept = c("kv_cache_bytes") + c("state_bytes")
+        taken = c("activation_bytes") + c("overhead_bytes")
+        self._held = _wide(weight_plans, "held", held, _PAIR, ["residency_ix"])
+        self._kept = _wide(cache_plans, "kept", kept, ["shape_ix"], ["workload_ix"])
+        self._taken = _wide(overhead_plans, "taken", taken, ["shape_ix"], ["workload_ix", "memory_tier_ix"])
+
+    def of(self, *, workload_ix: int, masks: pl.DataFrame) -> WorkloadRequirements:
+        """The requirements of one workload: all that does not depend on the memory tier is put together now.
+
+        `masks` are those of `device_classes.support_classes`, one row a precision.
+        """
+        c = pl.col
+        workload = self._workloads[workload_ix]
+        runs = support.serves_kind(engine=pl.lit(workload["engine"]), kind=c("kind"))
+        if workload["mode"] == "training":
+            method = pl.lit(workload["method"], dtype=pl.String)
+            runs = runs & training.is_trainable(method=method, precision=c("effective"))
+        held = _part(self._held, "held", _PAIR, workload["residency_ix"])
+        kept = _part(self._kept, "kept", ["shape_ix"], workload_ix)
+        # the kernel is that of the format which `stored` stands for
+        kernels = masks.select("no_kernel", "undecided", effective_ix="precision_ix")
+        is_open = runs.is_null() | c("no_kernel").is_null()
+        pairs_ = (
+            self._pairs.join(held, on=_PAIR, how="left", maintain_order="left")
+            .join(kernels, on="effective_ix", how="left", maintain_order="left")
+            .with_columns(
+                is_open=is_open,
+                no_kernel=pl.when(~runs).then(_EVERY_CLASS).when(is_open).then(_NO_CLASS).otherwise("no_kernel"),
+                undecided=pl.when(is_open).then(_NO_CLASS).otherwise("undecided"),
+                **{f"valid_{degree}": _is_valid(workload, degree) for degree in DEGREES},
+            )
+        )
+        return WorkloadRequirements(
+            pairs=pairs_,
+            is_decided=(masks["undecided"] == 0).all(),
+            beside={
+                tier_ix: kept.join(
+                    _part(self._taken, "taken", ["shape_ix"], workload_ix, tier_ix), on="shape_ix"
+                ).select("shape_ix", *((c(f"kept_{d}") + c(f"taken_{d}")).alias(f"beside_{d}") for d in DEGREES))
+                for tier_ix in range(len(MEMORY_TIERS))
+            },
+        )
+
+
+@dataclass(frozen=True)
+class WorkloadRequirements:
+    """`pairs`: shape x precision with what stays resident. `beside`: what else a shape needs, by memory tier.
+
+    `is_decided`: the catalogs leave no kernel open, so `undecided` is 0 throughout.
+    """
+
+    pairs: pl.DataFrame
+    beside: dict[int, pl.DataFrame]
+    is_decided: bool
+
+    def on(self, memory_tier_ix: int) -> pl.LazyFrame:
+        """Grain: shape x precision, sorted. need_1 ... need_16, unknown_from, no_kernel, undecided; no nulls."""
+        c = pl.col
+        needs = [c(f"held_{degree}") + c(f"beside_{degree}") for degree in DEGREES]
+        valid = [c(f"valid_{degree}") for degree in DEGREES]
+        return (
+            self.pairs.lazy()
+            .join(self.beside[memory_tier_ix].lazy(), on="shape_ix", how="left", maintain_order="left")
+            .with_columns(
+                unknown_from=pl.when("is_open")
+                .then(pl.lit(DEGREES[0], dtype=pl.UInt8))
+                .otherwise(decide.first_unknown(needs=needs, valid=valid))
+            )
+            .select(
+                *_PAIR,
+                *(
+                    decide.comparable_need(
+                        need=need, is_valid=is_valid, degree=degree, unknown_from=c("unknown_from")
+                    ).alias(f"need_{degree}")
+                    for degree, need, is_valid in zip(DEGREES, needs, valid, strict=True)
+                ),
+                "unknown_from",
+                "no_kernel",
+                "undecided",
+            )
+        )
+
+
+def _is_valid(workload: dict[str, str], degree: int) -> pl.Expr:
+    """Whether a workload may use so many devices: by the model's widths in inference, by the ZeRO stage in training."""
+    if workload["mode"] == "training":
+        return pl.lit(degree == 1 or workload["sharding"] in training.ZERO_STAGES)
+    return sharding.is_valid_degree(mask=pl.col("split_mask"), degree=pl.lit(degree))
+
+
+Parts = dict[tuple[Any, ...], pl.DataFrame]
+
+
+def _wide(plans: Frame, name: str, bytes_: pl.Expr, keys: list[str], parts: list[str]) -> Parts:
+    """Plans with one column for each degree, one frame for each value of `parts`. Degrees without a row are null."""
+    rows = plans.lazy().select(*keys, *parts, "degree", bytes_.alias(name)).collect(engine="in-memory")
+    by_degree = [
+        pl.col(name).filter(pl.col("degree") == degree).first().alias(f"{name}_{degree}") for degree in DEGREES
+    ]
+    return rows.group_by(*parts, *keys).agg(by_degree).partition_by(parts, as_dict=True, include_key=False)
+
+
+def _part(parts: Parts, name: str, keys: list[str], *at: int) -> pl.DataFrame:
+    """One of the frames of `_wide`; without rows when the plans have none there (an empty shard)."""
+    if at in parts:
+        return parts[at]
+    integers = {"shape_ix": pl.UInt32, "precision_ix": pl.UInt16}
+    return pl.DataFrame(
+        schema={**{key: integers[key] for key in keys}, **{f"{name}_{degree}": pl.Int64 for degree in DEGREES}}
+    )

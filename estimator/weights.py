@@ -1,0 +1,77 @@
+"""Bytes of a model's weights at a precision, before rounding (Float64).
+
+A quantisation policy says which components carry the format's bits, the rest keeps `keep_bits`:
+
+* `linears`: every linear layer (GPTQ, AWQ, FP8, bitsandbytes; transformers `get_keys_to_not_convert`);
+* `experts_only`: only the routed experts (the gpt-oss model card: attention stays in bfloat16);
+* `all`: everything (GGUF file types, MLX), at the mixture's average where one is known;
+* `stored`: not computed, the bytes of the repository.
+
+Bits and scales come with their sources in the precision catalog. Explained in docs/method.md, section "Weights".
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from estimator.bounds import whole_bytes
+
+
+def scale_bytes(*, scales: pl.Expr, bytes_each: pl.Expr) -> pl.Expr:
+    """Bytes of the scales that are counted apart from the bits per weight.
+
+    `bytes_each` null or 0 means that the format has none; null when it has some and their number is unknown.
+    """
+    return pl.when(bytes_each.is_null() | (bytes_each == 0)).then(0.0).otherwise(scales * bytes_each)
+
+
+def is_uniform(*, policy: pl.Expr, bits: pl.Expr, keep_bits: pl.Expr) -> pl.Expr:
+    """Whether every parameter takes the same bits, so that only their number matters."""
+    return (policy == "all") | ((policy != "stored") & (bits == keep_bits))
+
+
+def uniform_bits(*, policy: pl.Expr, bits: pl.Expr, whole_model_bits: pl.Expr) -> pl.Expr:
+    """Bits per parameter of a uniform format: of `all`, the whole model's average wins when it is known."""
+    return pl.when(policy == "all").then(pl.coalesce(whole_model_bits, bits)).otherwise(bits)
+
+
+def uniform_weights_bytes(*, parameters: pl.Expr, bits: pl.Expr) -> pl.Expr:
+    """Bytes of parameters that all take `bits` bits; null when either is null."""
+    return parameters * bits / 8
+
+
+def quantised_weights_bytes(
+    *,
+    policy: pl.Expr,
+    linears: pl.Expr,
+    experts: pl.Expr,
+    rest: pl.Expr,
+    scales_bytes: pl.Expr,
+    bits: pl.Expr,
+    keep_bits: pl.Expr,
+) -> pl.Expr:
+    """Bytes of weights of which the policy quantises some: dense linears, routed experts and rest in elements.
+
+    Null when a count or the bits are null, or the policy is not one that quantises a part.
+    """
+    kept = pl.when(policy == "linears").then(rest).when(policy == "experts_only").then(linears + rest)
+    quantised = linears + experts + rest - kept
+    return quantised * bits / 8 + scales_bytes + kept * keep_bits / 8
+
+
+def rope_table_bytes(*, elements: pl.Expr) -> pl.Expr:
+    """Bytes of the cosine and sine table that vLLM keeps on every device, 16 bits an element.
+
+    vLLM `model_executor/layers/rotary_embedding`: the table of all positions is a buffer of the model's dtype.
+    Null when the number of elements is null.
+    """
+    return elements * 2.0
+
+
+def resident_bytes(*, base: pl.Expr, padding: pl.Expr, rope_table: pl.Expr, engine: pl.Expr) -> pl.Expr:
+    """Bytes of weights that an engine holds on one device, rounded up (Int64).
+
+    Engine `none` keeps what the model has; `vllm` adds its padded vocabulary and its rope table.
+    Null for an engine that has no profile here, and when a needed term is null.
+    """
+    return whole_bytes(pl.when(engine == "none").then(base).when(engine == "vllm").then(base + padding + rope_table))

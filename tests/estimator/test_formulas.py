@@ -1,0 +1,468 @@
+"""Every formula against a value worked by hand or published, and against nulls. Literals in, one literal out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from estimator import activations, bounds, cache, capacity, overhead, sharding, support, training, weights
+
+GIB = 1 << 30
+
+
+def value(expression: pl.Expr) -> Any:
+    return pl.select(expression).item()
+
+
+def whole(number: int | None) -> pl.Expr:
+    return pl.lit(number, dtype=pl.Int64)
+
+
+def real(number: float | None) -> pl.Expr:
+    return pl.lit(number, dtype=pl.Float64)
+
+
+def text(word: str | None) -> pl.Expr:
+    return pl.lit(word, dtype=pl.String)
+
+
+@pytest.mark.parametrize(("a", "b"), [(3, 8), (8, 3), (8, 8)])
+def test_bounds_order(a: int, b: int) -> None:
+    assert value(bounds.larger(whole(a), whole(b))) == max(a, b)
+    assert value(bounds.smaller(whole(a), whole(b))) == min(a, b)
+
+
+@pytest.mark.parametrize(("a", "b"), [(None, 8), (8, None), (None, None)])
+def test_bounds_keep_nulls(a: int | None, b: int | None) -> None:
+    assert value(bounds.larger(whole(a), whole(b))) is None
+    assert value(bounds.smaller(whole(a), whole(b))) is None
+
+
+def test_absent_things_have_no_size_to_know() -> None:
+    assert value(bounds.product_or_absent(whole(0), whole(None))) == 0
+    assert value(bounds.product_or_absent(whole(3), whole(None))) is None
+    assert value(bounds.product_or_absent(whole(None), whole(4))) is None
+    assert value(bounds.product_or_absent(whole(3), whole(4))) == 12
+
+
+def test_bytes_round_up_once() -> None:
+    assert value(bounds.whole_bytes(real(10.0))) == 10
+    assert value(bounds.whole_bytes(real(10.125))) == 11
+    assert value(bounds.whole_bytes(real(None))) is None
+
+
+def test_awq_weights_of_llama() -> None:
+    # 6,979,321,856 * 4.15625 / 8 + 1,050,939,392 * 2: the split of a published 4-bit repository
+    assert (
+        value(
+            weights.quantised_weights_bytes(
+                policy=text("linears"),
+                linears=whole(6_979_321_856),
+                experts=whole(0),
+                rest=whole(1_050_939_392),
+                scales_bytes=real(0.0),
+                bits=real(4.15625),
+                keep_bits=real(16.0),
+            )
+        )
+        == 5_727_854_592
+    )
+
+
+def test_experts_only_keeps_attention_in_16_bit() -> None:
+    # gpt-oss-20b: the experts' blocks and scales and everything else in bfloat16, as its repository stores them
+    experts, others = 19_110_297_600, 1_804_459_584
+    arguments = {"scales_bytes": real(0.0), "bits": real(4.25), "keep_bits": real(16.0)}
+    got = weights.quantised_weights_bytes(
+        policy=text("experts_only"),
+        linears=whole(637_009_920),
+        experts=whole(experts),
+        rest=whole(others - 637_009_920),
+        **arguments,
+    )
+    assert value(got) == 13_761_264_768
+    unknown = weights.quantised_weights_bytes(
+        policy=text("experts_only"), linears=whole(1), experts=whole(None), rest=whole(1), **arguments
+    )
+    assert value(unknown) is None
+
+
+def test_scales_count_where_a_format_has_them() -> None:
+    assert value(weights.scale_bytes(scales=whole(1000), bytes_each=real(4.0))) == 4000
+    assert value(weights.scale_bytes(scales=whole(None), bytes_each=real(4.0))) is None
+    assert value(weights.scale_bytes(scales=whole(None), bytes_each=real(0.0))) == 0
+    assert value(weights.scale_bytes(scales=whole(None), bytes_each=real(None))) == 0
+
+
+def test_uniform_formats_need_no_components() -> None:
+    def uniform(policy: str, bits: float | None, keep: float | None) -> Any:
+        return value(weights.is_uniform(policy=text(policy), bits=real(bits), keep_bits=real(keep)))
+
+    assert uniform("linears", 16.0, 16.0)
+    assert not uniform("linears", 4.0, 16.0)
+    assert uniform("all", 4.5, 16.0)
+    assert not uniform("stored", None, None)
+    assert value(weights.uniform_weights_bytes(parameters=whole(8_030_261_248), bits=real(16.0))) == 16_060_522_496
+    assert value(weights.uniform_weights_bytes(parameters=whole(None), bits=real(16.0))) is None
+    mixture = weights.uniform_bits(policy=text("all"), bits=real(4.5), whole_model_bits=real(4.8944))
+    assert value(mixture) == 4.8944
+    plain = weights.uniform_bits(policy=text("linears"), bits=real(16.0), whole_model_bits=real(None))
+    assert value(plain) == 16.0
+
+
+def test_engines_hold_different_weights() -> None:
+    # the table of 131,072 positions and 128 rotary dimensions takes 32 MiB
+    table = weights.rope_table_bytes(elements=whole(131_072 * 128))
+    assert value(table) == 32 << 20
+    arguments = {"base": real(1000.5), "padding": real(10.0), "rope_table": real(100.0)}
+    assert value(weights.resident_bytes(engine=text("none"), **arguments)) == 1001
+    assert value(weights.resident_bytes(engine=text("vllm"), **arguments)) == 1111
+    assert value(weights.resident_bytes(engine=text("llamacpp"), **arguments)) is None
+
+
+def test_valid_degrees_are_bits() -> None:
+    def valid(mask: int | None, degree: int) -> Any:
+        return value(sharding.is_valid_degree(mask=whole(mask), degree=pl.lit(degree, dtype=pl.UInt8)))
+
+    assert [valid(0b01011, degree) for degree in (1, 2, 4, 8, 16)] == [True, True, False, True, False]
+    assert valid(0, 1)
+    assert valid(None, 1)
+    assert valid(None, 2) is None
+
+
+@pytest.mark.parametrize(("alignment", "mask"), [(1, 1), (32, 2), (64, 4), (128, 8), (7, None), (None, None)])
+def test_alignment_picks_its_mask(alignment: int | None, mask: int | None) -> None:
+    got = sharding.alignment_mask(
+        alignment=whole(alignment), any_width=whole(1), width_32=whole(2), width_64=whole(4), width_128=whole(8)
+    )
+    assert value(got) == mask
+
+
+@pytest.mark.parametrize(("degree", "part"), [(1, 258_048), (2, 129_024), (8, 32_256), (16, 32_256)])
+def test_kv_heads_are_copied_past_their_number(degree: int, part: float) -> None:
+    # Llama-3.1-405B has 8 heads: 16 devices hold as much each as 8 devices do, 64,512 bytes a token in 16 bits
+    got = sharding.kv_part(elements=whole(258_048), kv_heads=whole(8), degree=pl.lit(degree, dtype=pl.UInt8))
+    assert value(got) == part
+
+
+def test_kv_part_of_nothing_needs_no_heads() -> None:
+    degree = pl.lit(4, dtype=pl.UInt8)
+    assert value(sharding.kv_part(elements=whole(0), kv_heads=whole(0), degree=degree)) == 0
+    assert value(sharding.kv_part(elements=whole(0), kv_heads=whole(None), degree=degree)) == 0
+    assert value(sharding.kv_part(elements=whole(8), kv_heads=whole(None), degree=degree)) is None
+    assert value(sharding.kv_part(elements=whole(None), kv_heads=whole(8), degree=degree)) is None
+
+
+def test_linears_divide_but_for_copies() -> None:
+    # (1000 - 80 - 20) / 4 + 80 * 1 / 2 + 20: two heads on four devices, half of their projections on each
+    got = sharding.sharded_linears(
+        linears=whole(1000),
+        kv_projections=whole(80),
+        replicated=whole(20),
+        kv_heads=whole(2),
+        degree=pl.lit(4, dtype=pl.UInt8),
+    )
+    assert value(got) == 285
+    assert value(sharding.sharded_rest(rest=whole(100), split=whole(80), degree=pl.lit(4, dtype=pl.UInt8))) == 40
+
+
+def test_vocabulary_is_padded_to_64() -> None:
+    def padding(words: int | None) -> Any:
+        return value(sharding.padded_vocabulary_elements(vocabulary=whole(words), hidden=whole(10), matrices=whole(2)))
+
+    assert padding(128_256) == 0
+    assert padding(50_257) == (50_304 - 50_257) * 10 * 2
+    assert padding(None) is None
+
+
+def test_context_stops_at_the_models_limit() -> None:
+    def context(limit: int | None) -> Any:
+        return value(cache.context_tokens(asked=whole(8192), limit=whole(limit)))
+
+    assert (context(2048), context(131_072), context(None)) == (2048, 8192, 8192)
+
+
+def test_gemma_cache_has_a_window() -> None:
+    # Gemma-3-27B at 8,192 tokens: (40,960 * 8,192 + 212,992 * 1,024) * 2 bytes
+    got = cache.sequence_kv_bytes(
+        context=whole(8192),
+        window_tokens=whole(1024),
+        per_token=real(40_960 * 2.0),
+        per_window_token=cache.window_token_bytes(window=whole(212_992), bytes_per_element=real(2.0)),
+        constant=real(0.0),
+    )
+    assert value(got) == 1_107_296_256
+
+
+def test_deepseek_token_is_latent() -> None:
+    # 61 layers of 512 + 64 elements, not per head
+    arguments = {"full": real(0.0), "fixed_bytes": whole(0), "bytes_per_element": real(2.0)}
+    token = cache.token_bytes(latent=real(61 * 576.0), cross=real(0.0), cross_tokens=whole(0), **arguments)
+    assert value(token) == 70_272
+    unknown = cache.token_bytes(latent=real(None), cross=real(0.0), cross_tokens=whole(0), **arguments)
+    assert value(unknown) is None
+
+
+def test_whisper_crosses_a_fixed_encoder() -> None:
+    # self attention over 448 tokens and cross attention over 1,500 frames, 81,920 elements each, 2 bytes
+    arguments = {"cross": real(81_920.0), "bytes_per_element": real(2.0)}
+    constant = cache.constant_bytes(cross_tokens=whole(1500), **arguments)
+    token = cache.token_bytes(
+        full=real(81_920.0), latent=real(0.0), cross_tokens=whole(1500), fixed_bytes=whole(0), **arguments
+    )
+    sequence = cache.sequence_kv_bytes(
+        context=whole(448),
+        window_tokens=whole(0),
+        per_token=token,
+        per_window_token=real(0.0),
+        constant=constant,
+    )
+    assert value(sequence) == 319_160_320
+    assert value(cache.constant_bytes(cross_tokens=whole(-1), **arguments)) == 0
+    assert value(cache.constant_bytes(cross_tokens=whole(None), **arguments)) is None
+
+
+def test_indexer_keys_are_bytes_whatever_the_cache() -> None:
+    token = cache.token_bytes(
+        full=real(100.0),
+        latent=real(0.0),
+        cross=real(0.0),
+        cross_tokens=whole(0),
+        fixed_bytes=whole(132),
+        bytes_per_element=real(1.0),
+    )
+    assert value(token) == 232
+
+
+def test_nemotron_state_divides() -> None:
+    # 8 sequences of 737,280 convolution elements in 2 bytes and 25,165,824 recurrent ones in 4
+    arguments = {"convolution": whole(737_280), "degree": pl.lit(1, dtype=pl.UInt8)}
+    one = cache.sequence_state_bytes(recurrent=whole(25_165_824), recurrent_bytes=real(4.0), **arguments)
+    assert value(cache.concurrent_bytes(one_sequence=one, sequences=whole(8))) == 817_102_848
+    half = cache.sequence_state_bytes(
+        convolution=whole(737_280), recurrent=whole(0), recurrent_bytes=real(None), degree=pl.lit(2, dtype=pl.UInt8)
+    )
+    assert value(half) == 737_280
+    unknown = cache.sequence_state_bytes(recurrent=whole(8), recurrent_bytes=real(None), **arguments)
+    assert value(unknown) is None
+
+
+# vLLM 0.19 on H100 (8,192 batched tokens, 1,024 sequences), published growth of the peak in GiB:
+# vocabulary, hidden, feed-forward, degree, experts per token, expert width, measured
+MEASURED_ACTIVATIONS = [
+    ("Qwen2.5-7B", 152_064, 3584, 18_944, 1, 0, 0, 2.21),
+    ("Qwen3-30B-A3B", 151_936, 2048, 0, 1, 8, 768, 2.68),
+    ("CodeLlama-7B", 32_016, 4096, 11_008, 1, 0, 0, 0.77),
+    ("DeepSeek-V2-Lite", 102_400, 2048, 10_944, 1, 6, 1408, 1.93),
+    ("Gemma-2-27B", 256_000, 4608, 36_864, 1, 0, 0, 3.66),
+    ("Granite-3.1-8B", 49_155, 4096, 12_800, 1, 0, 0, 0.85),
+    ("Llama-3.1-8B on 4", 128_256, 4096, 14_336, 4, 0, 0, 1.89),
+    ("Phi-2", 51_200, 2560, 10_240, 1, 0, 0, 0.79),
+    ("Qwen2.5-72B on 2", 152_064, 8192, 29_568, 2, 0, 0, 2.29),
+    ("Mixtral-8x7B on 2", 32_000, 4096, 0, 2, 2, 14_336, 1.21),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "vocabulary", "hidden", "ffn", "degree", "chosen", "expert_ffn", "measured"), MEASURED_ACTIVATIONS
+)
+def test_activations_are_within_3_percent_of_logs(
+    model: str, vocabulary: int, hidden: int, ffn: int, degree: int, chosen: int, expert_ffn: int, measured: float
+) -> None:
+    tokens, devices = whole(8192), pl.lit(degree, dtype=pl.UInt8)
+    peak = activations.peak_bytes(
+        forward=activations.forward_bytes(
+            tokens=tokens, ffn=whole(ffn), hidden=whole(hidden), hidden_copies=real(4.2), degree=devices
+        ),
+        sampler=activations.sampler_bytes(
+            tokens=tokens,
+            hidden=whole(hidden),
+            sequences=whole(1024),
+            vocabulary=whole(vocabulary),
+            logit_bytes=real(15.0),
+        ),
+        experts=activations.experts_bytes(
+            tokens=tokens,
+            experts=whole(128 if chosen else 0),
+            experts_per_token=whole(chosen),
+            expert_ffn=whole(expert_ffn),
+            hidden=whole(hidden),
+            degree=devices,
+        ),
+    )
+    assert value(peak) / GIB == pytest.approx(measured, rel=0.03)
+
+
+def test_experts_workspace_by_hand() -> None:
+    # 10 tokens, 2 experts each, width 6 on 2 devices: (max(6, 4) + max(3, 4)) elements of 2 bytes
+    def workspace(experts: int | None) -> Any:
+        return value(
+            activations.experts_bytes(
+                tokens=whole(10),
+                experts=whole(experts),
+                experts_per_token=whole(2),
+                expert_ffn=whole(6),
+                hidden=whole(4),
+                degree=pl.lit(2, dtype=pl.UInt8),
+            )
+        )
+
+    assert (workspace(8), workspace(0), workspace(None)) == (400, 0, None)
+
+
+@pytest.mark.parametrize(("degree", "bytes_"), [(1, 13), (2, 24), (4, 35), (16, 35)])
+def test_overhead_by_degree(degree: int, bytes_: int) -> None:
+    outside = overhead.non_torch_bytes(
+        one=whole(10), two=whole(21), more=whole(32), degree=pl.lit(degree, dtype=pl.UInt8)
+    )
+    assert value(overhead.overhead_bytes(non_torch=outside, graphs=whole(3))) == bytes_
+    assert value(overhead.overhead_bytes(non_torch=outside, graphs=whole(None))) is None
+
+
+# ZeRO paper, figure 1: 7.5 billion parameters on 64 devices, mixed precision with Adam, in GB
+@pytest.mark.parametrize(("sharding_", "gigabytes"), [("none", 120), ("zero1", 31.4), ("zero2", 16.6), ("zero3", 1.9)])
+def test_zero_paper(sharding_: str, gigabytes: float) -> None:
+    def share(stage: int) -> pl.Expr:
+        return training.zero_share(sharding=text(sharding_), divided_from=stage, degree=pl.lit(64, dtype=pl.UInt8))
+
+    each = training.weight_bytes_each(precision=text("bf16"))
+    states = training.master_bytes_each(precision=text("bf16")) + training.moment_bytes_each(optimizer=text("adamw"))
+    assert value(7.5 * (each * share(3) + each * share(2) + states * share(1))) == pytest.approx(gigabytes, abs=0.06)
+
+
+def test_training_recipes() -> None:
+    assert value(training.weight_bytes_each(precision=text("fp32"))) == 4
+    assert value(training.weight_bytes_each(precision=text("nf4"))) is None
+    assert value(training.master_bytes_each(precision=text("fp32"))) == 0
+    assert value(training.moment_bytes_each(optimizer=text("adamw_8bit"))) == 2.03125
+    assert value(training.moment_bytes_each(optimizer=text("muon"))) is None
+    assert value(training.zero_share(sharding=text("fsdp"), divided_from=1, degree=pl.lit(2))) is None
+    # Llama-3.1-8B, rank 16 on all linears of its 32 layers
+    io = 32 * (2 * (4096 + 4096) + 2 * (4096 + 1024) + 3 * (4096 + 14_336))
+    assert value(training.adapter_parameters(rank=whole(16), io=whole(io))) == 41_943_040
+    assert value(training.adapter_parameters(rank=whole(16), io=whole(None))) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "precision", "trains"),
+    [
+        ("full", "bf16", True),
+        ("full", "nf4", False),
+        ("lora", "fp32", True),
+        ("lora", "int4_awq_g128", False),
+        ("qlora", "nf4_dq", True),
+        ("qlora", "bf16", False),
+        ("full", None, None),
+        (None, "bf16", None),
+    ],
+)
+def test_methods_train_on_precisions(method: str | None, precision: str | None, trains: bool | None) -> None:
+    assert value(training.is_trainable(method=text(method), precision=text(precision))) is trains
+
+
+def test_usable_bytes() -> None:
+    def usable(engine: str, visible: int | None, utilization: float) -> Any:
+        return value(
+            capacity.usable_bytes(
+                engine=text(engine),
+                visible=whole(visible),
+                reserve=whole(10),
+                utilization=real(utilization),
+                context=whole(50),
+            )
+        )
+
+    assert usable("none", 1000, 0.92) == 990
+    assert usable("vllm", 1000, 0.9255) == 915  # floor(925.5) - 10
+    assert usable("vllm", 1000, 0.98) == 940  # the context leaves less: 1000 - 50 - 10
+    assert usable("vllm", None, 0.92) is None
+    assert usable("mlx", 1000, 0.92) is None
+
+
+@pytest.mark.parametrize(("usable", "comfortable"), [(110, 100), (109, 99), (11, 10), (0, 0)])
+def test_comfort_is_a_tenth(usable: int, comfortable: int) -> None:
+    assert value(capacity.comfortable_bytes(usable=whole(usable))) == comfortable
+
+
+def test_capability_sorts_as_a_number() -> None:
+    assert value(support.capability_number(capability=text("8.9"))) == 809
+    assert value(support.capability_number(capability=text("12.0"))) == 1200
+    assert value(support.capability_number(capability=text(None))) is None
+
+
+@pytest.mark.parametrize(
+    ("vendor", "capability", "formats", "runs"),
+    [
+        ("nvidia", "8.9", "bf16 fp8", True),
+        ("nvidia", "8.9", "bf16", True),
+        ("nvidia", "7.5", "fp16", False),
+        ("nvidia", None, "bf16 fp8", None),
+        ("amd", None, "bf16 fp8", True),
+        ("amd", None, "bf16", False),
+        ("amd", None, None, None),
+        ("apple", None, "bf16 fp8", False),
+    ],
+)
+def test_kernels(vendor: str, capability: str | None, formats: str | None, runs: bool | None) -> None:
+    got = support.has_kernel(
+        vendor=text(vendor),
+        vendors=text("nvidia amd"),
+        capability=text(capability),
+        min_capability=text("8.0"),
+        native_formats=text(formats),
+        requires_native=text(None),
+        requires_native_elsewhere=text("fp8"),
+    )
+    assert value(got) is runs
+
+
+def test_a_format_may_need_its_arithmetic() -> None:
+    assert not value(support.computes_in(native_formats=text("bf16 fp16"), required=text("fp8")))
+    assert value(support.computes_in(native_formats=text("bf16 fp8"), required=text("fp8")))
+    assert value(support.computes_in(native_formats=text(None), required=text("fp8"))) is None
+
+
+def test_engines_load_run_and_cache() -> None:
+    assert value(support.engine_loads(engine=text("none"), engines=text("llamacpp")))
+    assert not value(support.engine_loads(engine=text("vllm"), engines=text("llamacpp mlx")))
+
+    def runs(engine: str, vendor: str, capability: str | None) -> Any:
+        return value(
+            support.engine_runs(
+                engine=text(engine),
+                vendor=text(vendor),
+                vendors=text("nvidia amd"),
+                capability=text(capability),
+                min_capability=text("7.0"),
+            )
+        )
+
+    assert [runs("none", "apple", None), runs("vllm", "amd", None), runs("vllm", "nvidia", "9.0")] == [True] * 3
+    assert [runs("vllm", "apple", None), runs("vllm", "nvidia", "6.1")] == [False] * 2
+
+    def caches(kv_precision: str | None, engines: str | None, capability: str) -> Any:
+        return value(
+            support.caches(
+                engine=text("vllm"),
+                kv_precision=text(kv_precision),
+                engines=text(engines),
+                vendor=text("nvidia"),
+                capability=text(capability),
+                min_capability=text("8.0"),
+            )
+        )
+
+    assert caches(None, None, "7.5")
+    assert caches("fp8_e4m3", "vllm", "8.0")
+    assert not caches("fp8_e4m3", "vllm", "7.5")
+    assert not caches("q8_0", "llamacpp", "9.0")
+    assert caches("made_up", None, "9.0") is None
+
+
+def test_vllm_serves_no_pipelines() -> None:
+    assert not value(support.serves_kind(engine=text("vllm"), kind=text("diffusion")))
+    assert value(support.serves_kind(engine=text("none"), kind=text("diffusion")))
+    assert value(support.serves_kind(engine=text("vllm"), kind=text("encoder")))
+    assert value(support.serves_kind(engine=text("vllm"), kind=text(None))) is None

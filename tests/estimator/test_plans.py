@@ -1,0 +1,234 @@
+"""Plans against logged and published sizes, and what they hold when something is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+
+import estimator
+from estimator.schema import CACHE_PLANS, OVERHEAD_PLANS, WEIGHT_OVERRIDES, WEIGHT_PLANS
+
+GIB = 1 << 30
+COMPONENTS = [name for name in estimator.schema.SHAPES if name.startswith("p_")]
+
+QWEN_25_7B: dict[str, Any] = {
+    "parameters_resident": 7_615_616_512,
+    "p_attn": 822_083_584,
+    "p_mlp": 5_703_204_864,
+    "p_embed": 544_997_376,
+    "p_lm_head": 544_997_376,
+    "p_bias": 129_024,
+    "p_norm": 204_288,
+    "p_kv_proj": 102_760_448,
+    "kv_heads": 4,
+    "hidden_size": 3584,
+    "vocab_size": 152_064,
+    "rope_cache_elements": 32_768 * 128,
+}
+QWEN_3_30B: dict[str, Any] = {
+    "parameters_resident": 30_532_122_624,
+    "p_attn": 905_969_664,
+    "p_mlp": 0,
+    "p_expert": 28_991_029_248,
+    "p_embed": 311_164_928,
+    "p_lm_head": 311_164_928,
+    "p_router": 12_582_912,
+    "p_norm": 210_944,
+    "p_kv_proj": 100_663_296,
+    "kv_heads": 4,
+    "hidden_size": 2048,
+    "vocab_size": 151_936,
+    "rope_cache_elements": 40_960 * 128,
+}
+
+# vLLM's "model loading took", in GiB a device
+LOADED = [
+    ({}, 1, 14.99),
+    ({}, 2, 7.51),
+    ({}, 4, 3.77),
+    (QWEN_25_7B, 2, 7.12),
+    (QWEN_25_7B, 4, 3.55),
+    (QWEN_3_30B, 4, 14.247),
+]
+
+
+def weights_of(
+    shapes: pl.DataFrame, precisions: pl.DataFrame, workloads: pl.DataFrame, overrides: pl.DataFrame
+) -> pl.DataFrame:
+    plans = estimator.weight_plans(shapes, overrides, precisions, estimator.residencies(workloads))
+    return plans.collect().join(precisions.select("precision_ix", "precision"), on="precision_ix")
+
+
+@pytest.mark.parametrize(("shape", "degree", "gib"), LOADED)
+def test_vllm_weights_match_logs(
+    shape: dict[str, Any],
+    degree: int,
+    gib: float,
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+    precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    plans = weights_of(shapes_of(shape), precisions, workloads_of({"engine": "vllm"}), no_overrides)
+    row = plans.filter(precision="bf16", degree=degree)
+    assert row["weights_bytes"].item() / GIB == pytest.approx(gib, abs=0.02)
+
+
+def test_deepseek_latent_cache_is_whole_on_every_device(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], kv_precisions: pl.DataFrame
+) -> None:
+    shapes = shapes_of(
+        {"kv_heads": 1, "kv_full_elements_per_token": 0, "kv_latent_elements_per_token": 35_136.0},
+        {"kv_full_elements_per_token": 258_048},
+    )
+    plans = estimator.cache_plans(shapes, workloads_of({}), kv_precisions).collect()
+    assert plans.filter(shape_ix=0)["kv_bytes_per_token"].to_list() == [70_272] * 5
+    # Llama-3.1-405B: 8 heads, so 16 devices keep 64,512 bytes a token each
+    assert plans.filter(shape_ix=1, degree=16)["kv_bytes_per_token"].to_list() == [64_512]
+
+
+def test_training_states_of_llama(
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads: pl.DataFrame,
+    precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    plans = weights_of(shapes_of({}), precisions, workloads, no_overrides)
+    states = pl.col("weights_bytes") + pl.col("gradient_bytes") + pl.col("optimizer_bytes")
+    full = plans.filter(residency_ix=2, degree=1).with_columns(states=states)
+    assert full.filter(precision="bf16")["states"].item() == 128_484_179_968
+    assert full.filter(precision="fp32")["states"].item() == 128_484_179_968
+    assert full.filter(precision="int4_awq_g128")["states"].item() is None
+    assert plans.filter(residency_ix=2, precision="bf16")["degree"].to_list() == [1, 2, 4, 8, 16]
+    lora = plans.filter(residency_ix=3, precision="bf16").with_columns(states=states)
+    assert lora["states"].to_list() == [16_060_522_496 + 16 * 41_943_040]
+    assert lora["states"].item() < full.filter(precision="bf16")["states"].item()
+    qlora = plans.filter(residency_ix=4).filter(pl.col("weights_bytes").is_not_null())
+    assert qlora["precision"].to_list() == ["nf4_dq"]
+    assert qlora["weights_bytes"].item() == 5_702_295_552 + 4 * 41_943_040
+
+
+def test_what_is_known_without_components(
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+    precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    shapes = shapes_of(dict.fromkeys(COMPONENTS), {"parameters_resident": None, "stored_bytes": None})
+    plans = weights_of(shapes, precisions, workloads_of({}), no_overrides)
+    alone = plans.filter(shape_ix=0)
+    assert alone["degree"].unique().to_list() == [1]
+    known = alone.filter(pl.col("weights_bytes").is_not_null())
+    assert set(known["precision"]) == {"bf16", "fp16", "fp32", "gguf_q4_k_m", "stored"}
+    assert plans.filter(shape_ix=1)["weights_bytes"].null_count() == plans.filter(shape_ix=1).height
+    assert plans.filter(shape_ix=1)["weights_basis"].null_count() == plans.filter(shape_ix=1).height
+
+
+def test_overrides_win_and_divide_like_the_model(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], precisions: pl.DataFrame
+) -> None:
+    overrides = pl.DataFrame(
+        [("shape-0", "int4_awq_g128", 6_000_000_000, "stored")], schema=WEIGHT_OVERRIDES, orient="row"
+    )
+    plans = weights_of(shapes_of({}, {}), precisions, workloads_of({}), overrides)
+    ours = plans.filter(shape_ix=0, precision="int4_awq_g128")
+    assert ours.filter(degree=1)["weights_bytes"].item() == 6_000_000_000
+    assert ours["weights_basis"].unique().to_list() == ["stored"]
+    whole, half = plans.filter(shape_ix=0, precision="bf16")["weights_bytes"].to_list()[:2]
+    assert ours.filter(degree=2)["weights_bytes"].item() == pytest.approx(6_000_000_000 * half / whole, abs=1)
+    other = plans.filter(shape_ix=1, precision="int4_awq_g128", degree=1)
+    assert other.select("weights_bytes", "weights_basis").rows() == [(5_727_854_592, "computed")]
+
+
+def test_scales_of_rows_and_blocks(
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+    precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    plans = weights_of(shapes_of({}), precisions, workloads_of({}), no_overrides).filter(degree=1)
+    plain = 6_979_321_856 + 2 * 1_050_939_392
+    size = dict(plans.select("precision", "weights_bytes").iter_rows())
+    assert size["fp8_e4m3"] == plain
+    assert size["int8_w8a8"] == plain + 2 * 1_376_256
+    assert size["fp8_e4m3_block128"] == plain + 4 * 425_984
+
+
+def test_kinds_without_cache(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], kv_precisions: pl.DataFrame
+) -> None:
+    unknown = {name: None for name in estimator.schema.SHAPES if name.startswith(("kv_", "state_", "cross_"))}
+    shapes = shapes_of(*({"kind": kind, **unknown} for kind in ("encoder", "diffusion", "decoder", "other")))
+    plans = estimator.cache_plans(shapes, workloads_of({}), kv_precisions).filter(degree=1).collect()
+    assert plans["kv_cache_bytes"].to_list() == [0, 0, None, None]
+    assert plans["state_bytes"].to_list() == [0, 0, None, None]
+
+
+def test_unknown_cache_dtype_is_unknown(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], kv_precisions: pl.DataFrame
+) -> None:
+    plans = estimator.cache_plans(shapes_of({}), workloads_of({"kv_precision": "made_up"}), kv_precisions).collect()
+    assert plans["kv_cache_bytes"].null_count() == plans.height
+
+
+def test_engine_none_takes_nothing_and_an_unknown_engine_is_unknown(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], engines: pl.DataFrame
+) -> None:
+    workloads = workloads_of({}, {"engine": "vllm"}, {"engine": "made_up"})
+    plans = estimator.overhead_plans(shapes_of({}), workloads, engines).collect()
+    total = pl.col("activation_bytes") + pl.col("overhead_bytes")
+    taken = plans.with_columns(total=total).filter(degree=1, memory_tier_ix=2)["total"].to_list()
+    assert taken[0] == 0
+    # 1024 sequences x 128,256 words x 15 bytes, 8,192 x 4,096 x 2 bytes of hidden states, 0.25 GiB and 1 GiB
+    assert taken[1] == 1024 * 128_256 * 15 + 8192 * 4096 * 2 + GIB // 4 + GIB
+    assert taken[2] is None
+
+
+def test_plans_follow_their_schemas_and_keys(
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads: pl.DataFrame,
+    precisions: pl.DataFrame,
+    kv_precisions: pl.DataFrame,
+    engines: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    for shapes in (shapes_of({}, {"kind": "diffusion"}, {"tp_ok_mask": 0b111}), shapes_of({}).clear()):
+        residencies = estimator.residencies(workloads)
+        for plans, schema, keys in (
+            (estimator.weight_plans(shapes, no_overrides, precisions, residencies), WEIGHT_PLANS, 4),
+            (estimator.cache_plans(shapes, workloads, kv_precisions), CACHE_PLANS, 3),
+            (estimator.overhead_plans(shapes, workloads, engines), OVERHEAD_PLANS, 4),
+        ):
+            frame = plans.collect()
+            key = list(schema)[:keys]
+            assert frame.schema == schema
+            assert frame.select(key).equals(frame.select(key).unique().sort(key))
+
+
+def test_residencies_tell_apart_what_stays(workloads: pl.DataFrame) -> None:
+    got = estimator.residencies(workloads).collect()
+    assert got["residency_ix"].to_list() == [0, 1, 1, 2, 3, 4]
+    assert got.schema == estimator.schema.RESIDENCIES
+
+
+# ZeRO on 8 devices divides optimizer states first, then gradients, then weights
+@pytest.mark.parametrize(
+    ("sharding", "shares"),
+    [("none", [2, 2, 12]), ("zero1", [2, 2, 1.5]), ("zero2", [2, 0.25, 1.5]), ("zero3", [0.25, 0.25, 1.5])],
+)
+def test_zero_stages_divide_in_turn(
+    sharding: str,
+    shares: list[float],
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+    precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    workloads = workloads_of({"mode": "training", "method": "full", "optimizer": "adamw", "sharding": sharding})
+    plans = weights_of(shapes_of({}), precisions, workloads, no_overrides).filter(precision="bf16")
+    row = plans.filter(degree=1 if sharding == "none" else 8)
+    states = row.select("weights_bytes", "gradient_bytes", "optimizer_bytes").row(0)
+    assert list(states) == [share * 8_030_261_248 for share in shares]
