@@ -1,13 +1,11 @@
-"""Rebuild hub_snapshot.jsonl and lists/default.txt from a folder of gathered facts.
+"""Write `hub_snapshot.jsonl` and `lists/default.txt` from a folder of gathered facts.
 
     python -m catalogs.build_snapshot FACTS_DIR
 
-FACTS_DIR holds models/index.csv (which configuration belongs to which model, and where it was found),
-models/configs/*.json, models/params.csv and hub_models.csv (counts as scraped, with their date). What those do not
-know and a public source does is written by hand in snapshot_facts.json. Same facts, same bytes.
-
-Only fields that are facts are kept: dimensions, types, counts, dates, quantisation settings. The answers are given
-the shape of the Hub's own, and `provenance` says of every field of `info` whether it is verbatim or reconstructed.
+FACTS_DIR holds `models/index.csv`, `models/params.csv`, the configurations that the index names and
+`hub_models.csv`. What no table there holds (gates, licences, tensor types, models re-typed from their published
+configuration) is in `snapshot_facts.json` beside this module, as are the keys of config.json that say nothing about
+shape, type or quantisation (prose, tokens, generation defaults). The same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -17,169 +15,325 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-FACTS = HERE / "snapshot_facts.json"
+HAND = HERE / "snapshot_facts.json"
 SNAPSHOT = HERE / "hub_snapshot.jsonl"
 DEFAULT_LIST = HERE / "lists" / "default.txt"
-LIST_HEADER = "# Every model of the embedded snapshot. One id per line; # starts a comment.\n"
 
-# Not needed to size a model, or somebody's prose.
-DROPPED_KEYS = {
-    "_name_or_path", "transformers_version", "id2label", "label2id", "task_specific_params", "chat_template",
-    "chat_template_jinja", "auto_map", "tokenizer_class", "torchscript", "_commit_hash", "prefix", "bad_words_ids",
-    "system_prompt", "license", "processor_class", "attn_implementation", "_attn_implementation", "problem_type",
-    "begin_suppress_tokens", "suppress_tokens", "forced_decoder_ids", "produced_by", "_attn_implementation_autoset",
-}  # fmt: skip
-LONGEST_TEXT = 120
-FLOAT_DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
-
-
-def build(facts: Path, by_hand: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Snapshot lines sorted by model_id. Raises KeyError or ValueError when a facts file lacks what it must have."""
-    scraped = {row["model_id"]: row for row in _rows(facts / "hub_models.csv")}
-    counted = {row["model_id"]: row for row in _rows(facts / "models" / "params.csv")}
-    lines = {}
-    for row in _rows(facts / "models" / "index.csv"):
-        config = json.loads((facts / "models" / row["file"]).read_text(encoding="utf-8"))
-        lines[row["model_id"]] = _from_config(row, config, scraped.get(row["model_id"]), counted.get(row["model_id"]))
-    for model_id, entry in by_hand.items():
-        lines[model_id] = _merge(lines.get(model_id), model_id, entry, scraped.get(model_id))
-    return [lines[model_id] for model_id in sorted(lines)]
+# What the Hub lets through of a quantization_config.
+PROJECTED_QUANTIZATION = ("bits", "load_in_4bit", "load_in_8bit", "quant_method", "modules_to_not_convert")
+DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
+# The index's word for how it got a configuration: ours, and what it means. `trimmed` is what we leave out ourselves.
+KINDS = {
+    "literal": "literal",
+    "trimmed": "partial",
+    "edited": "partial",
+    "retyped": "retyped",
+    "reconstructed": "reconstructed",
+}
+FIDELITY = {
+    "literal": ["Taken from a program that lists this configuration."],
+    "reconstructed": ["Dimensions from a library's table of models, put under the Hub's names."],
+    "trimmed": ["The source has only part of the file."],
+    "retyped": ["Typed over from the file by the source."],
+    "edited": ["Changed by the source, see below."],
+}
 
 
-def _from_config(
-    row: Mapping[str, str], config: dict[str, Any], hub: Mapping[str, str] | None, count: Mapping[str, str] | None
-) -> dict[str, Any]:
-    kept = _facts_only(config)
-    source = f"{row['source_repo']}@{row['source_commit'][:12]}" if row["source_repo"] else row["note"]
-    total = _exact_total(hub, count)
-    dtype = FLOAT_DTYPES.get(str((count or {}).get("config_dtype")))
-    safetensors = None
-    if total is not None:
-        is_plain = "quantization_config" not in config and dtype is not None
-        safetensors = {"parameters": {dtype: total} if is_plain else {}, "total": total}
-    return _line(
-        row["model_id"],
-        kept,
-        hub,
-        safetensors=safetensors,
+@dataclass
+class Line:
+    """One model while it is put together. `verbatim` and `reconstructed` name config, revision and keys of info."""
+
+    model_id: str
+    resolved_id: str
+    config: dict[str, Any] | None
+    source: str
+    as_of: str
+    kind: str
+    commit: str | None = None
+    info: dict[str, Any] = field(default_factory=dict)
+    verbatim: set[str] = field(default_factory=lambda: {"info.id"})
+    dropped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The line of the snapshot. Without a known commit the revision is a digest of what the line says."""
+        info = {"id": self.resolved_id, **self.info}
+        said = json.dumps([self.model_id, info, self.config], sort_keys=True, ensure_ascii=False)
+        revision = self.commit or hashlib.sha256(said.encode()).hexdigest()[:40]
+        info["sha"] = revision
+        facts = {"revision", *(f"info.{key}" for key in info), *({"config"} if self.config is not None else ())}
+        provenance: dict[str, Any] = {
+            "source": self.source,
+            "as_of": self.as_of,
+            "kind": self.kind,
+            "verbatim": sorted(facts & self.verbatim),
+            "reconstructed": sorted(facts - self.verbatim),
+        }
+        if self.dropped:
+            provenance["dropped"] = self.dropped
+        provenance["note"] = " ".join(self.notes)
+        return {
+            "model_id": self.model_id,
+            "revision": revision,
+            "info": info,
+            "config": self.config,
+            "provenance": provenance,
+        }
+
+
+def build(facts: Path, hand: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Lines sorted by model_id. Errors: OSError and KeyError when the folder lacks what its index names,
+    ValueError when two lines have one id."""
+    hub = {row["model_id"]: row for row in _table(facts / "hub_models.csv")}
+    counts = {row["model_id"]: row for row in _table(facts / "models" / "params.csv")}
+    lines: dict[str, Line] = {}
+    for entry in _table(facts / "models" / "index.csv"):
+        if entry["model_id"] not in hand["left_out"]:
+            _put(lines, _gathered(facts, hand, entry, hub, counts.get(entry["model_id"], {})))
+    for given in hand["models"]:
+        _put(lines, _given(hand, given, lines, hub))
+    for line in lines.values():
+        _describe(line, hand)
+    return [lines[model_id].as_json() for model_id in sorted(lines)]
+
+
+def _put(lines: dict[str, Line], line: Line) -> None:
+    if line.model_id in lines:
+        raise ValueError(f"{line.model_id} is there twice")
+    lines[line.model_id] = line
+
+
+def _gathered(
+    facts: Path,
+    hand: Mapping[str, Any],
+    entry: dict[str, str],
+    hub: Mapping[str, dict[str, str]],
+    count: dict[str, str],
+) -> Line:
+    """A model whose configuration is in the folder."""
+    asked = entry["model_id"]
+    model_id = hand["current_ids"].get(asked, asked)
+    text = (facts / "models" / entry["file"]).read_text(encoding="utf-8")
+    config, dropped = _facts_only(json.loads(text), frozenset(hand["not_facts"]))
+    line = Line(
+        model_id=model_id,
+        resolved_id=hand["resolved_ids"].get(model_id, model_id),
+        config=config,
+        source=f"github.com/{entry['source_repo']} {entry['source_path']}@{entry['source_commit'][:12]}",
+        as_of=hub[model_id]["snapshot"] if model_id in hub else hand["as_of"],
+        kind=KINDS.get(entry["kind"], "trimmed" if dropped else "verbatim"),
+        dropped=dropped,
+    )
+    if entry["kind"] in ("verbatim", "literal"):
+        line.verbatim.add("config")
+    line.notes += FIDELITY.get(entry["kind"], [])
+    _, _, added = entry["note"].partition("added: ")
+    if added:
+        line.notes.append(f"Added to it: {added}.")
+    if entry["id_certainty"] == "inferred":
+        line.notes.append("The source does not name the repository; its dimensions do.")
+    if model_id != asked:
+        line.notes.append(f"The source uses the former name {asked}.")
+    _change_config(line, config, hand)
+    line.info["library_name"] = "transformers"
+    _published(line, hub)
+    _tensors(line, config, hand, hub.get(model_id, {}), count)
+    return line
+
+
+def _given(
+    hand: Mapping[str, Any], given: Mapping[str, Any], lines: Mapping[str, Line], hub: Mapping[str, dict[str, str]]
+) -> Line:
+    """A model of snapshot_facts.json; `config_of` takes over the configuration of another line."""
+    config, source = given.get("config"), given["source"]
+    if "config_of" in given:
+        other = lines[given["config_of"]]
+        config = {key: value for key, value in (other.config or {}).items() if key not in given["without"]}
+        source = other.source
+    line = Line(
+        model_id=given["model_id"],
+        resolved_id=given["model_id"],
+        config=config,
         source=source,
-        as_of=(hub or {}).get("snapshot") or "2026-11-22",
-        kind=row["kind"] or "verbatim",
-        extra={},
+        as_of=given["as_of"],
+        kind="reconstructed",
+        info=dict(given["info"]),
+        notes=[given["note"]] if given["note"] else [],
     )
+    _published(line, hub)
+    if "safetensors" in line.info:
+        line.info["safetensors"] = _safetensors(line.info["safetensors"])
+    return line
 
 
-def _merge(
-    line: dict[str, Any] | None, model_id: str, entry: Mapping[str, Any], hub: Mapping[str, str] | None
-) -> dict[str, Any]:
-    """A line from hand-written facts, on top of what the configuration files gave."""
-    config = entry.get("config", line["config"] if line else None)
-    return _line(
-        model_id,
-        config,
-        hub,
-        safetensors=entry.get("safetensors", (line or {"info": {}})["info"].get("safetensors")),
-        source=entry["source"],
-        as_of=entry["as_of"],
-        kind=entry.get("kind", "reconstructed"),
-        extra=entry.get("info", {}),
-    )
+def _facts_only(config: dict[str, Any], not_facts: frozenset[str]) -> tuple[dict[str, Any], list[str]]:
+    """The configuration without `not_facts` at any depth, and the keys that went. Kept values are untouched."""
+    dropped: set[str] = set()
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, list):
+            return [kept(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        dropped.update(value.keys() & not_facts)
+        return {key: kept(item) for key, item in value.items() if key not in not_facts}
+
+    return kept(config), sorted(dropped)
 
 
-def _line(
-    model_id: str,
-    config: dict[str, Any] | None,
-    hub: Mapping[str, str] | None,
-    *,
-    safetensors: dict[str, Any] | None,
-    source: str,
-    as_of: str,
-    kind: str,
-    extra: Mapping[str, Any],
-) -> dict[str, Any]:
-    verbatim: dict[str, Any] = {"id": model_id}
-    reconstructed: dict[str, Any] = {"private": False, "disabled": False, "gated": False}
-    if hub:
-        verbatim |= {key: int(hub[key]) for key in ("downloads", "likes") if hub[key]}
-        if hub["pipeline_tag"]:
-            verbatim["pipeline_tag"] = hub["pipeline_tag"]
-        if hub["release_date"]:
-            reconstructed["createdAt"] = f"{hub['release_date']}T00:00:00.000Z"
-    if config is not None:
-        summary = {key: config[key] for key in ("architectures", "model_type") if key in config}
-        if isinstance(config.get("quantization_config"), dict):
-            allowed = ("bits", "load_in_4bit", "load_in_8bit", "quant_method")
-            quantization = config["quantization_config"]
-            summary["quantization_config"] = {key: quantization[key] for key in allowed if key in quantization}
-        reconstructed["config"] = summary
-        reconstructed["library_name"] = "transformers"
-        reconstructed["siblings"] = [{"rfilename": "config.json"}]
-    if safetensors is not None:
-        # The total is a scraped fact; the split by dtype follows from it only for unquantised repositories.
-        (reconstructed if len(safetensors["parameters"]) == 1 else verbatim)["safetensors"] = safetensors
-    for key, value in extra.items():
-        verbatim.pop(key, None)
-        reconstructed[key] = value
-    body = {**verbatim, **reconstructed}
-    revision = hashlib.sha256(json.dumps([body, config], sort_keys=True).encode()).hexdigest()[:40]
-    reconstructed["sha"] = revision
-    return {
-        "model_id": model_id,
-        "revision": revision,
-        "info": dict(sorted({**verbatim, **reconstructed}.items())),
-        "config": config,
-        "provenance": {
-            "source": source,
-            "as_of": as_of,
-            "kind": kind,
-            "verbatim": sorted(verbatim),
-            "reconstructed": sorted(reconstructed),
-        },
-    }
+def _change_config(line: Line, config: dict[str, Any], hand: Mapping[str, Any]) -> None:
+    """Keys that the source is known to have changed go; keys that the Hub's file is known to have come."""
+    wrong = hand["drop_keys"].get(line.model_id)
+    if wrong:
+        for part in [config, *(value for value in config.values() if isinstance(value, dict))]:
+            for key in wrong["keys"]:
+                part.pop(key, None)
+        line.notes.append(f"Without {', '.join(wrong['keys'])}: {wrong['why']}.")
+    added = hand["set_keys"].get(line.model_id)
+    if added:
+        config.update(added)
+        line.verbatim.discard("config")
+        line.notes.append(f"By hand: {', '.join(sorted(added))}.")
 
 
-def _facts_only(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration without prose, at every depth; a kept value is never altered."""
-    kept = {}
-    for key, value in config.items():
-        if key in DROPPED_KEYS or (isinstance(value, str) and len(value) > LONGEST_TEXT):
-            continue
-        kept[key] = _facts_only(value) if isinstance(value, dict) else value
-    return kept
+def _published(line: Line, hub: Mapping[str, dict[str, str]]) -> None:
+    """Task and popularity as scraped, when the row was scraped and not typed."""
+    row = hub.get(line.model_id)
+    if row is None or row["value_kind"] == "typed_in_fallback":
+        return
+    if row["pipeline_tag"] not in ("", "unknown"):
+        line.info["pipeline_tag"] = row["pipeline_tag"]
+        line.verbatim.add("info.pipeline_tag")
+    for key in ("downloads", "likes"):
+        if row[key] not in ("", "0"):  # the scrape writes 0 where it did not ask
+            line.info[key] = int(row[key])
+            line.verbatim.add(f"info.{key}")
+    line.notes.append(f"Popularity of {row['snapshot']}: github.com/{row['source']}.")
 
 
-def _exact_total(hub: Mapping[str, str] | None, count: Mapping[str, str] | None) -> int | None:
-    """The Hub's own total where it was scraped; a figure typed in by a scraper's author is no fact."""
-    for row, value, kind in ((hub, "parameters_raw", "value_kind"), (count, "hub_parameters_raw", "hub_value_kind")):
-        if row and row[kind] == "safetensors.total" and row[value]:
-            return int(row[value])
-    return None
+def _tensors(
+    line: Line, config: dict[str, Any], hand: Mapping[str, Any], row: Mapping[str, str], count: Mapping[str, str]
+) -> None:
+    """The counts by type where total, class count and declared type leave no choice; otherwise only a note."""
+    total = int(row["parameters_raw"]) if row.get("value_kind") == "safetensors.total" else None
+    if line.model_id in hand["safetensors"]:
+        known: Any = hand["safetensors"][line.model_id]
+        if isinstance(known, str):
+            known = None if total is None else {known: total}
+    else:
+        known = _by_type(total, config, count)
+    if known is not None:
+        line.info["safetensors"] = _safetensors(known)
+    if total is not None and (known is None or sum(known.values()) != total):
+        why = "its split by type is not known" if known is None else "the Hub counts these tensors differently today"
+        line.notes.append(f"The total of {row['snapshot']} was {total}; {why}.")
 
 
-def _rows(path: Path) -> Iterable[dict[str, str]]:
+def _by_type(total: int | None, config: Mapping[str, Any], count: Mapping[str, str]) -> dict[str, int] | None:
+    text = config.get("text_config") or {}
+    declared = next((d for c in (config, text) for k in ("torch_dtype", "dtype") if (d := c.get(k))), None)
+    dtype = DTYPES.get(str(declared))
+    if total is None or dtype is None or "quantization_config" in config:
+        return None
+    return {dtype: total} if count.get("params_total") == str(total) else None
+
+
+def _safetensors(parameters: Mapping[str, int]) -> dict[str, Any]:
+    return {"parameters": dict(parameters), "total": sum(parameters.values())}
+
+
+def _describe(line: Line, hand: Mapping[str, Any]) -> None:
+    """What every answer of the Hub carries: state, tags, card fields and the projection of the configuration."""
+    info = line.info
+    line.commit = hand["commits"].get(line.model_id)
+    if line.commit is not None:
+        line.verbatim |= {"revision", "info.sha"}
+    if line.model_id in hand["notes"]:
+        line.notes.append(hand["notes"][line.model_id])
+    if line.model_id in hand["siblings"]:
+        info["siblings"] = [
+            {"rfilename": name} if size is None else {"rfilename": name, "size": size}
+            for name, size in sorted(hand["siblings"][line.model_id].items())
+        ]
+        line.notes.append("Files: configuration and weights only, sizes as published.")
+    info.setdefault("private", False)
+    info.setdefault("disabled", False)
+    gate = _longest_prefix(hand["gated"], line.model_id)
+    if gate is not None:
+        info.setdefault("gated", gate)
+    if line.config is not None:
+        info["config"] = _projection(line.config)
+    pipeline = info.pop("diffusers", None)
+    if pipeline is not None:
+        info["config"] = {"diffusers": {"_class_name": pipeline}}
+    card: dict[str, Any] = {}
+    tags = [info["library_name"]] if "library_name" in info else []
+    if "safetensors" in info:
+        tags.append("safetensors")
+    if "gguf" in info:
+        tags.append("gguf")
+    if line.config is not None and "model_type" in line.config:
+        tags.append(line.config["model_type"])
+    if "pipeline_tag" in info:
+        tags.append(info["pipeline_tag"])
+    licence = _longest_prefix(hand["licenses"], line.model_id)
+    if licence is not None:
+        card["license"] = licence
+        tags.append(f"license:{licence}")
+    if line.model_id in hand["base_models"]:
+        relation, base = hand["base_models"][line.model_id]
+        card["base_model"] = base
+        tags += [f"base_model:{base}", f"base_model:{relation}:{base}"]
+        info["baseModels"] = {"relation": relation, "models": [{"id": base}]}
+    info["tags"] = tags
+    if card:
+        info["cardData"] = card
+
+
+def _projection(config: Mapping[str, Any]) -> dict[str, Any]:
+    """`config` as the Hub's answer shows it: a whitelist of config.json."""
+    shown = {key: config[key] for key in ("architectures", "auto_map", "model_type") if key in config}
+    quantization = config.get("quantization_config")
+    if quantization is not None:
+        shown["quantization_config"] = {k: quantization[k] for k in PROJECTED_QUANTIZATION if k in quantization}
+    return shown
+
+
+def _longest_prefix(values: Mapping[str, Any], model_id: str) -> Any:
+    """The value of the longest key that starts `model_id`, None without one."""
+    return values[max(keys, key=len)] if (keys := [key for key in values if model_id.startswith(key)]) else None
+
+
+def _table(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
+        return list(csv.DictReader(file))
 
 
-def write(lines: Iterable[Mapping[str, Any]], snapshot: Path, default_list: Path) -> None:
-    """Write both files, one JSON object a line."""
-    lines = list(lines)
-    text = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
-    snapshot.write_text(text, encoding="utf-8")
-    default_list.write_text(LIST_HEADER + "".join(f"{line['model_id']}\n" for line in lines), encoding="utf-8")
+def snapshot_text(lines: Iterable[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
 
 
-def main() -> None:
-    """Rebuild both files from the folder named on the command line."""
-    if len(sys.argv) != 2:
-        raise SystemExit("usage: python -m catalogs.build_snapshot FACTS_DIR")
-    by_hand = json.loads(FACTS.read_text(encoding="utf-8"))
-    write(build(Path(sys.argv[1]), by_hand), SNAPSHOT, DEFAULT_LIST)
+def list_text(lines: Iterable[Mapping[str, Any]]) -> str:
+    header = "# Every model of the embedded snapshot, sorted.\n"
+    return header + "".join(f"{line['model_id']}\n" for line in lines)
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m catalogs.build_snapshot FACTS_DIR", file=sys.stderr)
+        return 2
+    lines = build(Path(arguments[0]), json.loads(HAND.read_text(encoding="utf-8")))
+    SNAPSHOT.write_text(snapshot_text(lines), encoding="utf-8", newline="\n")
+    DEFAULT_LIST.parent.mkdir(exist_ok=True)
+    DEFAULT_LIST.write_text(list_text(lines), encoding="utf-8", newline="\n")
+    print(f"{len(lines)} models, {SNAPSHOT.stat().st_size} bytes")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,55 @@
+"""The declared dialects of model configurations: architectures.toml, with inheritance resolved."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from catalogs.errors import CatalogError
+
+FILE = Path(__file__).parent / "architectures.toml"
+
+
+@cache
+def spellings() -> Mapping[str, tuple[str, ...]]:
+    """Canonical name -> keys of configurations, first one present wins."""
+    return {name: tuple(keys) for name, keys in _tables()["spellings"].items()}
+
+
+@cache
+def dialects() -> Mapping[str, Mapping[str, Any]]:
+    """model_type -> its row, everything inherited through `like` filled in. Errors: CatalogError."""
+    rows = _tables()["dialects"]
+    return {name: _resolved(name, rows, ()) for name in rows}
+
+
+@cache
+def multimodal() -> Mapping[str, Mapping[str, Any]]:
+    """model_type -> which dialect its text part speaks and which towers stand beside it."""
+    rows: Mapping[str, Mapping[str, Any]] = _tables()["multimodal"]
+    for name, row in rows.items():
+        if row.get("text") not in dialects() or not row.get("source"):
+            raise CatalogError(FILE.name, f"multimodal.{name} must name a known text dialect and a source")
+    return rows
+
+
+def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict[str, Any]:
+    row = rows.get(name)
+    if row is None or name in seen:
+        raise CatalogError(FILE.name, f"dialects.{seen[-1] if seen else name}: like = {name!r} leads nowhere")
+    if not row.get("source"):
+        raise CatalogError(FILE.name, f"dialects.{name} must have a source")
+    parent = _resolved(row["like"], rows, (*seen, name)) if "like" in row else {}
+    defaults = {**parent.get("defaults", {}), **row.get("defaults", {})}
+    return {**parent, **row, "defaults": defaults}
+
+
+@cache
+def _tables() -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(FILE.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CatalogError(FILE.name, f"cannot be read ({error})") from error
