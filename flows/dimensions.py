@@ -42,18 +42,19 @@ def load(folder: Path | None) -> Dimensions:
     precisions = _numbered(catalogs.precisions(folder), "precision_ix", pl.UInt16)
     workloads = _numbered(catalogs.workloads(folder), "workload_ix", pl.UInt8)
     engines = catalogs.engines(folder)
+    kv_precisions = catalogs.kv_precisions(folder)
     residencies = estimator.residencies(workloads).collect()
     return Dimensions(
         gpus=gpus,
         precisions=precisions,
         workloads=workloads.join(residencies.select("workload_ix", "residency_ix"), on="workload_ix"),
-        kv_precisions=catalogs.kv_precisions(folder),
+        kv_precisions=kv_precisions,
         engines=engines,
         prices=catalogs.prices(folder),
         residencies=residencies,
         memory_tiers=tiers,
         capacities=estimator.capacities(gpus, workloads, engines).collect(),
-        supports=estimator.supports(precisions, gpus, workloads, engines).collect(),
+        supports=estimator.supports(precisions, gpus, workloads, engines, kv_precisions).collect(),
     )
 
 

@@ -67,7 +67,7 @@ FROM fit f
 JOIN workloads w USING (workload)
 JOIN precisions p USING (precision)
 JOIN gpus g ON g.gpu_id = f.gpu
-JOIN internal.supports k ON k.precision_ix = p.precision_ix AND k.gpu_ix = g.gpu_ix AND k.engine = w.engine
+JOIN internal.supports k ON k.precision_ix = p.precision_ix AND k.gpu_ix = g.gpu_ix AND k.workload_ix = w.workload_ix
 WHERE f.model_id IN (SELECT model_id FROM models ORDER BY shape_id DESC LIMIT 5)
     AND p.precision <> 'stored'
     AND f.verdict = 'unknown' AND f.required_bytes IS NOT NULL AND k.is_supported IS NOT NULL

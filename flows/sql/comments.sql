@@ -351,10 +351,10 @@ COMMENT ON COLUMN internal.capacities.gpu_ix IS 'Key of gpus.';
 COMMENT ON COLUMN internal.capacities.engine IS 'Engine profile.';
 COMMENT ON COLUMN internal.capacities.usable_bytes IS 'Bytes of one device.';
 
-COMMENT ON TABLE internal.supports IS 'Which device has a kernel. Grain: precision x gpu x engine.';
+COMMENT ON TABLE internal.supports IS 'Which device has a kernel, for weights and cache. Grain: workload x precision x gpu.';
+COMMENT ON COLUMN internal.supports.workload_ix IS 'Key of workloads.';
 COMMENT ON COLUMN internal.supports.precision_ix IS 'Key of precisions.';
 COMMENT ON COLUMN internal.supports.gpu_ix IS 'Key of gpus.';
-COMMENT ON COLUMN internal.supports.engine IS 'Engine profile.';
 COMMENT ON COLUMN internal.supports.is_supported IS 'Null where the catalog does not say.';
 
 COMMENT ON TABLE internal.memory_tiers IS 'Classes of devices. Grain: memory tier.';

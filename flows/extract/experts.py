@@ -1,0 +1,88 @@
+"""Which layers are sparse, and how wide their experts are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flows.extract.keys import Keys
+from flows.extract.linears import Linear
+
+
+@dataclass(frozen=True)
+class Experts:
+    """The routed experts of a dialect. All zero for a dense model."""
+
+    count: int = 0
+    per_token: int = 0
+    ffn: int = 0
+    shared_ffn: int = 0
+    has_shared_gate: bool = False
+    has_bias: bool = False
+    has_router_bias: bool = False
+    latent: int = 0  # experts work in this width instead of the hidden size
+
+    def linears(self, hidden: int, *, gated: bool) -> list[Linear]:
+        """The matrices of one sparse layer (router apart: it is never quantised)."""
+        width = self.latent or hidden
+        ups = 2 if gated else 1
+        found = [Linear("expert", ups * self.ffn, width, self.count), Linear("expert", width, self.ffn, self.count)]
+        if self.shared_ffn:
+            found += [Linear("shared", self.shared_ffn, hidden, ups), Linear("shared", hidden, self.shared_ffn)]
+        if self.latent:
+            found += [Linear("mlp", self.latent, hidden), Linear("mlp", hidden, self.latent)]
+        return found
+
+    def router(self, hidden: int) -> int:
+        return self.count * hidden + (hidden if self.has_shared_gate and self.shared_ffn else 0)
+
+    def bias(self, hidden: int) -> int:
+        """Biases that belong to experts, in one layer."""
+        return self.count * (2 * self.ffn + hidden) if self.has_bias else 0
+
+
+def experts(keys: Keys, dialect: Mapping[str, Any]) -> Experts:
+    """Raises ValueError when a sparse dialect lacks a width."""
+    moe = dialect.get("moe", {"layers": "none"})
+    count = keys.number("experts") or 0
+    if moe["layers"] == "none" or not count:
+        return Experts()
+    ffn = keys.need(moe.get("expert_ffn", "expert_ffn"))
+    shared = keys.number(moe["shared_ffn_key"]) or 0 if "shared_ffn_key" in moe else 0
+    if "shared_count_key" in moe:
+        shared = (keys.number(moe["shared_count_key"]) or 0) * ffn
+    return Experts(
+        count=count,
+        per_token=min(keys.need("experts_per_token"), count),
+        ffn=ffn,
+        shared_ffn=shared,
+        has_shared_gate=bool(moe.get("shared_gate")),
+        has_bias=bool(moe.get("expert_bias")),
+        has_router_bias=bool(moe.get("router_bias")),
+        latent=keys.number(moe["latent_key"]) or 0 if "latent_key" in moe else 0,
+    )
+
+
+def is_sparse(keys: Keys, dialect: Mapping[str, Any], plan: list[str], found: Experts) -> list[bool]:
+    """For each layer, whether its feed-forward is routed."""
+    layers = len(plan)
+    rule = dialect.get("moe", {"layers": "none"})["layers"] if found.count else "none"
+    if rule == "all":
+        return [True] * layers
+    if rule == "letters":
+        return [kind == "moe" for kind in plan]
+    if rule == "step":
+        only = set(keys.items("mlp_only_layers") or ())
+        step = keys.number("decoder_sparse_step") or 1
+        return [i not in only and (i + 1) % step == 0 for i in range(layers)]
+    if rule == "after_dense":
+        dense = keys.number("first_k_dense_replace") or 0
+        return [i >= dense for i in range(layers)]
+    if rule == "interleave":
+        step = keys.number("interleave_moe_layer_step") or 1
+        return [(i + 1) % step == 0 for i in range(layers)]
+    if rule == "period":
+        period, offset = keys.need("expert_layer_period"), keys.need("expert_layer_offset")
+        return [bool(period) and i % period == offset for i in range(layers)]
+    return [False] * layers

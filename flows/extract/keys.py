@@ -1,0 +1,107 @@
+"""Reading one configuration safely: spellings, class defaults, absent against null, and nothing but sane numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from catalogs import architectures
+
+# No dimension of a real model comes near; larger numbers are damage or malice.
+LARGEST = 2**40
+
+
+class Keys:
+    """A configuration under a dialect's class defaults.
+
+    An absent key takes the default of the class; an explicit null stays null (a null window switches windows off).
+    Every reader raises ValueError with one line when a value is not what it must be.
+    """
+
+    def __init__(self, config: Mapping[str, Any], dialect: Mapping[str, Any]) -> None:
+        self._config = dict(config)
+        for nested in dialect.get("nested", ()):
+            if isinstance(config.get(nested), dict):
+                self._config = {**config[nested], **self._config}
+        self._defaults: Mapping[str, Any] = dialect.get("defaults", {})
+
+    def __contains__(self, name: str) -> bool:
+        return self._find(name)[0]
+
+    def number(self, name: str) -> int | None:
+        """A count; null when absent without a default, or explicitly null."""
+        key, value = self._value(name)
+        if value is None:
+            return None
+        if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST:
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+            raise ValueError(f"{key} is not a usable number: {_shown(value)}")
+        return value
+
+    def need(self, name: str) -> int:
+        """A count that the dialect cannot do without. Raises ValueError when there is none."""
+        value = self.number(name)
+        if value is None:
+            raise ValueError(f"{name} is missing")
+        return value
+
+    def real(self, name: str) -> float | None:
+        key, value = self._value(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST:
+            raise ValueError(f"{key} is not a usable number: {_shown(value)}")
+        return float(value)
+
+    def flag(self, name: str | bool) -> bool:
+        """A switch: a constant of the dialect, or the value of the key that it names. Null is off."""
+        if isinstance(name, bool):
+            return name
+        key, value = self._value(name)
+        if value is not None and not isinstance(value, bool | int):
+            raise ValueError(f"{key} is not true or false: {_shown(value)}")
+        return bool(value)
+
+    def text(self, name: str) -> str | None:
+        value = self._value(name)[1]
+        return value if isinstance(value, str) else None
+
+    def items(self, name: str) -> list[Any] | None:
+        """A list, null when absent or null."""
+        key, value = self._value(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or len(value) > 100_000:
+            raise ValueError(f"{key} is not a usable list")
+        return value
+
+    def section(self, name: str) -> Mapping[str, Any] | None:
+        value = self._config.get(name)
+        return value if isinstance(value, dict) else None
+
+    def _value(self, name: str) -> tuple[str, Any]:
+        found, key, value = self._find(name)
+        if found:
+            return key, value
+        for spelling in _spellings(name):
+            if spelling in self._defaults:
+                return spelling, self._defaults[spelling]
+        return name, None
+
+    def _find(self, name: str) -> tuple[bool, str, Any]:
+        """The first spelling that is present; one that is not null is preferred."""
+        present = [key for key in _spellings(name) if key in self._config]
+        for key in present:
+            if self._config[key] is not None:
+                return True, key, self._config[key]
+        return (True, present[0], None) if present else (False, name, None)
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    return architectures.spellings().get(name, (name,))
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"

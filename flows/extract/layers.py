@@ -1,0 +1,121 @@
+"""The plan of a decoder: what each layer is, before anything is counted.
+
+A rule per dialect names the kind of every layer; `layer_types` in a configuration wins over it. Kinds: full, sliding,
+chunked, recurrent, hybrid (attention and a mixer side by side), mlp and moe (no mixer at all), unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.extract.keys import Keys
+
+MOST_LAYERS = 4096
+
+# Spellings of layer_types in transformers 5 and in the repositories that came before it.
+SPELLED = {
+    "full_attention": "full", "attention": "full", "global": "full", "global_attention": "full",
+    "sliding_attention": "sliding", "local": "sliding", "local_attention": "sliding", "window_attention": "sliding",
+    "chunked_attention": "chunked",
+    "linear_attention": "recurrent", "mamba": "recurrent", "mamba2": "recurrent", "conv": "recurrent",
+    "recurrent": "recurrent",
+    "hybrid": "hybrid", "mlp": "mlp", "moe": "moe",
+    "indexed_attention": "full", "deepseek_sparse_attention": "full",
+}  # fmt: skip
+LETTERS = {"M": "recurrent", "*": "full", "-": "mlp", "E": "moe"}
+
+
+def kinds(keys: Keys, dialect: Mapping[str, Any]) -> list[str]:
+    """One kind for each layer. Raises ValueError for a plan that contradicts itself."""
+    letters = keys.text("hybrid_override_pattern")
+    if letters is not None:
+        return [LETTERS.get(letter, "unknown") for letter in letters[:MOST_LAYERS]]
+    spelled = keys.items("layer_types") or keys.items("layers_block_type")
+    # A configuration that lists its layers need not count them, and then no class default may.
+    layers = len(spelled) if spelled and "layers" not in keys else keys.need("layers")
+    if layers > MOST_LAYERS:
+        raise ValueError(f"num_hidden_layers is not a usable number: {layers}")
+    if spelled:
+        plan = [SPELLED.get(str(word), "unknown") for word in spelled[:layers]]
+        if len(plan) != layers:
+            raise ValueError(f"layer_types names {len(plan)} of {layers} layers")
+        return _unwindowed(plan, window(keys, dialect))
+    return _unwindowed(_by_rule(keys, dialect, layers), window(keys, dialect))
+
+
+def window(keys: Keys, dialect: Mapping[str, Any]) -> int | None:
+    """Tokens of the sliding window or chunk; null when windows are off."""
+    return keys.number(dialect.get("window_key", "sliding_window")) or None
+
+
+def _unwindowed(plan: list[str], window_tokens: int | None) -> list[str]:
+    """A sliding layer without a window is an ordinary one."""
+    return ["full" if kind == "sliding" and window_tokens is None else kind for kind in plan]
+
+
+def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
+    rule = dialect["layers"]
+    if rule in ("full", "recurrent", "hybrid"):
+        return [rule] * layers
+    if rule == "window_all":
+        return ["sliding"] * layers
+    if rule in ("window_from", "window_even_until", "window_switch"):
+        return _switched(keys, rule, layers)
+    if rule == "every":
+        return _every(keys, dialect["every"], layers)
+    if rule == "period":
+        period, offset = keys.need("attn_layer_period"), keys.need("attn_layer_offset")
+        return ["full" if period and i % period == offset else "recurrent" for i in range(layers)]
+    if rule == "attn_type_list":
+        listed = keys.items("attn_type_list") or []
+        return _exactly(["full" if word == 1 else "recurrent" for word in listed], layers)
+    if rule == "full_attn_idxs":
+        full = set(keys.items("full_attn_idxs") or range(layers))
+        return ["full" if i in full else "recurrent" for i in range(layers)]
+    if rule == "block_types":
+        blocks = keys.items("block_types") or ["recurrent", "recurrent", "attention"]
+        return ["sliding" if blocks[i % len(blocks)] == "attention" else "recurrent" for i in range(layers)]
+    if rule == "attention_types":
+        return _exactly(_alternating(keys.items("attention_types")), layers)
+    return ["unknown"] * layers
+
+
+def _switched(keys: Keys, rule: str, layers: int) -> list[str]:
+    """Qwen: windows only with use_sliding_window, and then on one side of max_window_layers."""
+    if not keys.flag("use_sliding_window"):
+        return ["full"] * layers
+    limit = keys.number("max_window_layers") or 0
+    slides = {
+        "window_from": lambda i: i >= limit,
+        "window_even_until": lambda i: (i + 1) % 2 == 1 and i < limit,
+        "window_switch": lambda i: True,
+    }[rule]
+    return ["sliding" if slides(i) else "full" for i in range(layers)]
+
+
+def _every(keys: Keys, every: Mapping[str, Any], layers: int) -> list[str]:
+    """Every n-th layer is full, the others are something else."""
+    step = every["default"]
+    for name in (every.get("key"), "_" + str(every.get("key"))):
+        if every.get("key") and name in keys:
+            step = keys.need(str(name)) or step
+    return ["full" if (i + 1) % step == 0 else every["other"] for i in range(layers)]
+
+
+def _alternating(attention_types: list[Any] | None) -> list[str]:
+    """GPT-Neo: [[["global", "local"], 12]]."""
+    plan: list[str] = []
+    for entry in attention_types or [[["global", "local"], 12]]:
+        match entry:
+            case [[*words], int(times)] if 0 < times <= MOST_LAYERS:
+                plan += [SPELLED.get(str(word), "unknown") for word in words] * times
+            case _:
+                raise ValueError("attention_types is not a usable list")
+    return plan
+
+
+def _exactly(plan: list[str], layers: int) -> list[str]:
+    if len(plan) != layers:
+        raise ValueError(f"the layer plan names {len(plan)} of {layers} layers")
+    return plan

@@ -1,0 +1,44 @@
+"""Linear layers as values: everything that is quantised, sharded or adapted is a sum over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Linear:
+    """`count` equal matrices of rows (outputs) x columns (inputs).
+
+    component: attn, mlp, expert, shared or ssm. role: kv (key and value projections), replicated (on every rank of
+    a tensor-parallel group) or nothing.
+    """
+
+    component: str
+    rows: int
+    columns: int
+    count: int = 1
+    role: str = ""
+
+    @property
+    def parameters(self) -> int:
+        return self.rows * self.columns * self.count
+
+
+def sums(linears: Iterable[Linear]) -> dict[str, int]:
+    """Columns of SHAPES that are sums over linear layers (counts)."""
+    totals = dict.fromkeys(
+        ("p_attn", "p_mlp", "p_expert", "p_shared", "p_ssm", "p_kv_proj", "p_tp_replicated",
+         "quant_rows", "fp8_block_scales", "lora_io"), 0
+    )  # fmt: skip
+    for linear in linears:
+        totals[f"p_{linear.component}"] += linear.parameters
+        totals["quant_rows"] += linear.rows * linear.count
+        totals["fp8_block_scales"] += -(-linear.rows // 128) * -(-linear.columns // 128) * linear.count
+        if linear.role == "kv":
+            totals["p_kv_proj"] += linear.parameters
+        if linear.role == "replicated":
+            totals["p_tp_replicated"] += linear.parameters
+        if linear.component != "expert":  # PEFT leaves fused expert tensors alone
+            totals["lora_io"] += (linear.rows + linear.columns) * linear.count
+    return totals
