@@ -1,0 +1,192 @@
+"""One GET to the Hub: bounded in time, size and tries, obeying its rate limits, never leaking the token.
+
+huggingface_hub gives endpoint, headers, offline mode and the meaning of error answers; the requests go through one
+client of our own, because its helpers wait without end on `Retry-After` and close other threads' connections.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+from huggingface_hub import __version__ as hub_version
+from huggingface_hub import constants, get_token
+from huggingface_hub.errors import (
+    BadRequestError,
+    DisabledRepoError,
+    GatedRepoError,
+    HfHubHTTPError,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import hf_raise_for_status
+
+from flows.failures import Failure
+from flows.settings import Settings
+
+TRIES = 4
+LONGEST_WAIT_SECONDS = 300.0  # one window of the Hub's quota
+MOST_REDIRECTS = 5
+BAD_TOKEN = "Invalid credentials in Authorization header"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A body that arrived whole."""
+
+    body: bytes
+
+
+class HubHttp:
+    """GETs shared by the threads of one crawl. `clock` and `sleep` are replaced in tests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._settings = settings
+        self._clock, self._sleep = clock, sleep
+        self._closed_until: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self.endpoint = constants.ENDPOINT
+        self._headers = _headers()
+        timeout = httpx2.Timeout(settings.read_seconds, connect=settings.connect_seconds)
+        limits = httpx2.Limits(max_connections=settings.workers * 2)
+        self._client = httpx2.Client(timeout=timeout, limits=limits, follow_redirects=False)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def get(self, path: str, *, bucket: str, params: Mapping[str, str | list[str]] | None, limit: int) -> Answer | Failure:
+        """GET `path` below the endpoint; `bucket` is the quota it counts against, `limit` the largest body in bytes.
+
+        Transient failures are tried again with growing waits; the last one is returned as what it is.
+        """
+        failure: Failure | None = None
+        for attempt in range(TRIES):
+            if not self._wait_for_quota(bucket):
+                return Failure("rate_limited", "the Hub asks to wait longer than a night can", 429)
+            outcome = self._once(f"{self.endpoint}{path}", bucket, params, limit)
+            if isinstance(outcome, Answer) or not outcome.is_transient:
+                return outcome
+            failure = outcome
+            if attempt + 1 < TRIES:
+                self._sleep(min(30.0, 0.5 * 2**attempt) * (0.5 + random.random()))  # noqa: S311
+        assert failure is not None
+        return failure
+
+    def _once(
+        self, url: str, bucket: str, params: Mapping[str, str | list[str]] | None, limit: int
+    ) -> Answer | Failure:
+        deadline = self._clock() + self._settings.total_seconds
+        home = _origin(url)
+        try:
+            for _ in range(MOST_REDIRECTS + 1):
+                # The token goes to the endpoint's own origin and nowhere else.
+                headers = self._headers if _origin(url) == home else _without_token(self._headers)
+                with self._client.stream("GET", url, params=params, headers=headers) as response:
+                    self._heed_quota(bucket, response)
+                    if response.status_code in (301, 302, 303, 307, 308) and "location" in response.headers:
+                        url, params = urljoin(str(response.url), response.headers["location"]), None
+                        continue
+                    return self._read(response, limit, deadline)
+        except httpx2.TimeoutException:
+            return Failure("timeout", f"no answer within {self._settings.read_seconds:g} s")
+        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+            return Failure("connection", f"{type(error).__name__}: the connection failed")
+        return Failure("malformed_answer", f"more than {MOST_REDIRECTS} redirects")
+
+    def _read(self, response: httpx2.Response, limit: int, deadline: float) -> Answer | Failure:
+        body = bytearray()
+        try:
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > limit:
+                    return Failure("too_large", f"the answer is larger than {limit // 2**20} MiB", response.status_code)
+                if self._clock() > deadline:
+                    return Failure("timeout", f"the answer took more than {self._settings.total_seconds:g} s")
+        except httpx2.DecodingError:
+            return Failure("malformed_answer", "the answer's compression is broken", response.status_code)
+        if response.is_success:
+            return Answer(bytes(body))
+        return _failure(response, bytes(body))
+
+    def _heed_quota(self, bucket: str, response: httpx2.Response) -> None:
+        """Remember until when a bucket is closed: `RateLimit: "api";r=0;t=55`, or Retry-After on a 429."""
+        found = re.search(r"r=(\d+);t=(\d+)", response.headers.get("ratelimit", ""))
+        wait = float(found[2]) + 1 if found and int(found[1]) == 0 else 0.0
+        retry_after = response.headers.get("retry-after", "")
+        if response.status_code == 429 and not wait and retry_after.isdigit():
+            wait = float(retry_after)
+        if wait:
+            with self._lock:
+                self._closed_until[bucket] = max(self._closed_until.get(bucket, 0.0), self._clock() + wait)
+
+    def _wait_for_quota(self, bucket: str) -> bool:
+        """Sleep until the bucket opens; False when that is further away than one window."""
+        with self._lock:
+            wait = self._closed_until.get(bucket, 0.0) - self._clock()
+        if wait > LONGEST_WAIT_SECONDS + 1:
+            return False
+        if wait > 0:
+            self._sleep(wait)
+        return True
+
+
+def _failure(response: httpx2.Response, body: bytes) -> Failure:
+    """What an error answer means, most specific first: a gated repository *is* a repository not found."""
+    status = response.status_code
+    message = response.headers.get("x-error-message", "")
+    if status == 401 and BAD_TOKEN in message + body[:500].decode(errors="replace"):
+        return Failure("unauthorized", "the Hub does not accept the token; check HF_TOKEN", status)
+    # huggingface_hub reads the status and the X-Error headers; a hostile body would crash its reader.
+    told = {name: value for name, value in response.headers.items() if name.startswith("x-error")}
+    try:
+        hf_raise_for_status(httpx2.Response(status, headers=told, request=response.request))
+    except GatedRepoError:
+        return Failure("gated", "accept the model's terms on the Hub and set HF_TOKEN", status)
+    except DisabledRepoError:
+        return Failure("disabled", "the Hub has disabled access to this repository", status)
+    except (RepositoryNotFoundError, RevisionNotFoundError, RemoteEntryNotFoundError):
+        return Failure("not_found", "not found, or private", status)
+    except (HfHubHTTPError, BadRequestError):
+        pass  # named by its status below
+    if status == 401:
+        # over plain HTTP huggingface_hub does not read a bare 401 as "not found or private"
+        return Failure("not_found", "not found, or private", status)
+    if status == 403:
+        return Failure("unauthorized", "the Hub refuses access", status)
+    if status == 404:
+        return Failure("not_found", "not found, or private", status)
+    if status == 429:
+        return Failure("rate_limited", "too many requests", status)
+    if status >= 500 or status == 408:
+        return Failure("server_error", f"the Hub answered {status}", status)
+    return Failure("malformed_answer", f"the Hub answered {status}", status)
+
+
+def _headers() -> dict[str, str]:
+    """Who asks, and the token that huggingface_hub would use. Its own helper would first ask the Hub about agents."""
+    headers = {"user-agent": f"hubfit/{metadata.version('hubfit')}; hf_hub/{hub_version}", "accept": "application/json"}
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    return headers | ({"authorization": f"Bearer {token}"} if token else {})
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _without_token(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() != "authorization"}
