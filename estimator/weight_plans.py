@@ -173,7 +173,14 @@ def _bases(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.LazyFra
             "rope_table",
             base=pl.coalesce(known * c("share"), pl.when(is_uniform).then(uniform).otherwise(parted)),
             # padded rows take the bits of the embedding: the format's where it quantises everything
-            padding=c("padding") / 8 * pl.when(c("policy") == "all").then(one_size).otherwise(c("keep_bits")),
+            # (repositories keep embeddings in 16 bit; at most 63 rows are at stake)
+            padding=c("padding")
+            / 8
+            * pl.when(c("policy") == "all")
+            .then(one_size)
+            .when(c("policy") == "stored")
+            .then(16.0)
+            .otherwise(c("keep_bits")),
             weights_basis=pl.when(c("override_bytes").is_not_null())
             .then("override_basis")
             .when(c("policy") == "stored")

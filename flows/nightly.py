@@ -11,9 +11,10 @@ from pathlib import Path
 from prefect import flow, get_run_logger, task, unmapped
 from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFutureList
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import finish, night, pipeline, stages
+from flows import finish, night, pipeline, stages, terminal
 from flows.failures import HubUnavailable
 from flows.night import Night
 from flows.settings import Settings
@@ -73,16 +74,27 @@ def nightly(
         )
         logger.info("run %s: %d listed models from %s", this.run_id, len(this.entries), source)
         crawled = fetch.map(unmapped(this), list(range(this.shards)))
-        extract.map(unmapped(this), crawled).result()
+        _follow("crawl", crawled)
+        _follow("extract", extract.map(unmapped(this), crawled))
         shards = shapes(this)
-        estimate.map(unmapped(this), list(range(shards))).result()
-        published = publish(this)
+        _follow("estimate", estimate.map(unmapped(this), list(range(shards))))
+        with terminal.stage("publish", 1) as step:
+            published = publish(this)
+            step()
     create_link_artifact(
         key="report",
         link=(published / "report" / "index.html").as_uri(),
         description=f"Report of {this.run_id}",
     )
     return str(published)
+
+
+def _follow(stage: str, futures: PrefectFutureList[int]) -> None:
+    """Wait for every task of a stage, showing progress; the first failure is raised."""
+    with terminal.stage(stage, len(futures)) as step:
+        for future in futures:
+            future.result()
+            step()
 
 
 def _is_hub_unavailable(state: object) -> bool:

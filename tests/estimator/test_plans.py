@@ -232,3 +232,17 @@ def test_zero_stages_divide_in_turn(
     row = plans.filter(degree=1 if sharding == "none" else 8)
     states = row.select("weights_bytes", "gradient_bytes", "optimizer_bytes").row(0)
     assert list(states) == [share * 8_030_261_248 for share in shares]
+
+
+def test_stored_weights_are_known_to_every_engine(
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+    precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    """A repository's own bytes do not become unknown because an engine pads the vocabulary."""
+    shapes = shapes_of({"stored_bytes": 16_060_522_496, "stored_precision": "bf16", "vocab_size": 128_255})
+    plans = weights_of(shapes, precisions, workloads_of({"engine": "vllm"}), no_overrides)
+    [stored] = plans.filter(precision="stored", degree=1)["weights_bytes"]
+    rope, padding = 131_072 * 128 * 2, 2 * 4096 * 2  # one row in each of two matrices
+    assert stored == 16_060_522_496 + rope + padding
