@@ -1,1 +1,1 @@
-"""Rows in, HTML out."""
+"""Rows in, HTML out: plain values become self-contained pages. Imports jinja2 and nothing else; reads no data."""

@@ -360,3 +360,101 @@ COMMENT ON COLUMN internal.supports.is_supported IS 'Null where the catalog does
 COMMENT ON TABLE internal.memory_tiers IS 'Classes of devices. Grain: memory tier.';
 COMMENT ON COLUMN internal.memory_tiers.memory_tier_ix IS 'Key of internal tables.';
 COMMENT ON COLUMN internal.memory_tiers.memory_tier IS 'Name of the class.';
+
+COMMENT ON VIEW internal.precision_ranks IS 'Order in which a precision is preferred; those below four bits are not. Grain: precision.';
+COMMENT ON COLUMN internal.precision_ranks.precision_ix IS 'Key of precisions.';
+COMMENT ON COLUMN internal.precision_ranks.rank IS '1 is preferred.';
+
+COMMENT ON VIEW internal.best IS 'The best decision of each shape on each device, at four bits or more. Grain: shape x workload x gpu; only where it runs.';
+COMMENT ON COLUMN internal.best.workload_ix IS 'Key of workloads.';
+COMMENT ON COLUMN internal.best.gpu_ix IS 'Key of gpus.';
+COMMENT ON COLUMN internal.best.shape_ix IS 'Key of internal.shapes.';
+COMMENT ON COLUMN internal.best.precision_ix IS 'Preferred precision that runs.';
+COMMENT ON COLUMN internal.best.verdict IS 'Its verdict.';
+COMMENT ON COLUMN internal.best.gpus_needed IS 'Its number of devices.';
+
+COMMENT ON VIEW cheapest_gpu IS 'Cheapest on-demand way to run a model. Grain: model x workload.';
+COMMENT ON COLUMN cheapest_gpu.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN cheapest_gpu.workload IS 'Row of workloads.';
+COMMENT ON COLUMN cheapest_gpu.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN cheapest_gpu.precision IS 'Preferred precision on that device.';
+COMMENT ON COLUMN cheapest_gpu.gpus_needed IS 'Devices.';
+COMMENT ON COLUMN cheapest_gpu.usd_per_hour IS 'Price of all of them for an hour.';
+
+COMMENT ON VIEW models_per_gpu IS 'How much a device can run. Grain: gpu x workload.';
+COMMENT ON COLUMN models_per_gpu.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN models_per_gpu.workload IS 'Row of workloads.';
+COMMENT ON COLUMN models_per_gpu.models_on_one IS 'Models that one device holds.';
+COMMENT ON COLUMN models_per_gpu.models_sharded IS 'Further models that several devices of a node hold.';
+
+COMMENT ON VIEW largest_per_gpu IS 'The largest model that one device holds comfortably at four bits or more. Grain: gpu x workload.';
+COMMENT ON COLUMN largest_per_gpu.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN largest_per_gpu.workload IS 'Row of workloads.';
+COMMENT ON COLUMN largest_per_gpu.model_id IS 'The model.';
+COMMENT ON COLUMN largest_per_gpu.precision IS 'Preferred precision.';
+COMMENT ON COLUMN largest_per_gpu.parameters IS 'Its parameters.';
+
+COMMENT ON VIEW precision_reach IS 'How many models find a single device at a precision. Grain: precision x workload.';
+COMMENT ON COLUMN precision_reach.precision IS 'Weight format.';
+COMMENT ON COLUMN precision_reach.workload IS 'Row of workloads.';
+COMMENT ON COLUMN precision_reach.models_on_one IS 'Models that at least one device holds alone.';
+COMMENT ON COLUMN precision_reach.models IS 'Models read.';
+
+COMMENT ON VIEW error_summary IS 'Failures counted. Grain: stage x kind.';
+COMMENT ON COLUMN error_summary.stage IS 'list, fetch or extract.';
+COMMENT ON COLUMN error_summary.kind IS 'Kind of failure.';
+COMMENT ON COLUMN error_summary.is_transient IS 'True when asking again may help.';
+COMMENT ON COLUMN error_summary.models IS 'Models.';
+
+COMMENT ON VIEW unknowns IS 'Models of which something is not known. Grain: model.';
+COMMENT ON COLUMN unknowns.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN unknowns.model_type IS 'model_type of the configuration.';
+COMMENT ON COLUMN unknowns.kind IS 'Kind of model.';
+COMMENT ON COLUMN unknowns.unknown IS 'What is not known, separated by commas.';
+COMMENT ON COLUMN unknowns.notes IS 'Why.';
+
+COMMENT ON VIEW coverage IS 'What is known, by kind of model. Grain: kind.';
+COMMENT ON COLUMN coverage.kind IS 'Kind of model.';
+COMMENT ON COLUMN coverage.models IS 'Models read.';
+COMMENT ON COLUMN coverage.parameters_known IS 'With a parameter count.';
+COMMENT ON COLUMN coverage.parameters_exact IS 'With an exact one.';
+COMMENT ON COLUMN coverage.cache_known IS 'With a known cache.';
+COMMENT ON COLUMN coverage.stored_bytes_known IS 'With known stored bytes.';
+
+COMMENT ON VIEW best_fit IS 'The best way to run a model on a device: rows of fit with the preferred precision, at four bits or more. Grain: model x workload x gpu; only where it runs.';
+COMMENT ON COLUMN best_fit.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN best_fit.precision IS 'Weight format; stored means as the repository has it.';
+COMMENT ON COLUMN best_fit.workload IS 'Row of workloads.';
+COMMENT ON COLUMN best_fit.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN best_fit.verdict IS 'fits (one device, 10 % to spare), tight (one device, less to spare), sharded (several devices of one node), offload, too_big, unsupported (no kernel) or unknown (an input is null).';
+COMMENT ON COLUMN best_fit.gpus_needed IS 'Smallest number of devices that holds it; null when none does.';
+COMMENT ON COLUMN best_fit.parallelism IS 'single, or tpN for tensor parallelism over N devices.';
+COMMENT ON COLUMN best_fit.required_bytes IS 'Needed per device at gpus_needed; at one device where nothing fits.';
+COMMENT ON COLUMN best_fit.usable_bytes IS 'What the engine may use of one device.';
+COMMENT ON COLUMN best_fit.headroom_bytes IS 'usable_bytes - required_bytes.';
+COMMENT ON COLUMN best_fit.context_tokens IS 'Context that was sized: the workload''s, at most the model''s own limit.';
+COMMENT ON COLUMN best_fit.max_context_tokens IS 'Longest context at this concurrency and gpus_needed, at most the model''s own limit; null where nothing fits.';
+COMMENT ON COLUMN best_fit.max_sequences IS 'Most concurrent sequences at this context and gpus_needed; null where nothing fits or no sequence costs memory.';
+COMMENT ON COLUMN best_fit.decode_tokens_per_second IS 'Not estimated in this version: unknown.';
+COMMENT ON COLUMN best_fit.prefill_tokens_per_second IS 'Not estimated in this version: unknown.';
+COMMENT ON COLUMN best_fit.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
+COMMENT ON COLUMN best_fit.usd_per_million_tokens IS 'Not estimated in this version: unknown.';
+
+COMMENT ON VIEW fitting IS 'Rows of fit that run: fits, tight or sharded. Grain: model x precision x workload x gpu.';
+COMMENT ON COLUMN fitting.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN fitting.precision IS 'Weight format; stored means as the repository has it.';
+COMMENT ON COLUMN fitting.workload IS 'Row of workloads.';
+COMMENT ON COLUMN fitting.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN fitting.verdict IS 'fits (one device, 10 % to spare), tight (one device, less to spare), sharded (several devices of one node), offload, too_big, unsupported (no kernel) or unknown (an input is null).';
+COMMENT ON COLUMN fitting.gpus_needed IS 'Smallest number of devices that holds it; null when none does.';
+COMMENT ON COLUMN fitting.parallelism IS 'single, or tpN for tensor parallelism over N devices.';
+COMMENT ON COLUMN fitting.required_bytes IS 'Needed per device at gpus_needed; at one device where nothing fits.';
+COMMENT ON COLUMN fitting.usable_bytes IS 'What the engine may use of one device.';
+COMMENT ON COLUMN fitting.headroom_bytes IS 'usable_bytes - required_bytes.';
+COMMENT ON COLUMN fitting.context_tokens IS 'Context that was sized: the workload''s, at most the model''s own limit.';
+COMMENT ON COLUMN fitting.max_context_tokens IS 'Longest context at this concurrency and gpus_needed, at most the model''s own limit; null where nothing fits.';
+COMMENT ON COLUMN fitting.max_sequences IS 'Most concurrent sequences at this context and gpus_needed; null where nothing fits or no sequence costs memory.';
+COMMENT ON COLUMN fitting.decode_tokens_per_second IS 'Not estimated in this version: unknown.';
+COMMENT ON COLUMN fitting.prefill_tokens_per_second IS 'Not estimated in this version: unknown.';
+COMMENT ON COLUMN fitting.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
+COMMENT ON COLUMN fitting.usd_per_million_tokens IS 'Not estimated in this version: unknown.';

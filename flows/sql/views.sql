@@ -39,8 +39,9 @@ FROM prices
 WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1 -- slices are other devices
 GROUP BY gpu;
 
--- The internal fit with the plans at the degree it was decided for: one device where nothing fits.
-CREATE VIEW fit AS
+-- Decisions with their plans at the degree that was decided for: one device where nothing fits. `decisions` names a
+-- table with the keys of internal.fit; the report asks for a few of them, the view for all.
+CREATE MACRO internal.fit_of(decisions) AS TABLE
 SELECT
     m.model_id,
     p.precision,
@@ -83,7 +84,7 @@ SELECT
     CAST(NULL AS DOUBLE) AS prefill_tokens_per_second,
     f.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
     CAST(NULL AS DOUBLE) AS usd_per_million_tokens
-FROM internal.fit f
+FROM query_table(decisions) f
 JOIN internal.shapes s ON s.shape_ix = f.shape_ix
 JOIN models m ON m.shape_id = s.shape_id
 JOIN precisions p ON p.precision_ix = f.precision_ix
@@ -99,3 +100,108 @@ LEFT JOIN internal.cache_plans c
 LEFT JOIN internal.overhead_plans o
     ON o.shape_ix = f.shape_ix AND o.workload_ix = f.workload_ix AND o.degree = coalesce(f.gpus_needed, 1)
     AND o.memory_tier_ix = g.memory_tier_ix;
+
+CREATE VIEW fit AS FROM internal.fit_of('internal.fit');
+
+-- Which precision a person would choose: 16 bit before fewer, more bits before fewer, wider floats and the
+-- repository's own format last. Below four bits on the main weights nothing is chosen for anybody: see fit.
+CREATE VIEW internal.precision_ranks AS
+SELECT
+    precision_ix,
+    row_number() OVER (ORDER BY bits_per_weight > 16, bits_per_weight DESC NULLS LAST, precision_ix) AS rank
+FROM precisions
+WHERE bits_per_weight >= 4 OR policy = 'stored';
+
+-- The best way to run a shape on a device: one device before several, comfortable before tight, then the precision.
+CREATE VIEW internal.best AS
+SELECT
+    workload_ix,
+    gpu_ix,
+    shape_ix,
+    arg_min(precision_ix, choice) AS precision_ix,
+    arg_min(verdict, choice) AS verdict,
+    arg_min(gpus_needed, choice) AS gpus_needed
+FROM (
+    SELECT
+        f.*,
+        CASE f.verdict WHEN 'fits' THEN 0 WHEN 'tight' THEN 1 ELSE 2 END * 1000000 + f.gpus_needed * 1000 + r.rank AS choice
+    FROM internal.fit f JOIN internal.precision_ranks r USING (precision_ix)
+    WHERE f.gpus_needed IS NOT NULL
+)
+GROUP BY ALL;
+
+CREATE VIEW best_fit AS FROM internal.fit_of('internal.best');
+
+CREATE VIEW fitting AS FROM fit WHERE verdict IN ('fits', 'tight', 'sharded');
+
+CREATE VIEW cheapest_gpu AS
+SELECT
+    model_id,
+    workload,
+    arg_min(gpu, usd_per_hour) AS gpu,
+    arg_min(precision, usd_per_hour) AS precision,
+    arg_min(gpus_needed, usd_per_hour) AS gpus_needed,
+    min(usd_per_hour) AS usd_per_hour
+FROM best_fit
+WHERE usd_per_hour IS NOT NULL
+GROUP BY model_id, workload;
+
+CREATE VIEW models_per_gpu AS
+SELECT
+    gpu,
+    workload,
+    count(*) FILTER (verdict IN ('fits', 'tight')) AS models_on_one,
+    count(*) FILTER (verdict = 'sharded') AS models_sharded
+FROM best_fit
+GROUP BY gpu, workload;
+
+CREATE VIEW largest_per_gpu AS
+SELECT
+    b.gpu,
+    b.workload,
+    arg_max(b.model_id, m.parameters) AS model_id,
+    arg_max(b.precision, m.parameters) AS precision,
+    max(m.parameters) AS parameters
+FROM best_fit b JOIN models m USING (model_id)
+WHERE b.verdict = 'fits'
+GROUP BY b.gpu, b.workload;
+
+CREATE VIEW precision_reach AS
+SELECT
+    precision,
+    workload,
+    count(DISTINCT model_id) FILTER (verdict IN ('fits', 'tight')) AS models_on_one,
+    count(DISTINCT model_id) AS models
+FROM fit
+GROUP BY precision, workload;
+
+CREATE VIEW error_summary AS
+SELECT stage, kind, is_transient, count(*) AS models FROM model_errors GROUP BY ALL;
+
+CREATE VIEW unknowns AS
+SELECT
+    m.model_id,
+    m.model_type,
+    m.kind,
+    concat_ws(
+        ', ',
+        CASE WHEN m.parameters IS NULL THEN 'parameters' END,
+        CASE WHEN s.p_attn IS NULL AND m.kind NOT IN ('diffusion', 'adapter') THEN 'components' END,
+        CASE WHEN s.kv_full_elements_per_token IS NULL AND m.kind NOT IN ('encoder', 'diffusion', 'adapter') THEN 'cache' END,
+        CASE WHEN m.stored_bytes IS NULL THEN 'stored bytes' END,
+        CASE WHEN m.stored_precision IS NULL AND m.kind <> 'diffusion' THEN 'stored precision' END
+    ) AS unknown,
+    m.notes
+FROM models m JOIN internal.shapes s USING (shape_id)
+WHERE unknown <> '';
+
+CREATE VIEW coverage AS
+SELECT
+    m.kind,
+    count(*) AS models,
+    count(m.parameters) AS parameters_known,
+    count(*) FILTER (m.confidence = 'exact') AS parameters_exact,
+    count(s.kv_full_elements_per_token) AS cache_known,
+    count(m.stored_bytes) AS stored_bytes_known
+FROM models m JOIN internal.shapes s USING (shape_id)
+GROUP BY m.kind;

@@ -1,0 +1,438 @@
+"""Render the site from a built file: rows of its views -> pages -> files. The caller publishes both together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from flows.report_models import model_pages
+from flows.report_rows import Row, Rows
+from reports import render
+from reports.model import (
+    Column,
+    DevicePage,
+    Finding,
+    IndexPage,
+    MethodPage,
+    Night,
+    Overview,
+    QualityPage,
+    Step,
+    Table,
+    Workload,
+)
+from reports.paths import device_path, model_path
+
+# The search of the first page holds so many models at most, the most downloaded ones; the listing has all.
+SEARCHED_MODELS = 5000
+LISTED_MODELS = 10_000
+
+
+def write(database: Path, folder: Path) -> None:
+    """Write the whole site below `folder`. Reads nothing but the database."""
+    rows = Rows(database)
+    try:
+        night = _night(rows)
+        for path, content in render.assets().items():
+            _write(folder, path, content)
+        _write(folder, "assets/devices.js", _devices_js(rows))
+        _write(folder, "index.html", render.index(_overview(rows, night)))
+        _write(folder, "devices/index.html", render.listing(_devices(rows, night)))
+        _write(folder, "models/index.html", render.listing(_models(rows, night)))
+        _write(folder, "quality.html", render.quality(_quality(rows, night)))
+        _write(folder, "method.html", render.method(_method(rows, night)))
+        for page in _device_pages(rows, night):
+            _write(folder, device_path(page.gpu), render.device(page))
+        for model in model_pages(rows, night):
+            _write(folder, model_path(model.model_id), render.model(model))
+    finally:
+        rows.close()
+
+
+def _write(folder: Path, path: str, content: str | bytes) -> None:
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # a lone surrogate in somebody's text must not stop the night
+    target.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", errors="replace"))
+
+
+def _night(rows: Rows) -> Night:
+    run = rows.one("FROM runs ORDER BY run_id DESC LIMIT 1")
+    sizes = rows.one(
+        """
+        SELECT (SELECT count(*) FROM gpus) AS devices, (SELECT count(*) FROM precisions) AS precisions,
+            (SELECT min(as_of) FROM current_prices) AS oldest_price, (SELECT max(as_of) FROM current_prices) AS newest_price
+        """
+    )
+    names = (
+        "run_id", "started_at", "source", "code_version", "catalog_digest", "models_listed", "models_read",
+        "models_failed", "fit_rows",
+    )  # fmt: skip
+    return Night(**{name: run[name] for name in names}, **sizes)
+
+
+def _workload(rows: Rows, position: int) -> Workload:
+    row: Row = rows.workloads[position] if rows.workloads else {"workload": "none", "title": "No inference workload"}
+    return Workload(row["workload"], row["title"])
+
+
+def _devices_js(rows: Rows) -> str:
+    devices = rows.all(
+        "SELECT name, vendor || ' ' || segment AS \"group\", memory_gib_nominal FROM gpus ORDER BY gpu_ix"
+    )
+    return render.device_list(
+        [
+            {"name": row["name"], "group": row["group"], "memory": f"{row['memory_gib_nominal'] or 0:g} GiB"}
+            for row in devices
+        ]
+    )
+
+
+def _overview(rows: Rows, night: Night) -> Overview:
+    strip = rows.all(
+        """
+        SELECT g.gpu_id, g.name, g.memory_gib_nominal, l.model_id, l.parameters, l.precision
+        FROM gpus g LEFT JOIN largest_per_gpu l ON l.gpu = g.gpu_id AND l.workload = ?
+        WHERE g.segment IN ('datacenter', 'consumer', 'workstation', 'unified')
+        -- the newest device of each segment and size class
+        QUALIFY row_number() OVER (
+            PARTITION BY g.segment, round(2 * log2(g.memory_gib_nominal)) ORDER BY g.launch_date DESC NULLS LAST, g.gpu_id
+        ) = 1 AND g.memory_gib_nominal >= 8
+        ORDER BY g.memory_gib_nominal, g.gpu_id
+        """,
+        _workload(rows, 0).id,
+    )
+    reach = rows.all(
+        """
+        SELECT r.precision, r.models_on_one, r.models FROM precision_reach r JOIN precisions p USING (precision)
+        WHERE r.workload = ? AND r.precision IN (
+            'stored', 'bf16', 'fp8_e4m3_block128', 'int8_w8a8', 'int4_awq_g128', 'nf4_dq', 'mxfp4', 'nvfp4',
+            'gguf_q8_0', 'gguf_q4_k_m')
+        ORDER BY p.precision_ix
+        """,
+        _workload(rows, 0).id,
+    )
+    known = rows.one(
+        "SELECT (SELECT count(*) FROM unknowns) AS unknown, count(*) FILTER (confidence = 'exact') AS exact FROM models"
+    )
+    devices = rows.all("SELECT gpu_id, name FROM gpus ORDER BY name")
+    models = rows.all(
+        f"SELECT model_id FROM models ORDER BY downloads DESC NULLS LAST, model_id LIMIT {SEARCHED_MODELS}"
+    )
+    return Overview(
+        night=night,
+        workload=_workload(rows, 0),
+        unknown_models=known["unknown"],
+        exact_models=known["exact"],
+        strip=[
+            Finding(
+                row["name"], device_path(row["gpu_id"]), row["memory_gib_nominal"], row["model_id"],
+                model_path(row["model_id"]) if row["model_id"] else None, row["parameters"], row["precision"],
+            )
+            for row in strip
+        ],
+        precision_share=[(row["precision"], row["models_on_one"], row["models"]) for row in reach],
+        search=[(row["name"], device_path(row["gpu_id"]), "device") for row in devices]
+        + [(row["model_id"], model_path(row["model_id"]), "model") for row in models],
+    )  # fmt: skip
+
+
+def _devices(rows: Rows, night: Night) -> IndexPage:
+    workload = _workload(rows, 0)
+    found = rows.all(
+        """
+        SELECT g.gpu_id, g.name, g.vendor, g.segment, g.memory_gib_nominal, g.visible_bytes, g.bandwidth_gb_per_s,
+            g.max_gpus_per_node, coalesce(m.models_on_one, 0) AS models_on_one, coalesce(m.models_sharded, 0) AS models_sharded,
+            c.usd_per_gpu_hour
+        FROM gpus g LEFT JOIN models_per_gpu m ON m.gpu = g.gpu_id AND m.workload = ?
+        LEFT JOIN current_prices c ON c.gpu = g.gpu_id
+        ORDER BY g.name
+        """,
+        workload.id,
+    )
+    columns = (
+        Column("name", "Device", "link"),
+        Column("vendor", "Vendor", is_filter=True),
+        Column("segment", "Segment", is_filter=True),
+        Column("visible_bytes", "Memory a process sees", "bytes"),
+        Column("bandwidth_gb_per_s", "Bandwidth, GB/s", "count"),
+        Column("models_on_one", "Models on one", "count"),
+        Column("models_sharded", "More on several", "count"),
+        Column("usd_per_gpu_hour", "Per hour", "usd"),
+    )
+    table = Table(
+        "devices",
+        "All devices",
+        "models_per_gpu",
+        columns,
+        [
+            [[row["name"], device_path(row["gpu_id"]).split("/", 1)[1]], *(row[column.name] for column in columns[1:])]
+            for row in found
+        ],
+        sort="-models_on_one",
+    )
+    return IndexPage(night, "devices", workload, table)
+
+
+def _models(rows: Rows, night: Night) -> IndexPage:
+    reach = rows.reach()
+    found = rows.all(
+        f"""
+        SELECT m.*, s.shape_ix FROM models m JOIN internal.shapes s USING (shape_id)
+        ORDER BY m.downloads DESC NULLS LAST, m.model_id LIMIT {LISTED_MODELS}
+        """
+    )
+    columns = (
+        Column("model_id", "Model", "link"),
+        Column("kind", "Kind", is_filter=True),
+        Column("model_type", "Type"),
+        Column("parameters", "Parameters", "count"),
+        Column("max_context_tokens", "Longest context", "count"),
+        Column("smallest_device", "Smallest device"),
+        Column("precision", "at"),
+        Column("license", "License"),
+        Column("downloads", "Downloads", "count"),
+        Column("confidence", "Confidence", is_filter=True),
+    )
+    table = Table(
+        "models",
+        "All models" if len(found) < LISTED_MODELS else f"The {LISTED_MODELS:,} most downloaded models",
+        "models",
+        columns,
+        [
+            [
+                [row["model_id"], model_path(row["model_id"]).split("/", 1)[1]],
+                row["kind"],
+                row["model_type"],
+                row["parameters"],
+                row["max_context_tokens"],
+                reach.get(row["shape_ix"], {}).get("name"),
+                reach.get(row["shape_ix"], {}).get("precision"),
+                row["license"],
+                row["downloads"],
+                row["confidence"],
+            ]
+            for row in found
+        ],
+        sort="-downloads",
+    )
+    return IndexPage(night, "models", _workload(rows, -1), table)
+
+
+def _quality(rows: Rows, night: Night) -> QualityPage:
+    def link(model_id: str) -> list[str]:
+        return [model_id, model_path(model_id)]
+
+    errors = rows.all("FROM model_errors ORDER BY model_id")
+    unknowns = rows.all("FROM unknowns ORDER BY model_id")
+    conflicts = rows.all(
+        "SELECT model_id, parameters, config_parameters, notes FROM models WHERE parameters_conflict ORDER BY model_id"
+    )
+    return QualityPage(
+        night=night,
+        errors_by_kind=[
+            (row["stage"], row["kind"], row["models"])
+            for row in rows.all("FROM error_summary ORDER BY models DESC, kind")
+        ],
+        errors=Table(
+            "errors",
+            "Models that could not be read",
+            "model_errors",
+            (
+                Column("model_id", "Listed as"),
+                Column("stage", "Stage", is_filter=True),
+                Column("kind", "Kind", is_filter=True),
+                Column("message", "What was wrong"),
+            ),
+            [[row["model_id"], row["stage"], row["kind"], row["message"]] for row in errors],
+            empty="Every listed model could be read.",
+        ),
+        unknowns=Table(
+            "unknowns",
+            "Models of which something is unknown",
+            "unknowns",
+            (
+                Column("model_id", "Model", "link"),
+                Column("model_type", "Type"),
+                Column("unknown", "Unknown", is_filter=True),
+                Column("notes", "Why"),
+            ),
+            [[link(row["model_id"]), row["model_type"], row["unknown"], row["notes"]] for row in unknowns],
+            empty="Everything is known of every model.",
+        ),
+        conflicts=Table(
+            "conflicts",
+            "Counts that contradict each other",
+            "models",
+            (
+                Column("model_id", "Model", "link"),
+                Column("parameters", "Used", "count"),
+                Column("config_parameters", "From the configuration", "count"),
+                Column("notes", "Note"),
+            ),
+            [[link(r["model_id"]), r["parameters"], r["config_parameters"], r["notes"]] for r in conflicts],
+            empty="No counts contradict each other.",
+        ),
+        confidence=[
+            (row["level"], row["models"])
+            for row in rows.all(
+                "SELECT coalesce(confidence, 'unknown') AS level, count(*) AS models FROM models GROUP BY 1 ORDER BY 2 DESC"
+            )
+        ],
+    )
+
+
+def _method(rows: Rows, night: Night) -> MethodPage:
+    workloads = rows.all("FROM workloads ORDER BY workload_ix")
+    views = rows.all(
+        "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal AND schema_name = 'main' ORDER BY view_name"
+    )
+    return MethodPage(
+        night,
+        [
+            (
+                row["workload"],
+                row["title"],
+                row["engine"],
+                f"{row['context_tokens']:,} tokens × {row['concurrent_sequences']}",
+            )
+            for row in workloads
+        ],
+        [(row["view_name"], row["comment"]) for row in views],
+    )
+
+
+def _device_pages(rows: Rows, night: Night) -> Iterator[DevicePage]:
+    """Device by device; the ranking and the misses are streams sorted by gpu."""
+    first = _workload(rows, 0)
+    devices = rows.all(
+        """
+        SELECT g.*, c.usd_per_gpu_hour, u.usable_bytes, coalesce(m.models_on_one, 0) AS fitting,
+            coalesce(m.models_sharded, 0) AS sharded, l.model_id AS largest_model, l.precision AS largest_precision
+        FROM gpus g
+        LEFT JOIN current_prices c ON c.gpu = g.gpu_id
+        LEFT JOIN internal.capacities u ON u.gpu_ix = g.gpu_ix AND u.engine = ?
+        LEFT JOIN models_per_gpu m ON m.gpu = g.gpu_id AND m.workload = ?
+        LEFT JOIN largest_per_gpu l ON l.gpu = g.gpu_id AND l.workload = ?
+        ORDER BY g.gpu_id
+        """,
+        rows.workloads[-1]["engine"] if rows.workloads else "none",
+        first.id,
+        first.id,
+    )
+    unknown = rows.one("SELECT count(*) AS n FROM unknowns WHERE unknown LIKE '%cache%'")["n"]
+    rankings = groupby(rows.rankings(), key=lambda row: row["gpu"])
+    misses = groupby(rows.near_misses(), key=lambda row: row["gpu"])
+    next_ranking, next_misses = next(rankings, None), next(misses, None)
+    for device in devices:
+        ranking: list[Row] = []
+        missed: list[Row] = []
+        if next_ranking and next_ranking[0] == device["gpu_id"]:
+            ranking = list(next_ranking[1])
+            next_ranking = next(rankings, None)
+        if next_misses and next_misses[0] == device["gpu_id"]:
+            missed = list(next_misses[1])
+            next_misses = next(misses, None)
+        yield _device_page(night, device, ranking, missed, first, unknown)
+
+
+def _device_page(
+    night: Night,
+    device: Row,
+    ranking: list[Row],
+    missed: list[Row],
+    first: Workload,
+    unknown: int,
+) -> DevicePage:
+    def link(model_id: str) -> list[str]:
+        return [model_id, "../" + model_path(model_id)]
+
+    columns = (
+        Column("model_id", "Model", "link"),
+        Column("workload", "Workload", is_filter=True),
+        Column("parameters", "Parameters", "count"),
+        Column("precision", "Best precision", is_filter=True),
+        Column("verdict", "Verdict", "verdict", is_filter=True),
+        Column("gpus_needed", "Devices", "count"),
+        Column("required_bytes", "Needs each", "bytes"),
+        Column("headroom_bytes", "Room left", "bytes"),
+        Column("max_context_tokens", "Longest context", "count"),
+        Column("max_sequences", "Most sequences", "count"),
+        Column("downloads", "Downloads", "count"),
+        Column("confidence", "Confidence", is_filter=True),
+    )
+    table = Table(
+        "ranking",
+        "What runs here",
+        "best_fit",
+        columns,
+        [
+            [
+                link(row["model_id"]),
+                *(row[column.name] for column in columns[1:]),
+            ]
+            for row in ranking
+        ],
+        sort="-parameters",
+        empty="Nothing that was read is known to run here.",
+    )
+    misses = Table(
+        "misses",
+        "What just misses",
+        "requirements",
+        (
+            Column("model_id", "Model", "link"),
+            Column("precision", "Smallest at four bits or more"),
+            Column("excess_bytes", "Too big by", "bytes"),
+        ),
+        [[link(row["model_id"]), row["precision"], row["excess_bytes"]] for row in missed],
+        empty="Nothing misses this device by less than half of its memory.",
+    )
+    gib = 2**30
+    driver = device["memory_mib_driver"]
+    shown = (
+        ("Vendor", "vendor"), ("Architecture", "architecture"), ("Segment", "segment"), ("Form", "form_factor"),
+        ("Compute capability", "compute_capability"), ("Memory type", "memory_type"),
+        ("Computes in", "native_formats"), ("Link", "interconnect"), ("Most in one node", "max_gpus_per_node"),
+    )  # fmt: skip
+    facts = [(title, None if device[name] is None else str(device[name])) for title, name in shown]
+    facts += [
+        ("Bandwidth", _measured(device["bandwidth_gb_per_s"], "GB/s")),
+        ("BF16, dense", _measured(device["bf16_tflops"], "TFLOP/s")),
+        ("Power", _measured(device["tdp_watts"], "W")),
+        ("Launched", None if device["launch_date"] is None else f"{device['launch_date']:%Y-%m}"),
+        ("Cheapest on demand", None if device["usd_per_gpu_hour"] is None else f"${device['usd_per_gpu_hour']:.2f} per hour"),
+        ("SQL name", device["gpu_id"]),
+    ]
+    return DevicePage(
+        night=night,
+        gpu=device["gpu_id"],
+        name=device["name"],
+        facts=facts,
+        waterfall=(
+            Step("as advertised", _whole(device["memory_gib_nominal"], gib)),
+            Step("as the driver reports", None if driver is None else driver * 2**20),
+            Step(f"as a process sees it ({device['visible_basis']})", device["visible_bytes"]),
+            Step("as an engine may fill it", device["usable_bytes"]),
+        ),
+        workload=first,
+        models=night.models_read,
+        fitting=device["fitting"],
+        sharded=device["sharded"],
+        unknown=unknown,
+        largest_model=device["largest_model"],
+        largest_precision=device["largest_precision"],
+        ranking=table,
+        misses=misses,
+        source=device["source"],
+        as_of=device["as_of"],
+    )
+
+
+def _measured(value: float | None, unit: str) -> str | None:
+    return None if value is None else f"{value:,.10g} {unit}"
+
+
+def _whole(value: float | None, factor: int) -> int | None:
+    return None if value is None else int(value * factor)

@@ -1,0 +1,131 @@
+"""Numbers and words for people. Every filter takes null and shows it as unknown."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+GIB = 2**30
+UNKNOWN = "unknown"
+
+VERDICT_WORDS = {
+    "fits": "fits",
+    "tight": "tight",
+    "sharded": "sharded",
+    "offload": "offload",
+    "too_big": "too big",
+    "unsupported": "unsupported",
+    "unknown": "unknown",
+}
+# A glyph for each verdict, so that colour is never alone.
+GLYPHS = {
+    "fits": "●", "tight": "◐", "sharded": "◫", "offload": "◇", "too_big": "○", "unsupported": "–", "unknown": "?",
+}  # fmt: skip
+
+
+def gib(value: int | float | None) -> str:
+    """Bytes as GiB: 21.25 GiB, 0.47 GiB, 1,268 GiB."""
+    if value is None:
+        return UNKNOWN
+    amount = value / GIB
+    if amount and abs(amount) < 0.005:
+        return f"{value / 2**20:,.2f} MiB"
+    return f"{amount:,.0f} GiB" if abs(amount) >= 1000 else f"{amount:,.2f} GiB"
+
+
+def count(value: int | float | None) -> str:
+    """A count with separators."""
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def billions(value: int | None) -> str:
+    """Parameters: 8.03 B, 494 M, 671 B."""
+    if value is None:
+        return UNKNOWN
+    if value >= 10**11:
+        return f"{value / 1e9:,.0f} B"
+    if value >= 10**9:
+        return f"{value / 1e9:,.2f} B"
+    return f"{value / 1e6:,.0f} M" if value >= 10**6 else f"{value:,}"
+
+
+def tokens(value: int | None) -> str:
+    """A context length: 131,072 tokens."""
+    return UNKNOWN if value is None else plural(value, "token")
+
+
+def usd(value: float | None) -> str:
+    """US dollars with cents."""
+    return "no price" if value is None else f"${value:,.2f}"
+
+
+def day(value: date | datetime | None) -> str:
+    """An ISO date."""
+    return UNKNOWN if value is None else f"{value:%Y-%m-%d}"
+
+
+def moment(value: datetime | None) -> str:
+    """A time of the night, UTC."""
+    return UNKNOWN if value is None else f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """1 model, 2 models, 0 models, 1,200 models."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share without false precision; of nothing it is unknown."""
+    if not whole:
+        return UNKNOWN
+    share = 100 * part / whole
+    return "<1 %" if 0 < share < 1 else ">99 %" if 99 < share < 100 else f"{share:.0f} %"
+
+
+def text(value: object) -> str:
+    """Anything else; null is unknown."""
+    return UNKNOWN if value is None or value == "" else str(value)
+
+
+def device_sentence(
+    name: str, models: int, fitting: int, sharded: int, unknown: int, largest: str | None, precision: str | None,
+    title: str,
+) -> str:  # fmt: skip
+    """The verdict of a device page, in words."""
+    if not models:
+        return f"No model was read this night, so nothing can be said about {name}."
+    start = f"Of {plural(models, 'model')}, {count(fitting)} {'runs' if fitting == 1 else 'run'} on one {name}"
+    start += f" ({title[:1].lower()}{title[1:]})"
+    if largest and precision:
+        start += f"; the largest is {largest} at {precision}"
+    sentence = start + "."
+    if sharded:
+        sentence += f" {plural(sharded, 'more model')} {'needs' if sharded == 1 else 'need'} several in one node."
+    if unknown:
+        sentence += f" For {plural(unknown, 'model')} too little is known to tell."
+    return sentence
+
+
+def model_sentence(
+    model_id: str, parameters: int | None, fits_on: int, devices: int, device: str | None, precision: str | None,
+    title: str,
+) -> str:  # fmt: skip
+    """The verdict of a model page, in words."""
+    size = f"{model_id} has {billions(parameters)} parameters" if parameters else f"The size of {model_id} is unknown"
+    use = f"{title[:1].lower()}{title[1:]}"
+    if not fits_on:
+        return f"{size}. No single device of {plural(devices, 'catalogued device')} is known to hold it ({use})."
+    where = f"For {use} it fits on {count(fits_on)} of {plural(devices, 'device')}"
+    if device and precision:
+        where += f"; the smallest is {device} at {precision}"
+    return f"{size}. {where}."
+
+
+def overview_sentence(listed: int, read: int, failed: int, unknown: int) -> str:
+    """The verdict of the night, in words."""
+    if not listed:
+        return "Nothing was listed for this night."
+    sentence = f"{plural(read, 'model')} of {count(listed)} listed {'was' if read == 1 else 'were'} read"
+    sentence += f"; {count(failed)} could not be." if failed else ", none failed."
+    if unknown:
+        sentence += f" For {plural(unknown, 'model')} the need is at least partly unknown, and says so."
+    return sentence

@@ -1,0 +1,230 @@
+"""What the pages show: plain values, already chosen, sorted and counted. Null is unknown and is shown as such."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+Cell = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Night:
+    """The run behind every page."""
+
+    run_id: str
+    started_at: datetime
+    source: str
+    code_version: str
+    catalog_digest: str
+    models_listed: int
+    models_read: int
+    models_failed: int
+    fit_rows: int
+    devices: int
+    precisions: int
+    oldest_price: date | None
+    newest_price: date | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a big table. kind: text | count | bytes | usd | verdict | link."""
+
+    name: str  # as in SQL
+    title: str
+    kind: str = "text"
+    is_filter: bool = False  # offer its values as a selection
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows for table.js. `view` is the SQL view they were read from; a link cell is [text, href]."""
+
+    id: str
+    title: str
+    view: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Any]]
+    sort: str = ""  # column to sort by at first; "-name" for descending
+    empty: str = "Nothing to show."
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A named use; `id` is the SQL value."""
+
+    id: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the overview's strip: the largest model of a device."""
+
+    device: str
+    device_href: str
+    memory_gib: float | None
+    model: str | None
+    model_href: str | None
+    parameters: int | None
+    precision: str | None
+
+
+@dataclass(frozen=True)
+class Overview:
+    """index.html."""
+
+    night: Night
+    workload: Workload
+    unknown_models: int
+    exact_models: int
+    strip: Sequence[Finding]
+    precision_share: Sequence[tuple[str, int, int]]  # precision, models that fit somewhere on one device, models
+    search: Sequence[tuple[str, str, str]]  # text, href, kind
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the memory waterfall, in bytes; null where nothing is published."""
+
+    name: str
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class DevicePage:
+    """devices/<gpu>.html: what can this device run."""
+
+    night: Night
+    gpu: str
+    name: str
+    facts: Sequence[tuple[str, str | None]]
+    waterfall: Sequence[Step]
+    workload: Workload
+    models: int
+    fitting: int
+    sharded: int
+    unknown: int
+    largest_model: str | None
+    largest_precision: str | None
+    ranking: Table
+    misses: Table
+    source: str | None
+    as_of: date | None
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One stacked bar: what a model needs at a precision, in bytes. A null part makes the total unknown."""
+
+    label: str
+    parts: Mapping[str, int | None]
+    total: int | None
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Verdicts of one workload: for each precision one character a device, in the order of assets/devices.js.
+
+    f fits, t tight, 2 4 8 g sharded over 2, 4, 8, 16 devices, o offload, x too big, - unsupported, ? unknown.
+    """
+
+    workload: Workload
+    rows: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Layers with the same cache."""
+
+    kind: str
+    layers: int | None
+    kv_heads: int | None
+    key_dim: int | None
+    value_dim: int | None
+    window_tokens: int | None
+    elements_per_token: float | None
+    state_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Option:
+    """A way to run the model, cheapest first."""
+
+    device: str
+    device_href: str
+    precision: str
+    gpus: int
+    headroom_bytes: int | None
+    max_context_tokens: int | None
+    usd_per_hour: float | None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A weight set in the repository."""
+
+    name: str
+    format: str
+    precision: str | None
+    bytes: int | None
+    files: int
+
+
+@dataclass(frozen=True)
+class ModelPage:
+    """models/<owner--name>.html: what do I need for this model."""
+
+    night: Night
+    model_id: str
+    facts: Sequence[tuple[str, str | None]]
+    confidence: str | None
+    parameters: int | None
+    active_parameters: int | None
+    max_context_tokens: int | None
+    notes: Sequence[str]
+    workload: Workload
+    bars: Sequence[Bar]
+    smallest_device: str | None
+    smallest_precision: str | None
+    fits_on: int
+    devices: int
+    heats: Sequence[Heat]
+    groups: Sequence[Group]
+    options: Sequence[Option]
+    artifacts: Sequence[Artifact]
+    provenance: Sequence[tuple[str, str | None]] = field(default=())
+
+
+@dataclass(frozen=True)
+class QualityPage:
+    """quality.html: what is missing, and why."""
+
+    night: Night
+    errors_by_kind: Sequence[tuple[str, str, int]]  # stage, kind, models
+    errors: Table
+    unknowns: Table
+    conflicts: Table
+    confidence: Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class IndexPage:
+    """devices/index.html and models/index.html."""
+
+    night: Night
+    kind: str  # devices | models
+    workload: Workload
+    table: Table
+
+
+@dataclass(frozen=True)
+class MethodPage:
+    """method.html."""
+
+    night: Night
+    workloads: Sequence[tuple[str, str, str, str]]  # id, title, engine, context x sequences
+    views: Sequence[tuple[str, str]]  # name, meaning
