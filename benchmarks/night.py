@@ -60,7 +60,9 @@ def varied(snapshot: Night, target: Night, models: int) -> None:
     shapes = stages.read(snapshot, "model_shapes")
     facts = stages.read(snapshot, "models")
     rounds = -(-models // facts.height)
-    counts = [name for name in SHAPES.names() if name.startswith("p_") or name in ("parameters_resident", "stored_bytes")]
+    counts = [
+        name for name in SHAPES.names() if name.startswith("p_") or name in ("parameters_resident", "stored_bytes")
+    ]
     copies_of_shapes, copies_of_models = [], []
     for number in range(rounds):
         shape_id = pl.format("{}{}", pl.lit(f"{number:04x}"), pl.col("shape_id").str.slice(4))
@@ -121,7 +123,7 @@ def run(target: Night, data: Path) -> None:
                 " WHERE gpu = 'nvidia-rtx-4090-24gb' AND workload = 'chat-8k' AND verdict = 'fits'"
                 " ORDER BY parameters DESC NULLS LAST, headroom_bytes DESC LIMIT 20"
             ),
-            "all fits of one model": f"FROM fit WHERE model_id = '{model_id}' AND verdict IN ('fits', 'tight', 'sharded')",
+            "all fits of one model": f"FROM fitting WHERE model_id = '{model_id}'",
         }
         for name, query in queries.items():
             times = []
@@ -132,7 +134,9 @@ def run(target: Night, data: Path) -> None:
             seconds[name] = min(times[1:])
     total = seconds["shapes"] + seconds["estimate"] + seconds["build"]
     print(f"rows of fit                {rows:>14,}")
-    print(f"estimate                   {seconds['estimate']:>12.1f} s   {rows / seconds['estimate'] / 1e6:.1f} M rows/s")
+    print(
+        f"estimate                   {seconds['estimate']:>12.1f} s   {rows / seconds['estimate'] / 1e6:.1f} M rows/s"
+    )
     print(f"build                      {seconds['build']:>12.1f} s")
     print(f"estimate into published    {total:>12.1f} s   floor: at most 60 s")
     print(f"peak resident memory       {peak / GIB:>12.2f} GiB floor: at most 2 GB")

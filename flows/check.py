@@ -89,8 +89,8 @@ def _workplace(
             for file in sorted(catalogs_folder.glob("*.csv")):
                 shutil.copy(file, folder)
         workload = _workload(catalogs_folder, context_tokens, concurrent_sequences, train)
-        with (folder / "workloads.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(workload), lineterminator="\n")
+        with (folder / "workloads.csv").open("w", encoding="utf-8", newline="") as text:
+            writer = csv.DictWriter(text, fieldnames=list(workload), lineterminator="\n")
             writer.writeheader()
             writer.writerow(workload)
         yield Path(place), folder, str(workload["workload"])
@@ -131,9 +131,7 @@ def _known(what: str, asked: Sequence[str], known: Sequence[str]) -> None:
     for name in asked:
         if name not in known:
             near = [candidate for candidate in known if name.lower() in candidate][:5]
-            hint = (
-                f"; did you mean {', '.join(near)}?" if near else f'; `hubfit sql "FROM {what}s"` lists them'
-            )
+            hint = f"; did you mean {', '.join(near)}?" if near else f'; `hubfit sql "FROM {what}s"` lists them'
             raise Unreadable(f"unknown {what} {name!r}{hint}")
 
 
@@ -180,7 +178,8 @@ def _answer(
             WHERE list_contains(?, f.precision)
                 AND CASE WHEN len(?) > 0 THEN list_contains(?, f.gpu)
                          ELSE f.verdict IN ('fits', 'tight', 'sharded') AND g.segment <> 'laptop' END
-            ORDER BY list_position(?, f.precision), f.gpus_needed, g.memory_gib_nominal, f.usd_per_hour NULLS LAST, f.gpu
+            ORDER BY list_position(?, f.precision), f.gpus_needed, g.memory_gib_nominal,
+                f.usd_per_hour NULLS LAST, f.gpu
             """,
             shown,
             list(gpus),

@@ -57,9 +57,7 @@ CatalogsOption = Annotated[
 DataOption = Annotated[
     Path | None, typer.Option("--data", envvar="HUBFIT_DATA", help="Where nights are kept; default ./data.")
 ]
-FreshOption = Annotated[
-    bool, typer.Option("--fresh", help="Start anew even if an unfinished run could be resumed.")
-]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Start anew even if an unfinished run could be resumed.")]
 
 
 @app.command()
@@ -128,9 +126,7 @@ def nightly(
 @app.command()
 def serve(
     cron: Annotated[str | None, typer.Option(help='When, in UTC; default "0 3 * * *".')] = None,
-    every: Annotated[
-        int | None, typer.Option(help="Instead of --cron: every so many seconds.", min=1)
-    ] = None,
+    every: Annotated[int | None, typer.Option(help="Instead of --cron: every so many seconds.", min=1)] = None,
     source: SourceOption = SourceName.hub,
     lists: ListsOption = None,
     model: ModelsOption = None,
@@ -169,9 +165,7 @@ def serve(
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN).")],
     format: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.table,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")] = None,
     data: DataOption = None,
 ) -> None:
     """Read-only SQL on the latest published night.
@@ -191,9 +185,7 @@ def sql(
 def check(
     model_id: Annotated[str, typer.Argument(help="owner/name")],
     gpu: Annotated[list[str] | None, typer.Option("--gpu", help="Only this gpu_id. Repeatable.")] = None,
-    precision: Annotated[
-        list[str] | None, typer.Option("--precision", help="Only this one. Repeatable.")
-    ] = None,
+    precision: Annotated[list[str] | None, typer.Option("--precision", help="Only this one. Repeatable.")] = None,
     context: Annotated[int | None, typer.Option(help="Context in tokens.", min=1)] = None,
     concurrency: Annotated[int | None, typer.Option(help="Concurrent sequences.", min=1)] = None,
     train: Annotated[Train | None, typer.Option(help="Training instead of inference.")] = None,

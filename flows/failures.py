@@ -29,12 +29,12 @@ KINDS: dict[str, bool] = {
 
 MODEL_ERRORS = pl.Schema(
     {
-        "model_id": pl.String,
-        "stage": pl.String,
-        "kind": pl.String,
-        "message": pl.String,
-        "http_status": pl.Int64,
-        "is_transient": pl.Boolean,
+        "model_id": pl.String(),
+        "stage": pl.String(),
+        "kind": pl.String(),
+        "message": pl.String(),
+        "http_status": pl.Int64(),
+        "is_transient": pl.Boolean(),
         "occurred_at": pl.Datetime("us", "UTC"),
     }
 )

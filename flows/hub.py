@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from huggingface_hub import constants
 from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils._validators import validate_repo_id
 
 from flows.failures import Failure, HubUnavailable
 from flows.hub_http import Answer, HubHttp
@@ -106,7 +106,7 @@ def fetch(client: HubHttp, model_id: str) -> RawModel | Failure:
     return RawModel(model_id, revision, text, config, datetime.now(UTC))
 
 
-def _config(client: HubHttp, info: dict[str, Any], model_id: str, revision: str | None) -> str | None | Failure:
+def _config(client: HubHttp, info: dict[str, Any], model_id: str, revision: str | None) -> str | Failure | None:
     """Text of config.json (model_index.json of a pipeline), null when the repository has none."""
     name = _config_name(info.get("siblings"))
     if name is None:

@@ -27,7 +27,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import hf_raise_for_status
+from huggingface_hub.utils._http import hf_raise_for_status
 
 from flows.failures import Failure
 from flows.settings import Settings
@@ -68,7 +68,9 @@ class HubHttp:
     def close(self) -> None:
         self._client.close()
 
-    def get(self, path: str, *, bucket: str, params: Mapping[str, str | list[str]] | None, limit: int) -> Answer | Failure:
+    def get(
+        self, path: str, *, bucket: str, params: Mapping[str, str | list[str]] | None, limit: int
+    ) -> Answer | Failure:
         """GET `path` below the endpoint; `bucket` is the quota it counts against, `limit` the largest body in bytes.
 
         Transient failures are tried again with growing waits; the last one is returned as what it is.
@@ -82,7 +84,7 @@ class HubHttp:
                 return outcome
             failure = outcome
             if attempt + 1 < TRIES:
-                self._sleep(min(30.0, 0.5 * 2**attempt) * (0.5 + random.random()))  # noqa: S311
+                self._sleep(min(30.0, 0.5 * 2**attempt) * (0.5 + random.random()))
         assert failure is not None
         return failure
 

@@ -110,9 +110,7 @@ def exclusive(data: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 100).decode(errors="replace").strip() or "unknown"
-            raise Refused(
-                f"another night is writing to {data} (process {holder}); wait for it to end"
-            ) from None
+            raise Refused(f"another night is writing to {data} (process {holder}); wait for it to end") from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield

@@ -7,12 +7,13 @@ that is tried again, or a run that is resumed, repeats nothing that is whole.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger, task, unmapped
 from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFutureList
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows import finish, night, pipeline, stages, terminal
 from flows.failures import HubUnavailable
@@ -56,7 +57,11 @@ def publish(this: Night) -> Path:
     return finish.finish(this)
 
 
-@flow(name="nightly", task_runner=ThreadPoolTaskRunner(max_workers=2), validate_parameters=True)
+# Two threads: one shard crawls while another is read; the estimator uses all cores by itself.
+RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=2)
+
+
+@flow(name="nightly", task_runner=RUNNER, validate_parameters=True)
 def nightly(
     source: str = "hub",
     lists: list[str] | None = None,

@@ -38,9 +38,7 @@ def publish(data: Path, run_id: str, built: Path) -> Path:
     target = published / run_id
     if _is_latest(published, run_id):
         raise FileExistsError(f"{run_id} is already published")
-    shutil.rmtree(
-        target, ignore_errors=True
-    )  # left by a crash between the rename and the swap: never pointed at
+    shutil.rmtree(target, ignore_errors=True)  # left by a crash between the rename and the swap: never pointed at
     built.rename(target)
     pointer = {
         "run_id": run_id,
@@ -59,9 +57,7 @@ def latest(data: Path) -> Path:
     """The folder of the newest published night. Raises NothingPublished."""
     pointer = data / "published" / "latest"
     if not pointer.exists():
-        raise NothingPublished(
-            f"nothing is published in {data} yet; run `hubfit nightly` or `make audit` first"
-        )
+        raise NothingPublished(f"nothing is published in {data} yet; run `hubfit nightly` or `make audit` first")
     return pointer.resolve()
 
 
@@ -76,9 +72,7 @@ def retire(data: Path, keep: int = KEEP_NIGHTS) -> list[str]:
     Never the night that `latest` points at. The `runs` table keeps the history of every night.
     """
     published = data / "published"
-    nights = sorted(
-        path for path in published.glob("*") if RUN_ID.fullmatch(path.name) and not path.is_symlink()
-    )
+    nights = sorted(path for path in published.glob("*") if RUN_ID.fullmatch(path.name) and not path.is_symlink())
     gone = [path for path in nights[:-keep] if not _is_latest(published, path.name)]
     for path in gone:
         shutil.rmtree(path)

@@ -13,14 +13,14 @@ from flows.failures import Failure
 # Lake table `hub`, not published. Grain: listed model. On failure the texts are null and failure_* say why.
 HUB = pl.Schema(
     {
-        "model_id": pl.String,
-        "revision": pl.String,
-        "info": pl.String,  # JSON text of the detail answer
-        "config": pl.String,  # JSON text of config.json, null when the repository has none
+        "model_id": pl.String(),
+        "revision": pl.String(),
+        "info": pl.String(),  # JSON text of the detail answer
+        "config": pl.String(),  # JSON text of config.json, null when the repository has none
         "fetched_at": pl.Datetime("us", "UTC"),
-        "failure_kind": pl.String,
-        "failure_message": pl.String,
-        "http_status": pl.Int64,
+        "failure_kind": pl.String(),
+        "failure_message": pl.String(),
+        "http_status": pl.Int64(),
     }
 )
 

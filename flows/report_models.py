@@ -45,7 +45,9 @@ def model_pages(rows: Rows, night: Night) -> Iterator[ModelPage]:
         )
     )
     models: dict[int, list[Row]] = {}
-    for row in rows.all("SELECT m.*, s.shape_ix FROM models m JOIN internal.shapes s USING (shape_id) ORDER BY model_id"):
+    for row in rows.all(
+        "SELECT m.*, s.shape_ix FROM models m JOIN internal.shapes s USING (shape_id) ORDER BY model_id"
+    ):
         models.setdefault(row["shape_ix"], []).append(row)
     streams = [rows.heats(row["workload_ix"]) for row in rows.workloads]
     for found in zip(*streams, strict=True):
@@ -82,9 +84,11 @@ def _page(
         ("Counts from", "parameters_source"), ("Stored as", "stored_precision"),
     )  # fmt: skip
     counts = (
-        ("Parameters", "parameters"), ("Active per token", "active_parameters"), ("From the configuration alone", "config_parameters"),
+        ("Parameters", "parameters"), ("Active per token", "active_parameters"),
+        ("From the configuration alone", "config_parameters"),
         ("Layers", "layers"), ("Hidden size", "hidden_size"), ("Vocabulary", "vocab_size"),
-        ("Longest context", "max_context_tokens"), ("Stored bytes", "stored_bytes"), ("Downloads", "downloads"), ("Likes", "likes"),
+        ("Longest context", "max_context_tokens"), ("Stored bytes", "stored_bytes"),
+        ("Downloads", "downloads"), ("Likes", "likes"),
     )  # fmt: skip
     facts = [(title, model[name]) for title, name in shown]
     facts += [(title, None if model[name] is None else f"{model[name]:,}") for title, name in counts]

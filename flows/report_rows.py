@@ -153,7 +153,8 @@ class Rows:
         rows = self.all(
             """
             SELECT b.shape_ix, count(*) AS fits_on,
-                arg_min(g.name, (g.visible_bytes, g.gpu_id)) AS name, arg_min(g.gpu_id, (g.visible_bytes, g.gpu_id)) AS gpu,
+                arg_min(g.name, (g.visible_bytes, g.gpu_id)) AS name,
+                arg_min(g.gpu_id, (g.visible_bytes, g.gpu_id)) AS gpu,
                 arg_min(p.precision, (g.visible_bytes, g.gpu_id)) AS precision, min(g.memory_gib_nominal) AS memory_gib
             FROM memory.main.best b JOIN gpus g USING (gpu_ix) JOIN precisions p USING (precision_ix)
             WHERE b.workload_ix = ? AND b.verdict = 'fits' GROUP BY b.shape_ix
@@ -170,9 +171,7 @@ class Rows:
         """
         devices = self.one("SELECT count(*) AS n FROM gpus")["n"]
         pairs_of_shape = self.one("SELECT count(*) AS n FROM precisions")["n"]
-        shards = self.all(
-            "SELECT DISTINCT shape_ix // 1000 AS shard FROM internal.shapes ORDER BY shard"
-        )
+        shards = self.all("SELECT DISTINCT shape_ix // 1000 AS shard FROM internal.shapes ORDER BY shard")
         for shard in (row["shard"] for row in shards):
             first, last = shard * 1000, shard * 1000 + 999
             codes = self._codes(workload_ix, first, last)

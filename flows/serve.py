@@ -36,9 +36,7 @@ def serve(data: Path, *, cron: str | None, every_seconds: int | None, parameters
             cron=cron,
             interval=every_seconds,
             parameters=dict(parameters),
-            global_limit=ConcurrencyLimitConfig(
-                limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-            ),
+            global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
             print_starting_message=False,
             pause_on_shutdown=False,
         )

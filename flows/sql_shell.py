@@ -72,9 +72,7 @@ def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, f
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], file: TextIO) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for position, name in enumerate(columns):
-        is_number = all(
-            isinstance(row[position], int | float) or row[position] is None for row in rows[:TABLE_ROWS]
-        )
+        is_number = all(isinstance(row[position], int | float) or row[position] is None for row in rows[:TABLE_ROWS])
         table.add_column(terminal.inert(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows[:TABLE_ROWS]:
         table.add_row(*(_cell(value) for value in row))

@@ -21,18 +21,18 @@ MEMORY_LIMIT = "1GB"
 # Grain: run. The only table with history: one row for every night that reached the build.
 RUNS = pl.Schema(
     {
-        "run_id": pl.String,
+        "run_id": pl.String(),
         "started_at": pl.Datetime("us", "UTC"),
         "finished_at": pl.Datetime("us", "UTC"),
-        "source": pl.String,
-        "code_version": pl.String,
-        "catalog_digest": pl.String,
-        "models_listed": pl.Int64,
-        "models_read": pl.Int64,
-        "models_failed": pl.Int64,
-        "shapes": pl.Int64,
-        "fit_rows": pl.Int64,
-        "outcome": pl.String,  # published | blocked
+        "source": pl.String(),
+        "code_version": pl.String(),
+        "catalog_digest": pl.String(),
+        "models_listed": pl.Int64(),
+        "models_read": pl.Int64(),
+        "models_failed": pl.Int64(),
+        "shapes": pl.Int64(),
+        "fit_rows": pl.Int64(),
+        "outcome": pl.String(),  # published | blocked
     }
 )
 

@@ -18,7 +18,7 @@ VERDICT_WORDS = {
 }
 # A glyph for each verdict, so that colour is never alone.
 GLYPHS = {
-    "fits": "●", "tight": "◐", "sharded": "◫", "offload": "◇", "too_big": "○", "unsupported": "–", "unknown": "?",
+    "fits": "●", "tight": "◐", "sharded": "◫", "offload": "◇", "too_big": "○", "unsupported": "\u2013", "unknown": "?",
 }  # fmt: skip
 
 

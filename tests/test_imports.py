@@ -49,7 +49,7 @@ def test_imports_follow_the_rule(path: Path) -> None:
 
 
 def test_the_command_starts_without_prefect() -> None:
-    eager = {name for name in imported(ROOT / "flows" / "cli.py")}
+    eager = set(imported(ROOT / "flows" / "cli.py"))
     assert "prefect" not in eager
 
 

@@ -37,13 +37,7 @@ class Architecture:
     parameters: int | None  # all of it: with towers and multi-token-prediction blocks, tied tensors once
     active_parameters: int | None
     mtp_parameters: int | None  # stored but not resident
-    columns: Mapping[
-        str, int | float | None
-    ]  # columns of estimator.schema.SHAPES that the configuration decides
-    dimensions: Mapping[
-        str, int | float | bool | None
-    ]  # head_dim, tied, n_moe_layers, … for the per-tensor rules
+    columns: Mapping[str, int | float | None]  # columns of estimator.schema.SHAPES that the configuration decides
+    dimensions: Mapping[str, int | float | bool | None]  # head_dim, tied, n_moe_layers, … for the per-tensor rules
     groups: tuple[Group, ...]
-    notes: tuple[str, ...] = field(
-        default=()
-    )  # defaults used, keys that contradict each other, what is unknown
+    notes: tuple[str, ...] = field(default=())  # defaults used, keys that contradict each other, what is unknown

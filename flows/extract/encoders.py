@@ -100,8 +100,12 @@ def _modernbert(keys: Keys, architecture: str) -> Built:
         "p_norm": (2 * layers + 1) * h,  # the first layer has no attention norm, embedding and final ones come on top
         "p_head_other": h * h + h + vocabulary if "Masked" in architecture else 0,
     }
-    return "encoder", linears, components, _dims(keys, layers, h, keys.need("heads"), ffn, vocabulary), _nothing_kept(
-        layers
+    return (
+        "encoder",
+        linears,
+        components,
+        _dims(keys, layers, h, keys.need("heads"), ffn, vocabulary),
+        _nothing_kept(layers),
     )
 
 
@@ -117,8 +121,12 @@ def _albert(keys: Keys, architecture: str) -> Built:
         "p_head_other": h * narrow + narrow + 2 * narrow + vocabulary if "Masked" in architecture else h * h + h,
     }
     linears = [*_plain_layers(distinct, h, ffn), Linear("mlp", h, narrow)]
-    return "encoder", linears, components, _dims(keys, layers, h, keys.need("heads"), ffn, vocabulary), _nothing_kept(
-        layers
+    return (
+        "encoder",
+        linears,
+        components,
+        _dims(keys, layers, h, keys.need("heads"), ffn, vocabulary),
+        _nothing_kept(layers),
     )
 
 

@@ -101,9 +101,7 @@ def _kind(info: Info, found: Architecture | None) -> str:
     return "other"
 
 
-def _shape(
-    kind: str, found: Architecture | None, counted: Count, weights: Stored, precision: str | None
-) -> Row:
+def _shape(kind: str, found: Architecture | None, counted: Count, weights: Stored, precision: str | None) -> Row:
     """What the estimator reads. A count that contradicts its parts leaves the parts unknown."""
     shape: Row = dict.fromkeys(SHAPES.names())
     if found is not None:
@@ -207,6 +205,4 @@ def _model(
 def _groups(model_id: str, found: Architecture | None) -> list[Row]:
     if found is None:
         return []
-    return [
-        {"model_id": model_id, "position": position, **vars(group)} for position, group in enumerate(found.groups)
-    ]
+    return [{"model_id": model_id, "position": position, **vars(group)} for position, group in enumerate(found.groups)]

@@ -86,20 +86,20 @@ def _switched(keys: Keys, rule: str, layers: int) -> list[str]:
     if not keys.flag("use_sliding_window"):
         return ["full"] * layers
     limit = keys.number("max_window_layers") or 0
-    slides = {
-        "window_from": lambda i: i >= limit,
-        "window_even_until": lambda i: (i + 1) % 2 == 1 and i < limit,
-        "window_switch": lambda i: True,
-    }[rule]
-    return ["sliding" if slides(i) else "full" for i in range(layers)]
+    if rule == "window_switch":
+        return ["sliding"] * layers
+    if rule == "window_from":
+        return ["sliding" if i >= limit else "full" for i in range(layers)]
+    return ["sliding" if i % 2 == 0 and i < limit else "full" for i in range(layers)]
 
 
 def _every(keys: Keys, every: Mapping[str, Any], layers: int) -> list[str]:
     """Every n-th layer is full, the others are something else."""
-    step = every["default"]
-    for name in (every.get("key"), "_" + str(every.get("key"))):
-        if every.get("key") and name in keys:
-            step = keys.need(str(name)) or step
+    step = int(every["default"])
+    if "key" in every:
+        for name in (str(every["key"]), f"_{every['key']}"):
+            if name in keys:
+                step = keys.number(name) or step
     return ["full" if (i + 1) % step == 0 else every["other"] for i in range(layers)]
 
 

@@ -79,10 +79,9 @@ def _bitsandbytes(section: Mapping[str, Any]) -> str | None:
 
 def _compressed_tensors(section: Mapping[str, Any]) -> str | None:
     groups = section.get("config_groups")
-    schemes = [group.get("weights") for group in groups.values() if isinstance(group, dict)] if isinstance(
-        groups, dict
-    ) else []
-    schemes = [scheme for scheme in schemes if isinstance(scheme, dict)]
+    named = groups.values() if isinstance(groups, dict) else ()
+    weights = (group.get("weights") for group in named if isinstance(group, dict))
+    schemes: list[dict[str, Any]] = [scheme for scheme in weights if isinstance(scheme, dict)]
     if not schemes or any(scheme != schemes[0] for scheme in schemes):
         return None  # a mixture of formats has no single name
     scheme = schemes[0]

@@ -138,7 +138,7 @@ def _multimodal(config: Mapping[str, Any], model_type: str, name: str | None) ->
         row = architectures.dialects()[entry["text"]]
     text = _decoder(section, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
     tower, vision = entry.get("tower"), config.get("vision_config")
-    columns = dict(text.columns)
+    columns: dict[str, Any] = dict(text.columns)
     note = "its towers are not counted in closed form"
     if tower and isinstance(vision, dict) and text.parameters is not None:
         columns["p_vision"] = towers.vision(tower, vision)

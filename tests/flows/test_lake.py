@@ -32,9 +32,7 @@ def test_an_empty_part_still_carries_its_schema(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("columns", [{"b": [1]}, {"a": ["text"]}, {"a": [1], "b": [2]}])
-def test_another_schema_is_refused_and_leaves_nothing(
-    tmp_path: Path, columns: dict[str, list[object]]
-) -> None:
+def test_another_schema_is_refused_and_leaves_nothing(tmp_path: Path, columns: dict[str, list[object]]) -> None:
     with pytest.raises(pl.exceptions.PolarsError):
         lake.write(pl.DataFrame(columns), part(tmp_path), SCHEMA)
     assert not list(part(tmp_path).parent.iterdir())
@@ -54,9 +52,7 @@ def test_a_part_without_its_seal_does_not_count(tmp_path: Path) -> None:
     assert not lake.is_whole(path)
 
 
-@pytest.mark.parametrize(
-    "damage", [lambda data: data[:-1], lambda data: data[:40] + b"\0" + data[41:], lambda _: b""]
-)
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:40] + b"\0" + data[41:], lambda _: b""])
 def test_a_damaged_part_does_not_count_and_is_reported(tmp_path: Path, damage, caplog) -> None:  # type: ignore[no-untyped-def]
     path = lake.write(pl.DataFrame({"a": list(range(100))}), part(tmp_path))
     path.write_bytes(damage(path.read_bytes()))
