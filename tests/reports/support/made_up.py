@@ -1,0 +1,83 @@
+"""A made-up report with everything that can be odd in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from reports import model as m
+from reports import render
+
+HOSTILE = "</script><script>alert(1)</script>\"'&\u2028"
+NIGHT = m.Night(
+    "2026-01-02T030000Z", datetime(2026, 1, 2, 3, tzinfo=UTC), "snapshot", "1.0+abc", "d" * 64, 3, 2, 1, 24,
+    2, 2, date(2026, 1, 1), None,
+)  # fmt: skip
+CHAT = m.Workload("chat-8k", "One chat")
+COLUMNS = (
+    m.Column("model_id", "Model", "link"), m.Column("verdict", "Verdict", "verdict", is_filter=True),
+    m.Column("bytes", "Needs", "bytes"), m.Column("count", "Count", "count"), m.Column("usd", "Per hour", "usd"),
+)  # fmt: skip
+
+
+def table(rows: int = 3, text: str = "owner/name") -> m.Table:
+    verdicts = ("fits", "sharded", "unknown")
+    return m.Table(
+        "ranking", "What runs here", "best_fit", COLUMNS,
+        [
+            [[f"{text}-{n:05d}", "index.html"], verdicts[n % 3], None if n % 7 == 6 else n * 2**28, n, n / 4]
+            for n in range(rows)
+        ],
+        sort="-count",
+    )  # fmt: skip
+
+
+def model_page(model_id: str = "owner/name") -> m.ModelPage:
+    return m.ModelPage(
+        night=NIGHT, model_id=model_id, facts=[("License", model_id), ("Layers", None)], confidence="exact",
+        parameters=8_030_261_248, active_parameters=None, max_context_tokens=None, notes=["assumed " + model_id],
+        workload=CHAT,
+        bars=[
+            m.Bar("bf16", {"weights": 16 * 2**30, "cache": 2**30, "state": 0}, 17 * 2**30),
+            m.Bar("stored", {"weights": None, "cache": 2**30}, None),
+        ],
+        smallest_device="Device A", smallest_precision="bf16", fits_on=1, devices=2,
+        heats=[m.Heat(CHAT, [("bf16", "f2"), ("nvfp4", "-x")]), m.Heat(m.Workload("w", "Other"), [("bf16", "?t")])],
+        groups=[
+            m.Group("full", 32, 8, 128, 128, None, 65_536.0, 0), m.Group("unknown", None, None, None, None, None, None, None)
+        ],
+        options=[m.Option("Device A", "../devices/a.html", "bf16", 1, 2**30, None, None)],
+        artifacts=[m.Artifact(model_id, "safetensors", None, None, 4)],
+    )  # fmt: skip
+
+
+def device_page(name: str = "Device A", rows: int = 3) -> m.DevicePage:
+    return m.DevicePage(
+        night=NIGHT, gpu="device-a", name=name, facts=[("Vendor", None)],
+        waterfall=[m.Step("as advertised", 24 * 2**30), m.Step("driver", None), m.Step("usable", 22 * 2**30)],
+        workload=CHAT, models=2, fitting=1, sharded=1, unknown=0, largest_model="owner/name", largest_precision="bf16",
+        ranking=table(rows), misses=replace(table(0), id="misses"), source="a page", as_of=None,
+    )  # fmt: skip
+
+
+def pages(name: str = "owner/name", rows: int = 3) -> dict[str, str]:
+    """Every kind of page by path, with `name` wherever a stranger's text can come in."""
+    overview = m.Overview(
+        NIGHT, CHAT, 1, 1,
+        [m.Finding("Device A", "devices/device-a.html", 24.0, name, "models/owner--name.html", 8_030_261_248, "bf16"),
+         m.Finding("Device B", "devices/b.html", None, None, None, None, None)],
+        [("bf16", 1, 2)], [(name, "models/owner--name.html", "model"), ("Device A", "devices/device-a.html", "device")],
+    )  # fmt: skip
+    quality = m.QualityPage(
+        NIGHT, [("fetch", "gated", 1)], replace(table(rows, name), id="errors"), replace(table(rows, name), id="unknowns"),
+        replace(table(0), id="conflicts", empty="None."), [("exact", 1), ("unknown", 1)],
+    )  # fmt: skip
+    return {
+        "index.html": render.index(overview),
+        "models/index.html": render.listing(m.IndexPage(NIGHT, "models", CHAT, table(rows, name))),
+        "devices/index.html": render.listing(m.IndexPage(NIGHT, "devices", CHAT, table(rows, name))),
+        "models/owner--name.html": render.model(model_page(name)),
+        "devices/device-a.html": render.device(device_page(name, rows)),
+        "quality.html": render.quality(quality),
+        "method.html": render.method(m.MethodPage(NIGHT, [("chat-8k", name, "vllm", "8,192 x 1")], [("fit", name)])),
+    }
