@@ -80,8 +80,19 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def build(night: Night, file: Path) -> None:
-    """Build the night's database at `file` from its parts, and record the run. No row is computed here."""
+    """Build the night's database at `file` from its parts, and record the run. No row is computed here.
+
+    Raises OSError when the disk refuses.
+    """
     _write_catalogs(night)
+    try:
+        _build(night, file)
+    except duckdb.IOException as error:
+        # a full or unwritable disk, in the words of everybody else
+        raise OSError(str(error)) from error
+
+
+def _build(night: Night, file: Path) -> None:
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET TimeZone = 'UTC'")

@@ -1,0 +1,228 @@
+"""The command as people and schedulers use it: what it prints where, and its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from flows import publication
+
+if TYPE_CHECKING:
+    from local_hub import HubServer
+
+HUBFIT = [sys.executable, "-m", "flows"]
+SMALL = ["--source", "snapshot", "--model", "openai-community/gpt2"]
+
+
+def hubfit(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HF_HUB_OFFLINE": "0", "COLUMNS": "200", **(env or {})}
+    return subprocess.run(
+        [*HUBFIT, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=200, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one published night."""
+    folder = tmp_path_factory.mktemp("data")
+    done = hubfit("run", *SMALL, "--model", "Qwen/Qwen3-0.6B", "--data", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(publication.latest(folder) / "report" / "index.html")
+    return folder
+
+
+@pytest.mark.parametrize("command", ["", "run", "nightly", "serve", "check", "sql"])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    done = hubfit(*command.split(), "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+    assert not command or f"hubfit {command}" in done.stdout
+
+
+def test_sql_prints_tables_csv_json_and_parquet(data: Path, tmp_path: Path) -> None:
+    query = "SELECT model_id, parameters FROM models ORDER BY parameters"
+    assert "124,439,808" in hubfit("sql", query, "--data", data).stdout
+    csv = hubfit("sql", query, "--data", data, "--format", "csv").stdout
+    assert csv.splitlines()[:2] == ["model_id,parameters", "openai-community/gpt2,124439808"]
+    records = json.loads(hubfit("sql", query, "--data", data, "--format", "json").stdout)
+    assert records[0] == {"model_id": "openai-community/gpt2", "parameters": 124_439_808}
+    file = tmp_path / "rows.parquet"
+    assert hubfit("sql", query, "--data", data, "--format", "parquet", "-o", file).returncode == 0
+    assert pl.read_parquet(file)["parameters"].to_list() == [124_439_808, 596_049_920]
+
+
+@pytest.mark.parametrize(
+    "query", ["SELEKT 1", "DROP TABLE models", "SELECT 1; SELECT 2", "FROM nothing", "COPY models TO 'x.csv'"]
+)
+def test_bad_sql_is_one_message_and_two(data: Path, query: str) -> None:
+    done = hubfit("sql", query, "--data", data)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error:")
+    assert "Traceback" not in done.stderr
+
+
+def test_sql_before_the_first_night_says_what_to_do(tmp_path: Path) -> None:
+    done = hubfit("sql", "SELECT 1", "--data", tmp_path)
+    assert done.returncode == 2
+    assert "make audit" in done.stderr
+
+
+def test_check_answers_for_one_model(tmp_path: Path) -> None:
+    done = hubfit("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--gpu", "nvidia-l4-24gb", "--json", env={"HUBFIT_DATA": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["model"]["parameters"] == 596_049_920
+    assert {row["gpu"] for row in answer["fit"]} == {"nvidia-l4-24gb"}
+    assert {row["precision"]: row["verdict"] for row in answer["fit"]}["bf16"] == "fits"
+    shown = hubfit("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--context", "32768", "--concurrency", "4")
+    assert "32,768 tokens x 4" in shown.stdout
+    trained = hubfit("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--train", "full", "--json")
+    [bf16] = [row for row in json.loads(trained.stdout)["requirements"] if row["precision"] == "bf16"]
+    assert bf16["total_bytes"] == 16 * 596_049_920
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nobody/nothing", "--source", "snapshot"), "not_in_snapshot"),
+        (("Qwen/Qwen3-0.6B", "--source", "snapshot", "--gpu", "4090"), "did you mean"),
+        (("Qwen/Qwen3-0.6B", "--source", "snapshot", "--precision", "int3"), "unknown precision"),
+    ],
+)
+def test_check_of_something_unknown_says_so(arguments: tuple[str, ...], words: str) -> None:
+    done = hubfit("check", *arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def empty(folder: Path) -> tuple[str | Path, ...]:
+    (folder / "empty.txt").write_text("# nothing\n")
+    return ("--list", folder / "empty.txt")
+
+
+def binary(folder: Path) -> tuple[str | Path, ...]:
+    (folder / "list.txt").write_bytes(b"\x00\xff\xfe" * 100)
+    return ("--list", folder / "list.txt")
+
+
+def missing(folder: Path) -> tuple[str | Path, ...]:
+    return ("--list", folder / "no-such-list.txt")
+
+
+def bad_catalog(folder: Path) -> tuple[str | Path, ...]:
+    import catalogs
+
+    text = (Path(catalogs.__file__).parent / "workloads.csv").read_text()
+    (folder / "workloads.csv").write_text(text.replace(",8192,1,", ",-8192,1,", 1))
+    return ("--model", "openai-community/gpt2", "--catalogs", folder)
+
+
+def no_catalogs(folder: Path) -> tuple[str | Path, ...]:
+    return ("--model", "openai-community/gpt2", "--catalogs", folder / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (empty, "empty.txt"), (binary, "list.txt"), (missing, "no-such-list"), (bad_catalog, "workloads.csv line 2"),
+        (no_catalogs, "nowhere"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["run", "nightly"])
+def test_bad_input_fails_before_anything_and_keeps_the_night(
+    data: Path, tmp_path: Path, command: str, make, words: str  # type: ignore[no-untyped-def]
+) -> None:
+    before = publication.latest(data)
+    done = hubfit(command, "--source", "snapshot", *make(tmp_path), "--data", data)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert publication.latest(data) == before
+
+
+def test_a_list_with_garbage_and_duplicates_costs_rows(tmp_path: Path) -> None:
+    listing = tmp_path / "list.csv"
+    listing.write_text("model_id\nopenai-community/gpt2\nopenai-community/gpt2\na b c\n../x\n\x1b[31mred\n")
+    done = hubfit("run", "--source", "snapshot", "--list", listing, "--data", tmp_path / "data")
+    assert done.returncode == 0, done.stderr
+    query = "SELECT models_listed, models_read, models_failed FROM runs"
+    out = hubfit("sql", query, "--data", tmp_path / "data", "--format", "csv").stdout
+    assert out.splitlines()[1] == "4,1,3"
+
+
+def test_an_unwritable_data_folder_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = hubfit("run", *SMALL, "--data", tmp_path / "file" / "data")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: data folder")
+
+
+def test_a_full_disk_is_one_message_and_the_night_stays(data: Path) -> None:
+    """A file-size limit makes every larger write fail the way a full disk does."""
+    before = publication.latest(data)
+    limited = "import resource, signal, runpy, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+    limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); sys.argv[0] = 'hubfit';"
+    limited += "runpy.run_module('flows', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", limited, "run", *SMALL, "--fresh", "--data", str(data)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "error: data folder" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert publication.latest(data) == before
+
+
+def test_two_nights_at_once_exclude_each_other(data: Path) -> None:
+    from flows import night
+
+    with night.exclusive(data):
+        done = hubfit("run", *SMALL, "--data", data)
+    assert done.returncode == 2
+    assert "another night" in done.stderr
+
+
+def test_ctrl_c_is_one_message_and_the_next_run_resumes(tmp_path: Path, hub: HubServer) -> None:
+    from local_hub import hang
+
+    for number in range(6):
+        hub.add(f"slow/m{number}")
+        hub.faults[f"/api/models/slow/m{number}"] = hang(30)
+    command = [*HUBFIT, "run", "--data", str(tmp_path), *(f"--model=slow/m{number}" for number in range(6))]
+    environment = {**os.environ, "HF_ENDPOINT": hub.url}
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    while not hub.seen:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_the_live_hub_end_to_end_and_away(tmp_path: Path, hub: HubServer) -> None:
+    hub.add("owner/tiny", downloads=7, safetensors={"parameters": {"BF16": 106_816}, "total": 106_816})
+    environment = {"HF_ENDPOINT": hub.url}
+    done = hubfit("run", "--model", "owner/tiny", "--model", "owner/gone", "--data", tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
+    out = hubfit("sql", "SELECT model_id, kind FROM model_errors", "--data", tmp_path, "--format", "csv").stdout
+    assert out.splitlines()[1:] == ["owner/gone,not_found"]
+    before = publication.latest(tmp_path)
+    away = hubfit("run", "--model", "owner/tiny", "--data", tmp_path, env={"HF_ENDPOINT": "http://127.0.0.1:9"})
+    assert away.returncode == 3, away.stderr
+    assert "does not answer" in away.stderr
+    assert publication.latest(tmp_path) == before
+    offline = hubfit("run", "--model", "owner/tiny", "--data", tmp_path, env={"HF_HUB_OFFLINE": "1"})
+    assert offline.returncode == 3
