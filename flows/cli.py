@@ -142,6 +142,8 @@ def serve(
 
     if cron and every:
         raise typer.BadParameter("give either --cron or --every")
+    if cron and len(cron.split()) not in (5, 6):
+        raise typer.BadParameter(f"not a cron line: {cron!r}")
     settings = Settings.from_environment(data=data)
     pipeline.check_inputs(lists or [], model or [], catalogs)
     prefect_home.embed(settings.data)
