@@ -65,7 +65,7 @@ def varied(snapshot: Night, target: Night, models: int) -> None:
     ]
     copies_of_shapes, copies_of_models = [], []
     for number in range(rounds):
-        shape_id = pl.format("{}{}", pl.lit(f"{number:04x}"), pl.col("shape_id").str.slice(4))
+        shape_id = pl.format("{}{}", pl.lit(f"{number:04x}"), pl.col("shape_id").str.slice(4)).alias("shape_id")
         copies_of_shapes.append(
             shapes.with_columns(shape_id, *((pl.col(name) * (1000 + number) // 1000) for name in counts))
         )
