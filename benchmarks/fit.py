@@ -3,7 +3,7 @@
 `bare` writes one verdict everywhere, `carried` a verdict and a number of devices that every pair brings along: what
 the columns themselves cost when they vary.
 
-    python benchmarks/fit.py [--shapes 10000] [--shard 1000] [--precisions 24] [--workloads 6]
+    python benchmarks/fit.py [--shapes 10000] [--shard 2000] [--precisions 24] [--workloads 6]
 
 Made-up shapes (Llama-3.1-8B scaled, some with a fact missing) meet the real catalogs, every device included. Each
 shard is written as one Parquet part by turns bare, carried and decided, so that a busy machine slows all alike.
@@ -104,7 +104,7 @@ def crossed(workloads: pl.DataFrame, gpus: pl.DataFrame, pairs: pl.DataFrame) ->
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    for name, default in (("shapes", 10_000), ("shard", 1_000), ("precisions", 24), ("workloads", 6)):
+    for name, default in (("shapes", 10_000), ("shard", 2_000), ("precisions", 24), ("workloads", 6)):
         parser.add_argument(f"--{name}", type=int, default=default)
     args = parser.parse_args()
 

@@ -40,7 +40,7 @@ class Night:
     catalog_digest: str
     entries: tuple[tuple[str, str | None], ...]  # (listed id, why it was rejected or None), sorted
     models_per_shard: int = 250
-    shapes_per_shard: int = 1000
+    shapes_per_shard: int = 2000
 
     @property
     def shards(self) -> int:

@@ -171,9 +171,9 @@ class Rows:
         """
         devices = self.one("SELECT count(*) AS n FROM gpus")["n"]
         pairs_of_shape = self.one("SELECT count(*) AS n FROM precisions")["n"]
-        shards = self.all("SELECT DISTINCT shape_ix // 1000 AS shard FROM internal.shapes ORDER BY shard")
+        shards = self.all("SELECT DISTINCT shape_ix // 2000 AS shard FROM internal.shapes ORDER BY shard")
         for shard in (row["shard"] for row in shards):
-            first, last = shard * 1000, shard * 1000 + 999
+            first, last = shard * 2000, shard * 2000 + 1999
             codes = self._codes(workload_ix, first, last)
             pairs = len(codes) // devices if devices else 0
             shapes = pairs // pairs_of_shape if pairs_of_shape else 0
