@@ -1,6 +1,6 @@
 """How long `make audit` takes after installation: the nightly flow on the embedded snapshot, Prefect's start included.
 
-    python benchmarks/audit.py
+python benchmarks/audit.py
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ def test_the_table_dictionary_is_the_one_in_the_file(database: Path) -> None:
 def test_every_command_of_the_readme_and_operations_exists() -> None:
     known = {command.callback.__name__ for command in app.registered_commands if command.callback}
     for name in ("README.md", "docs/operations.md"):
-        used = set(re.findall(r"(?:^    |`)hubfit (\w+)", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE))
+        used = set(
+            re.findall(r"(?:^    |`)hubfit (\w+)", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE)
+        )
         assert used
         assert used <= known, name
 
@@ -49,7 +51,14 @@ def test_every_command_of_the_readme_and_operations_exists() -> None:
 def test_columns_named_by_the_method_exist(database: Path) -> None:
     tables = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
     columns = set(re.findall(r"^\| `(\w+)` \|", tables, flags=re.MULTILINE))
-    for name in ("parameters_conflict", "active_parameters", "mtp_parameters", "visible_basis", "max_sequences", "shape_id"):
+    for name in (
+        "parameters_conflict",
+        "active_parameters",
+        "mtp_parameters",
+        "visible_basis",
+        "max_sequences",
+        "shape_id",
+    ):
         assert name in columns
         assert f"`{name}`" in (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
 

@@ -19,6 +19,8 @@ Built = tuple[str, list[Linear], dict[str, int], dict[str, Any], tuple[Group, ..
 
 def read(keys: Keys, dialect: Mapping[str, Any], architecture: str | None) -> Built:
     """(kind, linears, components, columns, groups). Raises ValueError for an unusable configuration."""
+    if dialect["family"] == "bart":
+        return _bart(keys, dialect)
     return FAMILIES[dialect["family"]](keys, architecture or "")
 
 
@@ -218,6 +220,36 @@ def _whisper(keys: Keys, architecture: str) -> Built:
         "kv_full_elements_per_token": decoder * 2 * h,
         "kv_cross_elements_per_token": decoder * 2 * h,
         "cross_tokens": sources,
+    }
+    return "encoder_decoder", linears, components, dims, _decoder_groups(encoder, decoder, heads, h // max(heads, 1))
+
+
+def _bart(keys: Keys, dialect: Mapping[str, Any]) -> Built:
+    """BART and its relatives: they differ in positions, in the norm of the embedding and in the last norm."""
+    h, vocabulary = keys.need("d_model"), keys.need("vocabulary")
+    encoder, decoder = keys.need("encoder_layers"), keys.need("decoder_layers")
+    encoder_ffn, decoder_ffn = keys.need("encoder_ffn_dim"), keys.need("decoder_ffn_dim")
+    heads, attentions = keys.need("decoder_attention_heads"), encoder + 2 * decoder
+    norms = 2 * encoder + 3 * decoder + 2 * bool(dialect["embed_norm"]) + 2 * bool(dialect["final_norm"])
+    linears = [
+        Linear("attn", h, h, 2 * attentions),
+        Linear("attn", h, h, 2 * attentions, "kv"),
+        Linear("mlp", encoder_ffn, h, encoder),
+        Linear("mlp", h, encoder_ffn, encoder),
+        Linear("mlp", decoder_ffn, h, decoder),
+        Linear("mlp", h, decoder_ffn, decoder),
+    ]
+    components = {
+        "p_embed": vocabulary * h,
+        "p_pos_embed": 2 * (keys.need("context") + 2) * h if dialect["learned_positions"] else 0,
+        "p_norm": norms * 2 * h,
+        "p_bias": attentions * 4 * h + encoder * (encoder_ffn + h) + decoder * (decoder_ffn + h),
+    }
+    dims = {
+        **_dims(keys, decoder, h, heads, decoder_ffn, vocabulary),
+        "kv_full_elements_per_token": decoder * 2 * h,
+        "kv_cross_elements_per_token": decoder * 2 * h,
+        "cross_tokens": -1,
     }
     return "encoder_decoder", linears, components, dims, _decoder_groups(encoder, decoder, heads, h // max(heads, 1))
 

@@ -70,6 +70,11 @@ def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
     if rule == "attn_type_list":
         listed = keys.items("attn_type_list") or []
         return _exactly(["full" if word == 1 else "recurrent" for word in listed], layers)
+    if rule == "linear_attn_config":
+        section = keys.section("linear_attn_config") or {}
+        full, recurrent = (set(_numbers(section.get(key))) for key in ("full_attn_layers", "kda_layers"))
+        # layers are numbered from 1
+        return ["full" if i in full else "recurrent" if i in recurrent else "unknown" for i in range(1, layers + 1)]
     if rule == "full_attn_idxs":
         full = set(keys.items("full_attn_idxs") or range(layers))
         return ["full" if i in full else "recurrent" for i in range(layers)]
@@ -113,6 +118,10 @@ def _alternating(attention_types: list[Any] | None) -> list[str]:
             case _:
                 raise ValueError("attention_types is not a usable list")
     return plan
+
+
+def _numbers(value: object) -> list[int]:
+    return [item for item in value if isinstance(item, int)] if isinstance(value, list) else []
 
 
 def _exactly(plan: list[str], layers: int) -> list[str]:

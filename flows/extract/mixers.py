@@ -33,6 +33,7 @@ def mixer(keys: Keys, dialect: Mapping[str, Any], hidden: int) -> Mixer | None:
         "mamba1": _mamba1,
         "mamba2": _mamba2,
         "gated_delta": _gated_delta,
+        "kda": _kda,
         "lightning": _lightning,
         "short_conv": _short_conv,
         "rg_lru": _rg_lru,
@@ -92,6 +93,21 @@ def _gated_delta(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
         conv_elements=(2 * k + v) * (kernel - 1),
         recurrent_elements=value_heads * key_dim * value_dim,
         heads=(key_heads, value_heads),
+    )
+
+
+def _kda(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
+    """Kimi delta attention: four projections, low-rank decay and gate, one beta a head (transformers 5.23)."""
+    section = Keys(keys.section("linear_attn_config") or {}, {"defaults": {}})
+    heads, dim, kernel = section.need("heads"), section.need("head_dim"), section.need("short_conv_kernel_size")
+    wide = heads * dim
+    return Mixer(
+        linears=(_ssm(wide, h, 3), _ssm(h, wide), _ssm(dim, h, 2), _ssm(wide, dim, 2), _ssm(heads, h)),
+        small=3 * wide * kernel + heads + wide,
+        norm=dim,
+        conv_elements=3 * wide * (kernel - 1),
+        recurrent_elements=heads * dim * dim,
+        heads=(heads,),
     )
 
 

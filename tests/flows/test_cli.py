@@ -77,7 +77,16 @@ def test_sql_before_the_first_night_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_check_answers_for_one_model(tmp_path: Path) -> None:
-    done = hubfit("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--gpu", "nvidia-l4-24gb", "--json", env={"HUBFIT_DATA": str(tmp_path)})
+    done = hubfit(
+        "check",
+        "Qwen/Qwen3-0.6B",
+        "--source",
+        "snapshot",
+        "--gpu",
+        "nvidia-l4-24gb",
+        "--json",
+        env={"HUBFIT_DATA": str(tmp_path)},
+    )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["model"]["parameters"] == 596_049_920
@@ -140,7 +149,11 @@ def no_catalogs(folder: Path) -> tuple[str | Path, ...]:
 )  # fmt: skip
 @pytest.mark.parametrize("command", ["run", "nightly"])
 def test_bad_input_fails_before_anything_and_keeps_the_night(
-    data: Path, tmp_path: Path, command: str, make, words: str  # type: ignore[no-untyped-def]
+    data: Path,
+    tmp_path: Path,
+    command: str,
+    make,
+    words: str,  # type: ignore[no-untyped-def]
 ) -> None:
     before = publication.latest(data)
     done = hubfit(command, "--source", "snapshot", *make(tmp_path), "--data", data)

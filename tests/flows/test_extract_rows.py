@@ -113,7 +113,10 @@ def test_one_weight_set_is_chosen() -> None:
 
 
 def test_a_missing_size_makes_the_set_unknown() -> None:
-    siblings = [{"rfilename": "model-00001-of-00002.safetensors", "size": 10}, {"rfilename": "model-00002-of-00002.safetensors"}]
+    siblings = [
+        {"rfilename": "model-00001-of-00002.safetensors", "size": 10},
+        {"rfilename": "model-00002-of-00002.safetensors"},
+    ]
     assert model(siblings=siblings)["stored_bytes"] is None
 
 
@@ -207,7 +210,9 @@ def test_pipelines_count_each_component_once() -> None:
 
 
 def test_adapters_are_no_models() -> None:
-    found = one(None, siblings=[{"rfilename": "adapter_config.json"}, {"rfilename": "adapter_model.safetensors", "size": 7}])
+    found = one(
+        None, siblings=[{"rfilename": "adapter_config.json"}, {"rfilename": "adapter_model.safetensors", "size": 7}]
+    )
     assert isinstance(found, Extracted)
     assert (found.model["kind"], found.model["parameters"], found.model["stored_bytes"]) == ("adapter", None, 7)
 
@@ -291,7 +296,12 @@ def test_failures_of_the_crawl_pass_through() -> None:
     row = {"model_id": "a/b", "revision": None, "info": None, "config": None, "fetched_at": NOW,
            "failure_kind": "gated", "failure_message": "accept", "http_status": 403}  # fmt: skip
     [error] = extract_part(pl.DataFrame([row], schema=HUB)).model_errors.to_dicts()
-    assert (error["stage"], error["kind"], error["is_transient"], error["http_status"]) == ("fetch", "gated", False, 403)
+    assert (error["stage"], error["kind"], error["is_transient"], error["http_status"]) == (
+        "fetch",
+        "gated",
+        False,
+        403,
+    )
 
 
 def test_stored_of_nothing_is_nothing() -> None:

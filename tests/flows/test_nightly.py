@@ -16,7 +16,16 @@ import pytest
 from flows import publication, warehouse
 
 HUBFIT = [sys.executable, "-m", "flows"]
-MODELS = ["--source", "snapshot", "--model", "openai-community/gpt2", "--model", "openai/gpt-oss-20b", "--model", "no/body"]
+MODELS = [
+    "--source",
+    "snapshot",
+    "--model",
+    "openai-community/gpt2",
+    "--model",
+    "openai/gpt-oss-20b",
+    "--model",
+    "no/body",
+]
 
 
 def quiet() -> dict[str, str]:
@@ -32,7 +41,9 @@ def test_a_whole_night_through_prefect_equals_one_without(tmp_path: Path) -> Non
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(publication.latest(with_prefect) / "report" / "index.html")
-    plain = subprocess.run([*HUBFIT, "run", *MODELS, "--data", str(without)], capture_output=True, text=True, check=False)
+    plain = subprocess.run(
+        [*HUBFIT, "run", *MODELS, "--data", str(without)], capture_output=True, text=True, check=False
+    )
     assert plain.returncode == 0, plain.stderr
     assert (with_prefect / "prefect").is_dir(), "Prefect's home is in the data folder"
     query = "SELECT * FROM fit ORDER BY model_id, precision, workload, gpu"

@@ -89,6 +89,5 @@ def test_the_sentence_of_a_night() -> None:
     assert format.overview_sentence(0, 0, 0, 0) == "Nothing was listed for this night."
     assert format.overview_sentence(1, 1, 0, 0) == "1 model of 1 listed was read, none failed."
     assert format.overview_sentence(3, 2, 1, 1) == (
-        "2 models of 3 listed were read; 1 could not be."
-        " For 1 model the need is at least partly unknown, and says so."
+        "2 models of 3 listed were read; 1 could not be. For 1 model the need is at least partly unknown, and says so."
     )

@@ -16,7 +16,9 @@ def test_plain_ids_stay_readable(identifier: str, expected: str) -> None:
     assert slug(identifier) == expected
 
 
-@pytest.mark.parametrize("identifier", ["Qwen/Qwen3", "con", "index", "../../etc", "a/b/c", "", ".", "x" * 500, "é", "a\0b"])
+@pytest.mark.parametrize(
+    "identifier", ["Qwen/Qwen3", "con", "index", "../../etc", "a/b/c", "", ".", "x" * 500, "é", "a\0b"]
+)
 def test_others_carry_a_hash_and_stay_inside(identifier: str) -> None:
     path = PurePosixPath(model_path(identifier))
     assert "~" in path.name

@@ -80,7 +80,9 @@ def test_unknown_has_its_own_look_and_is_never_empty() -> None:
 
 
 def test_bars_share_a_scale_and_unknown_parts_are_not_drawn() -> None:
-    long, unknown = charts.stacked([Bar("a", {"weights": 3, "cache": 1}, 4), Bar("b", {"weights": None, "cache": 2}, None)])
+    long, unknown = charts.stacked(
+        [Bar("a", {"weights": 3, "cache": 1}, 4), Bar("b", {"weights": None, "cache": 2}, None)]
+    )
     assert [(s.part, s.x, s.width) for s in long.segments] == [("weights", 0.0, 750.0), ("cache", 750.0, 250.0)]
     assert [(s.part, s.width) for s in unknown.segments] == [("cache", 500.0)]
     assert unknown.is_unknown

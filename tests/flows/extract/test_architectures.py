@@ -70,6 +70,12 @@ def test_llama_by_component() -> None:
         ("google/gemma-3-27b-it", 27_432_406_640, None),
         ("tiiuae/falcon-7b", 6_921_720_704, None),
         ("openai-community/gpt2", 124_439_808, None),
+        ("stabilityai/stablelm-2-1_6b-chat", 1_644_515_328, None),
+        ("facebook/nllb-200-distilled-600M", 615_073_792, None),
+        ("facebook/bart-large-cnn", 406_290_432, None),
+        ("MiniMaxAI/MiniMax-Text-01", 456_089_655_296, 48_403_306_496),
+        # the published 49,122,681,728 also counts 26 x 256 router score biases, which are buffers
+        ("moonshotai/Kimi-Linear-48B-A3B-Instruct", 49_122_675_072, None),
     ],
 )
 def test_famous_counts(model_id: str, parameters: int, active: int | None) -> None:
@@ -173,7 +179,9 @@ json_values = st.recursive(
 
 @given(
     model_type=st.sampled_from([*architectures.dialects(), *architectures.multimodal(), "brand_new"]),
-    changes=st.dictionaries(st.sampled_from([*LLAMA, "text_config", "layer_types", "vision_config", "head_dim"]), json_values),
+    changes=st.dictionaries(
+        st.sampled_from([*LLAMA, "text_config", "layer_types", "vision_config", "head_dim"]), json_values
+    ),
 )
 @settings(max_examples=300, deadline=None)
 def test_nothing_but_a_value_error_ever(model_type: str, changes: dict[str, Any]) -> None:
