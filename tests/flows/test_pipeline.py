@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -107,7 +106,8 @@ def test_longest_context_and_most_sequences_invert_the_need(published: Path) -> 
         published,
         """
         SELECT f.usable_bytes, f.required_bytes, f.max_context_tokens, f.max_sequences, c.*, m.max_context_tokens
-        FROM fit f JOIN models m USING (model_id) JOIN internal.shapes s USING (shape_id) JOIN workloads w USING (workload)
+        FROM fit f JOIN models m USING (model_id) JOIN internal.shapes s USING (shape_id)
+        JOIN workloads w USING (workload)
         JOIN internal.cache_plans c
             ON c.shape_ix = s.shape_ix AND c.workload_ix = w.workload_ix AND c.degree = f.gpus_needed
         WHERE f.model_id = 'openai/gpt-oss-20b' AND w.mode = 'inference' AND f.max_context_tokens IS NOT NULL
@@ -281,8 +281,14 @@ def test_types_in_the_database_are_those_of_the_schemas(published: Path) -> None
 
 def test_a_published_file_cannot_be_written_or_left(published: Path) -> None:
     with warehouse.connect(published / publication.DATABASE) as connection:
-        for statement in ("CREATE TABLE x AS SELECT 1", "FROM read_csv('/etc/hosts')", "SET enable_external_access = true",
-                          "COPY models TO '/tmp/x.csv'", "ATTACH '/tmp/other.duckdb'", "INSTALL httpfs"):  # fmt: skip
+        for statement in (
+            "CREATE TABLE x AS SELECT 1",
+            "FROM read_csv('/etc/hosts')",
+            "SET enable_external_access = true",
+            "COPY models TO '/tmp/x.csv'",
+            "ATTACH '/tmp/other.duckdb'",
+            "INSTALL httpfs",
+        ):
             with pytest.raises(duckdb.Error):
                 connection.execute(statement)
 
@@ -291,4 +297,4 @@ def test_the_lake_is_written_under_the_contracts_names(published: Path) -> None:
     data, run_id = published.parents[1], published.name
     for table in ("hub", "models", "model_errors", "attention_groups", "artifacts", "fit", "runs"):
         assert lake.parts(data, table, run_id), table
-    assert os.readlink(data / "published" / "latest") == run_id
+    assert str((data / "published" / "latest").readlink()) == run_id

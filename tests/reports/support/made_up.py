@@ -44,7 +44,8 @@ def model_page(model_id: str = "owner/name") -> m.ModelPage:
         smallest_device="Device A", smallest_precision="bf16", fits_on=1, devices=2,
         heats=[m.Heat(CHAT, [("bf16", "f2"), ("nvfp4", "-x")]), m.Heat(m.Workload("w", "Other"), [("bf16", "?t")])],
         groups=[
-            m.Group("full", 32, 8, 128, 128, None, 65_536.0, 0), m.Group("unknown", None, None, None, None, None, None, None)
+            m.Group("full", 32, 8, 128, 128, None, 65_536.0, 0),
+            m.Group("unknown", None, None, None, None, None, None, None)
         ],
         options=[m.Option("Device A", "../devices/a.html", "bf16", 1, 2**30, None, None)],
         artifacts=[m.Artifact(model_id, "safetensors", None, None, 4)],
@@ -69,7 +70,8 @@ def pages(name: str = "owner/name", rows: int = 3) -> dict[str, str]:
         [("bf16", 1, 2)], [(name, "models/owner--name.html", "model"), ("Device A", "devices/device-a.html", "device")],
     )  # fmt: skip
     quality = m.QualityPage(
-        NIGHT, [("fetch", "gated", 1)], replace(table(rows, name), id="errors"), replace(table(rows, name), id="unknowns"),
+        NIGHT, [("fetch", "gated", 1)], replace(table(rows, name), id="errors"),
+        replace(table(rows, name), id="unknowns"),
         replace(table(0), id="conflicts", empty="None."), [("exact", 1), ("unknown", 1)],
     )  # fmt: skip
     return {
