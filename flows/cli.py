@@ -7,8 +7,10 @@ Exit status: 0 published; 1 publication blocked by a check; 2 usage, catalog, in
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -108,18 +110,19 @@ def nightly(
     with night.exclusive(settings.data):
         # Inputs are checked before Prefect is started: a typo must not cost its start.
         pipeline.check_inputs(lists or [], model or [], catalogs)
-    prefect_home.embed(settings.data)
+    prefect_home.embed(settings.data, log_level="CRITICAL")
     terminal.note("starting Prefect …")
     from flows.nightly import nightly as flow
 
-    published = flow(
-        source=source.value,
-        lists=lists or [],
-        models=model or [],
-        catalogs=str(catalogs) if catalogs else None,
-        data=str(settings.data),
-        fresh=fresh,
-    )
+    with _interruptible():
+        published = flow(
+            source=source.value,
+            lists=lists or [],
+            models=model or [],
+            catalogs=str(catalogs) if catalogs else None,
+            data=str(settings.data),
+            fresh=fresh,
+        )
     print(Path(published) / "report" / "index.html")
 
 
@@ -159,6 +162,7 @@ def serve(
             "models": model or [],
             "catalogs": str(catalogs.resolve()) if catalogs else None,
             "data": str(settings.data),
+            "retries": 3,
         },
     )
 
@@ -216,6 +220,27 @@ def check(
         train=train.value if train else None,
         as_json=json,
     )
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Keep a Ctrl-C a Ctrl-C: it also reaches Prefect's server, whose absence would otherwise be the error."""
+    pressed = False
+
+    def press(number: int, frame: object) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    except Exception:
+        if pressed:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def main() -> None:

@@ -21,10 +21,13 @@ from flows.night import Night
 from flows.settings import Settings
 
 
+# Waits before a shard is asked for again after the Hub was away.
+RETRY_DELAYS_SECONDS = [60.0, 300.0, 900.0]
+
+
 @task(
     name="fetch",
-    retries=3,
-    retry_delay_seconds=[60, 300, 900],
+    retry_delay_seconds=RETRY_DELAYS_SECONDS,
     retry_condition_fn=lambda task, run, state: _is_hub_unavailable(state),
     cache_policy=NO_CACHE,
     task_run_name="fetch-{shard}",
@@ -69,8 +72,12 @@ def nightly(
     catalogs: str | None = None,
     data: str | None = None,
     fresh: bool = False,
+    retries: int = 0,
 ) -> str:
-    """One night: crawl, extract, estimate, build, check, report, publish. Returns the published folder."""
+    """One night: crawl, extract, estimate, build, check, report, publish. Returns the published folder.
+
+    `retries`: how often a shard is asked for again while the Hub is away; a scheduled night is patient, a person is not.
+    """
     logger = get_run_logger()
     settings = Settings.from_environment(data=Path(data) if data else None)
     with night.exclusive(settings.data):
@@ -78,7 +85,7 @@ def nightly(
             settings, source, lists or [], models or [], Path(catalogs) if catalogs else None, fresh=fresh
         )
         logger.info("run %s: %d listed models from %s", this.run_id, len(this.entries), source)
-        crawled = fetch.map(unmapped(this), list(range(this.shards)))
+        crawled = fetch.with_options(retries=retries).map(unmapped(this), list(range(this.shards)))
         _follow("crawl", crawled)
         _follow("extract", extract.map(unmapped(this), crawled))
         shards = shapes(this)
