@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -20,6 +21,8 @@ import typer
 from flows import terminal
 
 USAGE, INTERRUPTED = 2, 130
+INTERRUPTED_MESSAGE = "interrupted; the previous night stays, the same command resumes this run"
+PATIENCE_SECONDS = 3.0
 
 app = typer.Typer(
     add_completion=False,
@@ -230,7 +233,15 @@ def _interruptible() -> Iterator[None]:
     def press(number: int, frame: object) -> None:
         nonlocal pressed
         pressed = True
+        # Prefect would ask its stopped server again and again for more than a minute.
+        patience = threading.Timer(PATIENCE_SECONDS, leave)
+        patience.daemon = True
+        patience.start()
         raise KeyboardInterrupt
+
+    def leave() -> None:
+        terminal.error(INTERRUPTED_MESSAGE)
+        os._exit(INTERRUPTED)  # parts are whole or absent, and the lock dies with the process
 
     before = signal.signal(signal.SIGINT, press)
     try:
@@ -268,6 +279,6 @@ def _guarded(command: Callable[[], object]) -> int:
     except (KeyboardInterrupt, SystemExit) as stop:
         code = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else stop.code
         if code == INTERRUPTED:
-            terminal.error("interrupted; the previous night stays, the same command resumes this run")
+            terminal.error(INTERRUPTED_MESSAGE)
         return code if isinstance(code, int) else 0
     return 0

@@ -64,7 +64,8 @@ def _crawl(client: HubHttp, model_ids: list[str], workers: int) -> Iterator[tupl
                 running[pool.submit(fetch, client, model_id)] = model_id
             if not running:
                 return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            # A Ctrl-C may land on another thread; the main one sees it when it looks up.
+            done, _ = wait(running, timeout=0.3, return_when=FIRST_COMPLETED)
             for future in done:
                 model_id, answer = running.pop(future), future.result()
                 is_away = isinstance(answer, Failure) and answer.kind in AWAY_KINDS
@@ -78,6 +79,8 @@ def _crawl(client: HubHttp, model_ids: list[str], workers: int) -> Iterator[tupl
                     raise HubUnavailable(answer.message)
                 yield model_id, answer
     finally:
+        if running:  # stopped early
+            client.stop()
         pool.shutdown(wait=True, cancel_futures=True)
 
 

@@ -59,6 +59,7 @@ class HubHttp:
         self._clock, self._sleep = clock, sleep
         self._closed_until: dict[str, float] = {}
         self._lock = threading.Lock()
+        self._is_stopped = False
         self.endpoint = constants.ENDPOINT
         self._headers = _headers()
         timeout = httpx2.Timeout(settings.read_seconds, connect=settings.connect_seconds)
@@ -67,6 +68,10 @@ class HubHttp:
 
     def close(self) -> None:
         self._client.close()
+
+    def stop(self) -> None:
+        """Begin nothing any more: requests in flight end by their time-out and are not tried again."""
+        self._is_stopped = True
 
     def get(
         self, path: str, *, bucket: str, params: Mapping[str, str | list[str]] | None, limit: int
@@ -83,6 +88,8 @@ class HubHttp:
             if isinstance(outcome, Answer) or not outcome.is_transient:
                 return outcome
             failure = outcome
+            if self._is_stopped:
+                break
             if attempt + 1 < TRIES:
                 self._sleep(min(30.0, 0.5 * 2**attempt) * (0.5 + random.random()))
         assert failure is not None

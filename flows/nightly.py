@@ -20,7 +20,6 @@ from flows.failures import HubUnavailable
 from flows.night import Night
 from flows.settings import Settings
 
-
 # Waits before a shard is asked for again after the Hub was away.
 RETRY_DELAYS_SECONDS = [60.0, 300.0, 900.0]
 
@@ -76,7 +75,8 @@ def nightly(
 ) -> str:
     """One night: crawl, extract, estimate, build, check, report, publish. Returns the published folder.
 
-    `retries`: how often a shard is asked for again while the Hub is away; a scheduled night is patient, a person is not.
+    `retries`: how often a shard is asked for again while the Hub is away;
+    a scheduled night is patient, a person is not.
     """
     logger = get_run_logger()
     settings = Settings.from_environment(data=Path(data) if data else None)

@@ -80,14 +80,8 @@ def test_serve_publishes_on_schedule_and_stops_cleanly(tmp_path: Path) -> None:
     assert "Prefect server on http://127.0.0.1:" in output
 
 
-def test_ctrl_c_and_an_absent_hub_are_one_message_each(tmp_path: Path) -> None:
+def test_ctrl_c_is_one_message(tmp_path: Path) -> None:
     """Through Prefect, too: no traceback, the status of the contract."""
-    away = subprocess.run(
-        [*HUBFIT, "nightly", "--model", "a/b", "--data", str(tmp_path)],
-        capture_output=True, text=True, timeout=200, env={**quiet(), "HF_ENDPOINT": "http://127.0.0.1:9"}, check=False,
-    )  # fmt: skip
-    assert away.returncode == 3, away.stderr
-    assert "does not answer" in away.stderr.splitlines()[-1]
     running = subprocess.Popen(
         [*HUBFIT, "nightly", *MODELS, "--data", str(tmp_path)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=quiet(), start_new_session=True,
@@ -98,7 +92,7 @@ def test_ctrl_c_and_an_absent_hub_are_one_message_each(tmp_path: Path) -> None:
         seen = running.stderr.readline()
         assert seen, "ended before the crawl"
     os.killpg(running.pid, signal.SIGINT)  # what a terminal does
-    out, err = running.communicate(timeout=120)
+    _, err = running.communicate(timeout=120)
     assert (running.returncode, "Traceback" in err) in ((130, False), (0, False)), err
     assert running.returncode == 0 or "interrupted" in err
 
