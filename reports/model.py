@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -196,7 +196,6 @@ class ModelPage:
     groups: Sequence[Group]
     options: Sequence[Option]
     artifacts: Sequence[Artifact]
-    provenance: Sequence[tuple[str, str | None]] = field(default=())
 
 
 @dataclass(frozen=True)
