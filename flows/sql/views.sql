@@ -32,9 +32,9 @@ CREATE VIEW current_prices AS
 SELECT
     gpu,
     min(usd_per_gpu_hour) AS usd_per_gpu_hour,
-    arg_min(provider, usd_per_gpu_hour) AS provider,
-    arg_min(region, usd_per_gpu_hour) AS region,
-    arg_min(as_of, usd_per_gpu_hour) AS as_of
+    arg_min(provider, (usd_per_gpu_hour, provider, region)) AS provider,
+    arg_min(region, (usd_per_gpu_hour, provider, region)) AS region,
+    arg_min(as_of, (usd_per_gpu_hour, provider, region)) AS as_of
 FROM prices
 WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1 -- slices are other devices
 GROUP BY gpu;
@@ -138,9 +138,9 @@ CREATE VIEW cheapest_gpu AS
 SELECT
     model_id,
     workload,
-    arg_min(gpu, usd_per_hour) AS gpu,
-    arg_min(precision, usd_per_hour) AS precision,
-    arg_min(gpus_needed, usd_per_hour) AS gpus_needed,
+    arg_min(gpu, (usd_per_hour, gpu)) AS gpu,
+    arg_min(precision, (usd_per_hour, gpu)) AS precision,
+    arg_min(gpus_needed, (usd_per_hour, gpu)) AS gpus_needed,
     min(usd_per_hour) AS usd_per_hour
 FROM best_fit
 WHERE usd_per_hour IS NOT NULL
@@ -159,10 +159,12 @@ CREATE VIEW largest_per_gpu AS
 SELECT
     b.gpu,
     b.workload,
-    arg_max(b.model_id, m.parameters) AS model_id,
-    arg_max(b.precision, m.parameters) AS precision,
+    -- copies of a model are equally large: the first id decides, every night the same
+    arg_max(b.model_id, (m.parameters, -m.order_ix)) AS model_id,
+    arg_max(b.precision, (m.parameters, -m.order_ix)) AS precision,
     max(m.parameters) AS parameters
-FROM best_fit b JOIN models m USING (model_id)
+FROM best_fit b
+JOIN (SELECT model_id, parameters, row_number() OVER (ORDER BY model_id) AS order_ix FROM models) m USING (model_id)
 WHERE b.verdict = 'fits'
 GROUP BY b.gpu, b.workload;
 
