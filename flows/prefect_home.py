@@ -18,7 +18,7 @@ def embed(data: Path, *, log_level: str = "WARNING") -> None:
         # The first start takes 10-20 s on two busy cores; Prefect's default of 20 s is not enough there.
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
         "PREFECT_LOGGING_LEVEL": log_level,
-        "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
+        "PREFECT_LOGGING_SERVER_LEVEL": "CRITICAL" if log_level == "CRITICAL" else "ERROR",
         "PREFECT_CLI_PROMPT": "false",
     }
     for name, value in defaults.items():

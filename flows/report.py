@@ -77,11 +77,16 @@ def _workload(rows: Rows, position: int) -> Workload:
 
 def _devices_js(rows: Rows) -> str:
     devices = rows.all(
-        "SELECT name, vendor || ' ' || segment AS \"group\", memory_gib_nominal FROM gpus ORDER BY gpu_ix"
+        "SELECT gpu_id, name, vendor || ' ' || segment AS \"group\", memory_gib_nominal FROM gpus ORDER BY gpu_ix"
     )
     return render.device_list(
         [
-            {"name": row["name"], "group": row["group"], "memory": f"{row['memory_gib_nominal'] or 0:g} GiB"}
+            {
+                "name": row["name"],
+                "group": row["group"],
+                "memory": "unknown" if row["memory_gib_nominal"] is None else f"{row['memory_gib_nominal']:g} GiB",
+                "href": "../" + device_path(row["gpu_id"]),
+            }
             for row in devices
         ]
     )
@@ -186,7 +191,7 @@ def _models(rows: Rows, night: Night) -> IndexPage:
         Column("model_id", "Model", "link"),
         Column("kind", "Kind", is_filter=True),
         Column("model_type", "Type"),
-        Column("parameters", "Parameters", "count"),
+        Column("parameters", "Parameters", "parameters"),
         Column("max_context_tokens", "Longest context", "count"),
         Column("smallest_device", "Smallest device"),
         Column("precision", "at"),

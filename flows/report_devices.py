@@ -57,7 +57,7 @@ def _device_page(
     columns = (
         Column("model_id", "Model", "link"),
         Column("workload", "Workload", is_filter=True),
-        Column("parameters", "Parameters", "count"),
+        Column("parameters", "Parameters", "parameters"),
         Column("precision", "Best precision", is_filter=True),
         Column("verdict", "Verdict", "verdict", is_filter=True),
         Column("gpus_needed", "Devices", "count"),
@@ -80,7 +80,7 @@ def _device_page(
             ]
             for row in ranking
         ],
-        sort="-parameters",
+        sort="verdict",  # rows come by parameters, so the largest that fits is first
         empty="Nothing that was read is known to run here.",
     )
     misses = Table(

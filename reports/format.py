@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime
 
 GIB = 2**30
@@ -37,7 +38,7 @@ def count(value: int | float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
-def billions(value: int | None) -> str:
+def billions(value: int | float | None) -> str:
     """Parameters: 8.03 B, 494 M, 671 B."""
     if value is None:
         return UNKNOWN
@@ -86,6 +87,45 @@ def text(value: object) -> str:
     return UNKNOWN if value is None or value == "" else str(value)
 
 
+def lowered(title: str) -> str:
+    """A title inside a sentence: its first letter small, unless another capital follows close (RAG, LoRA)."""
+    return title if any(letter.isupper() for letter in title[1:3]) else f"{title[:1].lower()}{title[1:]}"
+
+
+def short(digest: str) -> str:
+    """The part of a digest that people compare."""
+    return digest[:12]
+
+
+def cell(value: object, kind: str) -> str:
+    """A cell of a big table in words, as table.js shows it. kind as in Column; a link is [text, href]."""
+    if value is None:
+        return "no price" if kind == "usd" else UNKNOWN
+    if kind == "link" and isinstance(value, list | tuple):
+        return str(value[0])
+    if kind == "verdict":
+        word = str(value)
+        return f"{GLYPHS[word]} {VERDICT_WORDS[word]}" if word in GLYPHS else word
+    if isinstance(value, int | float):
+        numeric: dict[str, Callable[[int | float], str]] = {
+            "bytes": gib, "count": decimal, "usd": usd, "parameters": billions,
+        }  # fmt: skip
+        return numeric.get(kind, text)(value)
+    return text(value)
+
+
+def decimal(value: int | float) -> str:
+    """A count with separators and at most three decimals."""
+    return f"{value:,.3f}".rstrip("0").rstrip(".")
+
+
+def price_sentence(oldest: date | None, newest: date | None) -> str:
+    """How old the prices are."""
+    if oldest is None or newest is None:
+        return "Dates of the prices: unknown." if oldest or newest else "No prices in this run."
+    return f"Prices of {day(oldest)}." if oldest == newest else f"Prices from {day(oldest)} to {day(newest)}."
+
+
 def device_sentence(
     name: str, models: int, fitting: int, sharded: int, unknown: int, largest: str | None, precision: str | None,
     title: str,
@@ -94,7 +134,7 @@ def device_sentence(
     if not models:
         return f"No model was read this night, so nothing can be said about {name}."
     start = f"Of {plural(models, 'model')}, {count(fitting)} {'runs' if fitting == 1 else 'run'} on one {name}"
-    start += f" ({title[:1].lower()}{title[1:]})"
+    start += f" ({lowered(title)})"
     if largest and precision:
         start += f"; the largest is {largest} at {precision}"
     sentence = start + "."
@@ -107,11 +147,15 @@ def device_sentence(
 
 def model_sentence(
     model_id: str, parameters: int | None, fits_on: int, devices: int, device: str | None, precision: str | None,
-    title: str,
+    title: str, active: int | None = None,
 ) -> str:  # fmt: skip
     """The verdict of a model page, in words."""
-    size = f"{model_id} has {billions(parameters)} parameters" if parameters else f"The size of {model_id} is unknown"
-    use = f"{title[:1].lower()}{title[1:]}"
+    size = f"The size of {model_id} is unknown"
+    if parameters is not None:
+        size = f"{model_id} has {billions(parameters)} parameters"
+        if active is not None and active < parameters:
+            size += f", {billions(active)} of them active per token"
+    use = lowered(title)
     if not fits_on:
         return f"{size}. No single device of {plural(devices, 'catalogued device')} is known to hold it ({use})."
     where = f"For {use} it fits on {count(fits_on)} of {plural(devices, 'device')}"

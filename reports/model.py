@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -31,7 +31,7 @@ class Night:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a big table. kind: text | count | bytes | usd | verdict | link."""
+    """A column of a big table. kind: text | code | count | parameters | bytes | usd | verdict | link."""
 
     name: str  # as in SQL
     title: str
@@ -41,7 +41,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows for table.js. `view` is the SQL view they were read from; a link cell is [text, href]."""
+    """Rows for table.js. `view` is the SQL view they were read from; a link cell is [text, href].
+
+    `picked` chooses a value of filter columns at first, by column name; a reader can choose another or any.
+    """
 
     id: str
     title: str
@@ -50,6 +53,7 @@ class Table:
     rows: Sequence[Sequence[Any]]
     sort: str = ""  # column to sort by at first; "-name" for descending
     empty: str = "Nothing to show."
+    picked: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,7 @@ class ModelPage:
     groups: Sequence[Group]
     options: Sequence[Option]
     artifacts: Sequence[Artifact]
+    provenance: Sequence[tuple[str, str | None]] = field(default=())
 
 
 @dataclass(frozen=True)

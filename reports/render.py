@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -10,11 +12,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import charts, format
-from reports.model import DevicePage, IndexPage, MethodPage, ModelPage, Night, Overview, QualityPage, Table
+from reports import charts, findings, format
+from reports.model import Column, DevicePage, IndexPage, MethodPage, ModelPage, Night, Overview, QualityPage, Table
 
 # Characters that could end a script element or a line of JavaScript.
 _IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+# Rows of a big table that a page carries as HTML, for readers without scripts.
+STATIC_ROWS = 25
+_NUMERIC = frozenset({"bytes", "count", "usd", "parameters"})
 
 
 def index(page: Overview) -> str:
@@ -22,46 +27,57 @@ def index(page: Overview) -> str:
     sentence = format.overview_sentence(
         page.night.models_listed, page.night.models_read, page.night.models_failed, page.unknown_models
     )
-    return _page("index.html", page.night, "", page=page, sentence=sentence)
+    return _page(
+        "index.html", page.night, "", "", page=page, sentence=sentence, headlines=findings.headlines(page),
+        strip=list(zip(page.strip, charts.reach(page.strip), strict=True)),
+        shares=list(zip(page.precision_share, charts.shares(page.precision_share), strict=True)),
+    )  # fmt: skip
 
 
 def device(page: DevicePage) -> str:
-    """devices/<gpu>.html."""
+    """devices/<gpu>.html. The ranking starts with the page's workload, so that no model is listed twice."""
     sentence = format.device_sentence(
         page.name, page.models, page.fitting, page.sharded, page.unknown, page.largest_model,
         page.largest_precision, page.workload.title,
     )  # fmt: skip
-    return _page("device.html", page.night, "../", page=page, sentence=sentence, steps=charts.waterfall(page.waterfall))
+    ranking = page.ranking
+    if any(column.name == "workload" and column.is_filter for column in ranking.columns):
+        ranking = replace(ranking, picked={"workload": page.workload.id, **ranking.picked})
+    return _page(
+        "device.html", page.night, "../", "devices", page=page, sentence=sentence, ranking=ranking,
+        steps=charts.waterfall(page.waterfall),
+    )  # fmt: skip
 
 
 def model(page: ModelPage) -> str:
     """models/<owner--name>.html."""
     sentence = format.model_sentence(
         page.model_id, page.parameters, page.fits_on, page.devices, page.smallest_device, page.smallest_precision,
-        page.workload.title,
+        page.workload.title, page.active_parameters,
     )  # fmt: skip
     heats = [
         {"id": heat.workload.id, "title": heat.workload.title, "rows": [list(row) for row in heat.rows]}
         for heat in page.heats
     ]
     return _page(
-        "model.html", page.night, "../", page=page, sentence=sentence, bars=charts.stacked(page.bars), heats=heats
-    )
+        "model.html", page.night, "../", "models", page=page, sentence=sentence, stack=charts.stacked(page.bars),
+        heats=heats, tallies=charts.tallies(page.heats[0]) if page.heats else (),
+    )  # fmt: skip
 
 
 def listing(page: IndexPage) -> str:
     """devices/index.html and models/index.html."""
-    return _page("listing.html", page.night, "../", page=page)
+    return _page("listing.html", page.night, "../", page.kind, page=page)
 
 
 def quality(page: QualityPage) -> str:
     """quality.html."""
-    return _page("quality.html", page.night, "", page=page)
+    return _page("quality.html", page.night, "", "quality", page=page)
 
 
 def method(page: MethodPage) -> str:
     """method.html."""
-    return _page("method.html", page.night, "", page=page)
+    return _page("method.html", page.night, "", "method", page=page)
 
 
 def assets() -> dict[str, bytes]:
@@ -70,9 +86,56 @@ def assets() -> dict[str, bytes]:
     return {f"assets/{file.name}": file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
-def device_list(devices: list[dict[str, Any]]) -> str:
-    """assets/devices.js: what the heat maps of all model pages share, in their order."""
+def device_list(devices: Sequence[Mapping[str, Any]]) -> str:
+    """assets/devices.js: what the heat maps of all model pages share, in the order of their codes.
+
+    Keys of a device: name, group (vendor and segment), memory ("24 GiB"), and where known href, from models/.
+    """
     return f"window.HUBFIT_DEVICES = {_script_json(devices)};\n"
+
+
+@dataclass(frozen=True)
+class StaticCell:
+    """A cell as HTML without scripts needs it."""
+
+    text: str
+    href: str | None
+    is_number: bool
+    is_unknown: bool
+
+
+def static_rows(table: Table) -> list[list[StaticCell]]:
+    """The rows that the script would show first: picked, sorted, and no more than a screen of them."""
+    columns = {column.name: (number, column) for number, column in enumerate(table.columns)}
+    rows = list(table.rows)
+    for name, value in table.picked.items():
+        if name in columns:
+            number, column = columns[name]
+            rows = [row for row in rows if format.cell(row[number], column.kind) == value]
+    name = table.sort.removeprefix("-")
+    if name in columns:
+        number, column = columns[name]
+        known = [row for row in rows if row[number] is not None]
+        known.sort(key=lambda row: _order(row[number], column), reverse=table.sort.startswith("-"))
+        rows = known + [row for row in rows if row[number] is None]
+    return [
+        [
+            StaticCell(
+                format.cell(value, column.kind),
+                value[1] if column.kind == "link" and value is not None else None,
+                column.kind in _NUMERIC,
+                value is None,
+            )
+            for value, column in zip(row, table.columns, strict=True)
+        ]
+        for row in rows[:STATIC_ROWS]
+    ]
+
+
+def _order(value: Any, column: Column) -> Any:
+    if column.kind == "verdict":
+        return list(format.VERDICT_WORDS).index(value)
+    return format.cell(value, column.kind).lower() if column.kind not in _NUMERIC else value
 
 
 def _script_json(value: Any) -> Markup:
@@ -86,11 +149,11 @@ def _script_json(value: Any) -> Markup:
 def _table_json(table: Table) -> Markup:
     """What table.js draws from."""
     columns = [vars(column) for column in table.columns]
-    return _script_json({"columns": columns, "rows": table.rows})
+    return _script_json({"columns": columns, "rows": table.rows, "picked": dict(table.picked)})
 
 
-def _page(template: str, night: Night, root: str, **values: Any) -> str:
-    return _environment().get_template(template).render(night=night, root=root, **values)
+def _page(template: str, night: Night, root: str, here: str, **values: Any) -> str:
+    return _environment().get_template(template).render(night=night, root=root, here=here, **values)
 
 
 @cache
@@ -104,9 +167,12 @@ def _environment() -> Environment:
     )
     filters = (
         format.gib, format.count, format.billions, format.tokens, format.usd, format.day, format.moment,
-        format.plural, format.percent, format.text,
+        format.plural, format.percent, format.text, format.lowered, format.short,
     )  # fmt: skip
     environment.filters |= {function.__name__: function for function in filters}
-    environment.filters |= {"script_json": _script_json, "table_json": _table_json}
-    environment.globals |= {"GLYPHS": format.GLYPHS, "VERDICT_WORDS": format.VERDICT_WORDS, "PARTS": charts.PARTS}
+    environment.filters |= {"script_json": _script_json, "table_json": _table_json, "static_rows": static_rows}
+    environment.globals |= {
+        "GLYPHS": format.GLYPHS, "VERDICT_WORDS": format.VERDICT_WORDS, "NUMERIC": _NUMERIC,
+        "price_sentence": format.price_sentence,
+    }  # fmt: skip
     return environment

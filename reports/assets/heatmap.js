@@ -2,89 +2,114 @@
 (function () {
   "use strict";
   var WORDS = { f: "fits", t: "tight", 2: "sharded over 2", 4: "sharded over 4", 8: "sharded over 8",
-                g: "sharded over 16", o: "only with weights in host memory", x: "too big", "-": "unsupported", "?": "unknown" };
+                g: "sharded over 16", o: "only with weights in host memory", x: "too big",
+                "-": "unsupported, no kernel", "?": "unknown" };
   var CLASSES = { f: "f", t: "t", 2: "s", 4: "s", 8: "s", g: "s", o: "o", x: "x", "-": "-", "?": "q" };
-  var GLYPHS = { f: "", t: "", 2: "2", 4: "4", 8: "8", g: "16", o: "o", x: "", "-": "", "?": "?" };
+  var GLYPHS = { f: "●", t: "◐", 2: "2", 4: "4", 8: "8", g: "16", o: "◇", x: "○", "-": "–", "?": "?" };
+  // A maker with more devices is cut by segment; one with fewer shares a block with the other small ones.
+  var MOST = 48, FEWEST = 6;
   var devices = window.HUBFIT_DEVICES, place = document.getElementById("heat");
-  var heats = JSON.parse(document.getElementById("heat-data").textContent);
-  if (!heats.length || !devices) return;
+  var data = document.getElementById("heat-data");
+  if (!place || !data || !devices) return;
+  var heats = JSON.parse(data.textContent);
+  if (!heats.length) return;
 
-  var label = document.createElement("label");
-  label.textContent = "Workload";
-  var select = document.createElement("select");
-  heats.forEach(function (heat, i) {
-    var option = document.createElement("option");
-    option.value = i;
-    option.textContent = heat.title;
-    select.appendChild(option);
-  });
-  label.appendChild(document.createElement("br"));
-  label.appendChild(select);
-  place.appendChild(label);
-  var said = document.createElement("output");
+  function element(tag, properties, parent) {
+    var made = document.createElement(tag);
+    Object.keys(properties || {}).forEach(function (name) { made[name] = properties[name]; });
+    if (parent) parent.appendChild(made);
+    return made;
+  }
+
+  var label = element("label", { textContent: "Workload" }, place);
+  element("br", {}, label);
+  var select = element("select", {}, label);
+  heats.forEach(function (heat, i) { element("option", { value: i, textContent: heat.title }, select); });
+  var said = element("output", { textContent: "Point at a cell, or move with the arrow keys." }, place);
   said.setAttribute("aria-live", "polite");
-  said.textContent = "Point at a cell, or move with the arrow keys.";
-  place.appendChild(said);
-  var left = document.createElement("p");
-  left.className = "note";
-  var map = document.createElement("div");
-  map.className = "map";
-  place.appendChild(map);
-  place.appendChild(left);
+  var map = element("div", { className: "map" }, place);
+  var left = element("p", { className: "note" }, place);
+
+  function maker(device) { return device.vendor || String(device.group).split(" ")[0]; }
+  // As the makers write themselves; the catalog's ids are in small letters.
+  function written(name) {
+    return name.replace(/^(nvidia|amd|aws|ibm)\b/, function (maker) { return maker.toUpperCase(); })
+      .replace(/^[a-z]/, function (letter) { return letter.toUpperCase(); });
+  }
+  function gib(device) { return parseFloat(device.memory) || 0; }
 
   // Devices on which nothing of a workload has a kernel only make the map wide.
-  function columnsOf(heat) {
-    var kept = [];
+  function kept(heat) {
+    var found = [];
     for (var i = 0; i < devices.length; i++)
-      if (heat.rows.some(function (row) { return row[1][i] !== "-"; })) kept.push(i);
-    return kept;
+      if (heat.rows.some(function (row) { return row[1][i] !== "-"; })) found.push(i);
+    return found;
   }
 
-  function groupsOf(kept) {
-    var groups = [];
-    kept.forEach(function (i) {
-      var last = groups[groups.length - 1];
-      if (last && last.name === devices[i].group) last.count++;
-      else groups.push({ name: devices[i].group, count: 1 });
+  function blocks(indices) {
+    var makers = new Map(), found = [], rest = [];
+    function group(into, name, i) {
+      if (!into.has(name)) into.set(name, []);
+      into.get(name).push(i);
+    }
+    indices.forEach(function (i) { group(makers, maker(devices[i]), i); });
+    makers.forEach(function (of, name) {
+      if (of.length < FEWEST) { rest = rest.concat(of); return; }
+      if (of.length <= MOST) { found.push([name, of]); return; }
+      var segments = new Map(), small = [];
+      of.forEach(function (i) { group(segments, devices[i].group, i); });
+      segments.forEach(function (part, segment) {
+        if (part.length < FEWEST) small = small.concat(part);
+        else found.push([segment, part]);
+      });
+      if (small.length) found.push([name + ", other", small]);
     });
-    return groups;
+    if (rest.length) found.push([found.length ? "other makers" : "all makers", rest]);
+    found.forEach(function (block) {
+      block[1].sort(function (a, b) {
+        return gib(devices[a]) - gib(devices[b]) || (devices[a].name < devices[b].name ? -1 : 1);
+      });
+    });
+    return found;
   }
 
-  function draw() {
-    var heat = heats[Number(select.value)], kept = columnsOf(heat), groups = groupsOf(kept);
-    left.textContent = kept.length < devices.length
-      ? (devices.length - kept.length) + " devices have no kernel for any format in this engine and are left out." : "";
-    var table = document.createElement("table");
-    table.setAttribute("aria-label", "Verdict of each precision on each device, " + heat.title);
-    var head = table.createTHead().insertRow();
-    head.appendChild(document.createElement("th"));
-    groups.forEach(function (group) {
-      var th = document.createElement("th");
-      th.colSpan = group.count;
-      th.scope = "colgroup";
-      th.textContent = group.count > 6 ? group.name : "";
-      th.title = group.name;
-      head.appendChild(th);
+  function block(heat, name, indices) {
+    var table = element("table", {});
+    table.setAttribute("aria-label", "Verdict of each precision on each device: " + name + ", " + heat.title);
+    element("caption", { textContent: written(name) }, table);
+    var head = table.createTHead().insertRow(), before = null;
+    element("th", { scope: "col", textContent: "GiB" }, head);
+    indices.forEach(function (i) {
+      var amount = gib(devices[i]), th = element("th", { scope: "col", title: devices[i].name }, head);
+      if (amount !== before) {
+        th.className = "step";
+        element("span", { textContent: amount ? String(amount) : "?" }, th);
+      }
+      before = amount;
     });
     var body = table.createTBody();
     heat.rows.forEach(function (row) {
       var tr = body.insertRow();
-      var th = document.createElement("th");
-      th.scope = "row";
-      th.textContent = row[0];
-      tr.appendChild(th);
-      kept.forEach(function (i) {
+      element("th", { scope: "row", textContent: row[0] }, tr);
+      indices.forEach(function (i) {
         var code = row[1][i], td = tr.insertCell();
-        td.className = "h-" + CLASSES[code];
-        td.textContent = GLYPHS[code];
+        td.className = "h-" + (CLASSES[code] || "q");
+        td.textContent = GLYPHS[code] || "?";
         td.tabIndex = -1;
         td.dataset.at = i;
-        td.setAttribute("aria-label", devices[i].name + ": " + WORDS[code]);
+        td.setAttribute("aria-label", devices[i].name + ": " + (WORDS[code] || "unknown"));
       });
     });
-    map.replaceChildren(table);
-    var first = table.querySelector("td");
+    var first = body.querySelector("td");
     if (first) first.tabIndex = 0;
+    return table;
+  }
+
+  function draw() {
+    var heat = heats[Number(select.value)], indices = kept(heat), out = devices.length - indices.length;
+    left.textContent = out ? (out === 1 ? "1 device has" : out + " devices have")
+      + " no kernel for any format in this engine and " + (out === 1 ? "is" : "are") + " left out." : "";
+    map.replaceChildren.apply(map, blocks(indices).map(function (found) { return block(heat, found[0], found[1]); }));
   }
 
   function tell(td) {
@@ -92,19 +117,26 @@
     said.textContent = td.parentNode.firstChild.textContent + " on " + device.name + " (" + device.memory + "): "
       + td.getAttribute("aria-label").split(": ").pop();
   }
-  map.addEventListener("mouseover", function (event) { if (event.target.tagName === "TD") tell(event.target); });
-  map.addEventListener("focusin", function (event) { if (event.target.tagName === "TD") tell(event.target); });
+  function isCell(node) { return node.tagName === "TD"; }
+  map.addEventListener("mouseover", function (event) { if (isCell(event.target)) tell(event.target); });
+  map.addEventListener("focusin", function (event) { if (isCell(event.target)) tell(event.target); });
+  function open(td) {
+    var href = devices[Number(td.dataset.at)].href;
+    if (href) location.href = href;
+  }
+  map.addEventListener("click", function (event) { if (isCell(event.target)) open(event.target); });
   map.addEventListener("keydown", function (event) {
     var td = event.target, moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-    if (td.tagName !== "TD" || !moves[event.key]) return;
+    if (isCell(td) && event.key === "Enter") open(td);
+    if (!isCell(td) || !moves[event.key]) return;
+    event.preventDefault();
     var rows = td.closest("tbody").rows, move = moves[event.key];
     var row = rows[Array.prototype.indexOf.call(rows, td.parentNode) + move[0]];
     var next = row && row.cells[td.cellIndex + move[1]];
-    if (next && next.tagName === "TD") {
+    if (next && isCell(next)) {
       td.tabIndex = -1;
       next.tabIndex = 0;
       next.focus();
-      event.preventDefault();
     }
   });
   select.addEventListener("input", draw);

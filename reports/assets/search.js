@@ -4,6 +4,12 @@
   var list = JSON.parse(document.getElementById("search-index").textContent);
   var lower = list.map(function (entry) { return entry[0].toLowerCase(); });
   var input = document.getElementById("q"), hits = document.getElementById("hits");
+  // Enter opens the first hit.
+  input.form.addEventListener("submit", function (event) {
+    event.preventDefault();
+    var first = hits.querySelector("a");
+    if (first) first.click();
+  });
   input.addEventListener("input", function () {
     var words = input.value.toLowerCase().split(/\s+/).filter(Boolean), found = [];
     for (var i = 0; words.length && i < list.length && found.length < 12; i++)

@@ -1,48 +1,67 @@
 // Big tables: sorted, filtered and drawn in the page from the JSON beside them; only the visible rows exist.
 (function () {
   "use strict";
-  var ROW = 33, AHEAD = 12;
+  var AHEAD = 12;
   var GIB = Math.pow(2, 30);
+  var NUMERIC = { bytes: true, count: true, usd: true, parameters: true };
   var WORDS = { fits: "● fits", tight: "◐ tight", sharded: "◫ sharded", offload: "◇ offload", too_big: "○ too big",
                 unsupported: "– unsupported", unknown: "? unknown" };
   var RANK = { fits: 0, tight: 1, sharded: 2, offload: 3, too_big: 4, unsupported: 5, unknown: 6 };
   var number = new Intl.NumberFormat("en-US");
   var fixed = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+  var whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+  var sections = document.querySelectorAll(".big-table");
+
+  function gib(value) {
+    var amount = value / GIB;
+    if (amount && Math.abs(amount) < 0.005) return fixed.format(value / Math.pow(2, 20)) + " MiB";
+    return (Math.abs(amount) >= 1000 ? whole : fixed).format(amount) + " GiB";
+  }
+
+  function billions(value) {
+    if (value >= 1e11) return whole.format(value / 1e9) + " B";
+    if (value >= 1e9) return fixed.format(value / 1e9) + " B";
+    return value >= 1e6 ? whole.format(value / 1e6) + " M" : number.format(value);
+  }
+
+  function isNull(value) { return value === null || value === undefined; }
 
   function plain(value, kind) {
-    if (value === null || value === undefined) return "unknown";
+    if (isNull(value)) return kind === "usd" ? "no price" : "unknown";
     if (kind === "link") return value[0];
-    if (kind === "bytes") return fixed.format(value / GIB) + " GiB";
+    if (kind === "bytes") return gib(value);
     if (kind === "count") return number.format(value);
+    if (kind === "parameters") return billions(value);
     if (kind === "usd") return "$" + fixed.format(value);
     if (kind === "verdict") return WORDS[value] || value;
     return String(value);
   }
 
   function key(value, kind) {
-    if (value === null || value === undefined) return null;
+    if (isNull(value)) return null;
     if (kind === "link") return value[0].toLowerCase();
     if (kind === "verdict") return RANK[value];
     return typeof value === "string" ? value.toLowerCase() : value;
   }
 
   function cell(value, kind) {
-    var td = document.createElement("td");
-    if (kind === "bytes" || kind === "count" || kind === "usd") td.className = "n";
-    if (value === null || value === undefined) {
-      var span = document.createElement("span");
-      span.className = "unknown";
-      span.textContent = kind === "usd" ? "no price" : "unknown";
-      td.appendChild(span);
+    var td = document.createElement("td"), text = plain(value, kind), inner = td;
+    if (NUMERIC[kind]) td.className = "n";
+    else td.title = text;
+    if (isNull(value)) {
+      inner = td.appendChild(document.createElement("span"));
+      inner.className = "unknown";
     } else if (kind === "link") {
-      var a = document.createElement("a");
-      a.href = value[1];
-      a.textContent = value[0];
-      td.appendChild(a);
-    } else {
-      td.textContent = plain(value, kind);
-      if (kind === "verdict") td.className = "verdict v-" + value;
+      inner = td.appendChild(document.createElement("a"));
+      inner.href = value[1];
+    } else if (kind === "code") {
+      inner = td.appendChild(document.createElement("code"));
+    } else if (kind === "verdict") {
+      td.className = "verdict v-" + value;
+    } else if (kind === "parameters") {
+      td.title = number.format(value);
     }
+    inner.textContent = text;
     return td;
   }
 
@@ -55,8 +74,7 @@
     var lines = [columns.map(function (c) { return quoted(c.name); }).join(",")];
     rows.forEach(function (row) {
       lines.push(row.map(function (value, i) {
-        if (value === null || value === undefined) return "";
-        return quoted(String(columns[i].kind === "link" ? value[0] : value));
+        return isNull(value) ? "" : quoted(String(columns[i].kind === "link" ? value[0] : value));
       }).join(","));
     });
     return lines.join("\r\n") + "\r\n";
@@ -71,21 +89,28 @@
 
   function start(section) {
     var data = JSON.parse(section.querySelector("script").textContent);
-    var columns = data.columns, all = data.rows;
-    var texts = all.map(function (row) {
-      return row.map(function (value, i) { return plain(value, columns[i].kind); }).join("\n").toLowerCase();
-    });
-    var state = read();
+    var columns = data.columns, all = data.rows, picked = data.picked || {};
     var source = section.querySelector(".source");
     if (!all.length) {
       section.insertBefore(element("p", { textContent: section.dataset.empty }), source);
       return;
     }
+    var texts = all.map(function (row) {
+      return row.map(function (value, i) { return plain(value, columns[i].kind); }).join("\n").toLowerCase();
+    });
+
+    // The state is in the address, so that a view can be sent to somebody; tables after the first prefix their names.
+    var prefix = section === sections[0] ? "" : section.id + ".";
+    function hashed() { return new URLSearchParams(location.hash.slice(1)); }
+    function stored(name, otherwise) {
+      var found = hashed().get(prefix + name);
+      return found === null ? otherwise : found;
+    }
 
     var controls = element("div", { className: "controls" });
     section.insertBefore(controls, source);
-    var find = labelled("Filter", element("input", { type: "search", value: state.q || "" }));
-    var picks = {};
+    var sort = "", find = labelled("Filter", element("input", { type: "search", autocomplete: "off" }));
+    var picks = [];
     columns.forEach(function (column, i) {
       if (!column.is_filter) return;
       var values = Array.from(new Set(all.map(function (row) { return plain(row[i], column.kind); }))).sort();
@@ -93,12 +118,12 @@
       var select = element("select", {});
       element("option", { value: "", textContent: "any" }, select);
       values.forEach(function (value) { element("option", { value: value, textContent: value }, select); });
-      select.value = state[column.name] || "";
-      picks[i] = labelled(column.title, select);
+      var usual = values.indexOf(picked[column.name]) >= 0 ? picked[column.name] : "";
+      picks.push({ at: i, name: column.name, kind: column.kind, usual: usual, control: labelled(column.title, select) });
     });
-    var download = element("button", { type: "button", textContent: "CSV" }, controls);
+    var download = element("button", { type: "button", textContent: "Download CSV" }, controls);
     var count = element("span", { className: "count" }, controls);
-    count.setAttribute("aria-live", "polite");
+    count.setAttribute("role", "status");
 
     var box = element("div", { className: "rows", tabIndex: 0 });
     box.setAttribute("role", "region");
@@ -108,11 +133,14 @@
     var body = element("tbody", {}, table);
     var heads = columns.map(function (column, i) {
       var th = element("th", { scope: "col" }, head);
-      if (["bytes", "count", "usd"].indexOf(column.kind) >= 0) th.className = "n";
-      var button = element("button", { type: "button", textContent: column.title, title: column.name }, th);
+      if (NUMERIC[column.kind]) th.className = "n";
+      var button = element("button", { type: "button", textContent: column.title, title: "SQL: " + column.name }, th);
       button.addEventListener("click", function () {
-        var name = column.name;
-        state.sort = state.sort === name ? "-" + name : state.sort === "-" + name ? name : column.kind === "text" || column.kind === "link" || column.kind === "verdict" ? name : "-" + name;
+        var name = column.name, now = sort || section.dataset.sort;
+        if (now === name) sort = "-" + name;
+        else if (now === "-" + name) sort = name;
+        else sort = NUMERIC[column.kind] ? "-" + name : name;
+        box.scrollTop = 0;
         refresh();
       });
       return th;
@@ -126,76 +154,105 @@
       return control;
     }
 
-    var shown = [];
-    function refresh() {
-      var words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
-      shown = [];
-      for (var r = 0; r < all.length; r++) {
-        var keep = words.every(function (word) { return texts[r].indexOf(word) >= 0; });
-        for (var i in picks) if (keep && picks[i].value) keep = plain(all[r][i], columns[i].kind) === picks[i].value;
-        if (keep) shown.push(r);
-      }
-      var sort = state.sort || section.dataset.sort || "";
-      var descending = sort[0] === "-", name = descending ? sort.slice(1) : sort;
-      var at = columns.findIndex(function (column) { return column.name === name; });
+    // One list of keys a column, made when the column is first sorted by.
+    var keys = {};
+    function keysOf(at) {
+      if (!keys[at]) keys[at] = all.map(function (row) { return key(row[at], columns[at].kind); });
+      return keys[at];
+    }
+
+    var order = null, ordered = "";
+    function sorted(name) {
+      if (order && ordered === name) return order;
+      order = all.map(function (_, r) { return r; });
+      ordered = name;
+      var descending = name[0] === "-", wanted = descending ? name.slice(1) : name;
+      var at = columns.findIndex(function (column) { return column.name === wanted; });
       heads.forEach(function (th, i) {
         if (i === at) th.setAttribute("aria-sort", descending ? "descending" : "ascending");
         else th.removeAttribute("aria-sort");
       });
-      if (at >= 0) {
-        var keys = all.map(function (row) { return key(row[at], columns[at].kind); });
-        shown.sort(function (a, b) {
-          var x = keys[a], y = keys[b];
-          if (x === y) return a - b;
-          if (x === null) return 1;  // unknown is last, whichever way
-          if (y === null) return -1;
-          return (x < y ? -1 : 1) * (descending ? -1 : 1);
-        });
-      }
-      count.textContent = shown.length === all.length ? number.format(all.length) + " rows"
-        : number.format(shown.length) + " of " + number.format(all.length) + " rows";
+      if (at < 0) return order;
+      var of = keysOf(at);
+      order.sort(function (a, b) {
+        var x = of[a], y = of[b];
+        if (x === y) return a - b;
+        if (x === null) return 1;  // unknown is last, whichever way
+        if (y === null) return -1;
+        return (x < y ? -1 : 1) * (descending ? -1 : 1);
+      });
+      return order;
+    }
+
+    var shown = [];
+    function refresh() {
+      var words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+      var chosen = picks.filter(function (pick) { return pick.control.value; });
+      shown = sorted(sort || section.dataset.sort || "").filter(function (r) {
+        return words.every(function (word) { return texts[r].indexOf(word) >= 0; }) &&
+          chosen.every(function (pick) { return plain(all[r][pick.at], pick.kind) === pick.control.value; });
+      });
+      count.textContent = (shown.length === all.length ? "" : number.format(shown.length) + " of ")
+        + number.format(all.length) + (all.length === 1 ? " row" : " rows");
       write();
       draw();
     }
 
-    function draw() {
-      var first = Math.max(0, Math.floor(box.scrollTop / ROW) - AHEAD);
-      var last = Math.min(shown.length, first + Math.ceil((box.clientHeight || 700) / ROW) + 2 * AHEAD);
+    var height = 34;
+    function draw(everything) {
+      var first = everything ? 0 : Math.max(0, Math.floor(box.scrollTop / height) - AHEAD);
+      var last = first + Math.ceil((box.clientHeight || 700) / height) + 2 * AHEAD;
+      last = Math.min(shown.length, everything ? 500 : last);
+      first = Math.min(first, last);
       var fragment = document.createDocumentFragment();
       fragment.appendChild(spacer(first));
       for (var i = first; i < last; i++) {
-        var tr = document.createElement("tr");
-        all[shown[i]].forEach(function (value, c) { tr.appendChild(cell(value, columns[c].kind)); });
+        var tr = document.createElement("tr"), row = all[shown[i]];
+        for (var c = 0; c < columns.length; c++) tr.appendChild(cell(row[c], columns[c].kind));
         fragment.appendChild(tr);
+      }
+      if (!shown.length) {
+        var none = element("tr", {}, fragment);
+        element("td", { colSpan: columns.length, className: "none", textContent: "No row matches the filter." }, none);
       }
       fragment.appendChild(spacer(shown.length - last));
       body.replaceChildren(fragment);
+      // All rows are one line high; how high depends on the reader's fonts.
+      var measured = last > first ? body.rows[1].getBoundingClientRect().height : 0;
+      if (measured && Math.abs(measured - height) > 0.01) {
+        height = measured;
+        draw(everything);
+      }
     }
 
     function spacer(rows) {
       var tr = element("tr", { className: "spacer" });
       tr.setAttribute("aria-hidden", "true");
-      var td = element("td", { colSpan: columns.length }, tr);
-      td.style.height = rows * ROW + "px";
+      element("td", { colSpan: columns.length }, tr).style.height = rows * height + "px";
       return tr;
     }
 
-    // The state is in the address, so that a view can be sent to somebody. One table a page owns it: the first.
-    var owns = section === document.querySelector(".big-table");
     function read() {
-      var found = {};
-      if (section !== document.querySelector(".big-table")) return found;
-      new URLSearchParams(location.hash.slice(1)).forEach(function (value, name) { found[name] = value; });
-      return found;
+      find.value = stored("q", "");
+      sort = stored("sort", "");
+      picks.forEach(function (pick) {
+        pick.control.value = stored(pick.name, pick.usual);
+        if (pick.control.selectedIndex < 0) pick.control.value = pick.usual;
+      });
     }
+
     function write() {
-      if (!owns) return;
-      var parameters = new URLSearchParams();
-      if (find.value) parameters.set("q", find.value);
-      if (state.sort) parameters.set("sort", state.sort);
-      for (var i in picks) if (picks[i].value) parameters.set(columns[i].name, picks[i].value);
+      var parameters = hashed();
+      function put(name, value, usual) {
+        if (value === usual) parameters.delete(prefix + name);
+        else parameters.set(prefix + name, value);
+      }
+      put("q", find.value, "");
+      put("sort", sort, "");
+      picks.forEach(function (pick) { put(pick.name, pick.control.value, pick.usual); });
       var hash = parameters.toString();
-      history.replaceState(null, "", hash ? "#" + hash : location.pathname + location.search);
+      if (hash !== location.hash.slice(1))
+        history.replaceState(null, "", hash ? "#" + hash : location.pathname + location.search);
     }
 
     download.addEventListener("click", function () {
@@ -211,8 +268,12 @@
       waiting = true;
       requestAnimationFrame(function () { waiting = false; draw(); });
     });
+    window.addEventListener("hashchange", function () { read(); refresh(); });
+    window.addEventListener("beforeprint", function () { draw(true); });
+    window.addEventListener("afterprint", function () { draw(); });
+    read();
     refresh();
   }
 
-  document.querySelectorAll(".big-table").forEach(start);
+  sections.forEach(start);
 })();

@@ -17,6 +17,31 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.whic
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install Debian's chromium")
 PATHS = sorted(pages())
 
+# Every element with text of its own against the first painted background below it: 4.5 to 1 as WCAG AA asks. The
+# glyphs of the map repeat what the cell's colour and its label say, and stay out.
+CONTRAST = """() => {
+    const level = rgb => {
+        const [r, g, b] = rgb.map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const numbers = text => (text.match(/[\\d.]+/g) || []).map(Number);
+    const faint = new Set();
+    for (const element of document.querySelectorAll("body *")) {
+        if (element.closest(".map td, .key i, noscript, script, svg, .vh, .skip")) continue;
+        if (![...element.childNodes].some(node => node.nodeType === 3 && node.data.trim())) continue;
+        const colour = numbers(getComputedStyle(element).color);
+        let under = element, paper = [0, 0, 0, 0];
+        while (under && (paper.length > 3 && paper[3] === 0)) {
+            paper = numbers(getComputedStyle(under).backgroundColor);
+            under = under.parentElement;
+        }
+        const [a, b] = [level(colour.slice(0, 3)), level(paper.slice(0, 3))];
+        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        if (ratio < 4.5) faint.add(element.tagName + "." + element.className + " " + ratio.toFixed(1));
+    }
+    return [...faint];
+}"""
+
 
 def write(folder: Path, rows: int, name: str) -> Path:
     files = {**render.assets(), **{path: page.encode() for path, page in pages(name, rows).items()}}
@@ -82,6 +107,7 @@ def test_pages_open_without_a_complaint_or_a_request(site: Path, watched: Watche
     assert watched.complaints == []
     assert [url for url in watched.requests if not url.startswith(("file:", "data:"))] == []
     assert watched.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert watched.page.evaluate(CONTRAST) == []
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -143,7 +169,7 @@ def test_csv_is_what_is_shown_and_starts_no_formula(hostile_site: Path, watched:
 def test_the_heat_map_speaks_and_walks(site: Path, watched: Watched) -> None:
     page = watched.page
     page.goto((site / "models/owner--name.html").as_uri())
-    cells = page.locator(".heat tbody td")
+    cells = page.locator("#heat tbody td")
     assert cells.count() == 4
     cells.first.focus()
     assert "bf16 on Device A (24 GiB): fits" in page.locator(".heat output").inner_text()
@@ -152,7 +178,7 @@ def test_the_heat_map_speaks_and_walks(site: Path, watched: Watched) -> None:
     page.keyboard.press("ArrowDown")
     assert "nvfp4 on Device B (24 GiB): too big" in page.locator(".heat output").inner_text()
     page.get_by_label("Workload").select_option("1")
-    assert page.locator(".heat tbody td").count() == 2
+    assert page.locator("#heat tbody td").count() == 2
 
 
 def test_the_search_finds_models_and_devices(site: Path, watched: Watched) -> None:
@@ -165,3 +191,86 @@ def test_the_search_finds_models_and_devices(site: Path, watched: Watched) -> No
     page.goto((site / "index.html").as_uri())
     page.get_by_label("Find a model or a device").fill("no such thing")
     assert page.locator("#hits").inner_text() == "nothing found"
+
+
+def test_a_keystroke_in_ten_thousand_rows_is_quick(site: Path, watched: Watched) -> None:
+    page = watched.page
+    page.goto((site / "devices/device-a.html").as_uri())
+    times = page.evaluate(
+        """() => {
+            const input = document.querySelector("#ranking input");
+            return ["0", "09", "099", "0999", ""].map(text => {
+                const began = performance.now();
+                input.value = text;
+                input.dispatchEvent(new Event("input", {bubbles: true}));
+                return performance.now() - began;
+            });
+        }"""
+    )
+    assert sorted(times)[2] < 100
+
+
+def test_every_table_keeps_its_state_in_the_address(site: Path, watched: Watched) -> None:
+    page = watched.page
+    page.goto((site / "quality.html").as_uri())
+    page.locator("#errors").get_by_label("Filter").fill("00001")
+    page.locator("#unknowns").get_by_label("Filter").fill("00002")
+    page.locator("#unknowns thead button").nth(3).click()
+    assert page.url.endswith("#q=00001&unknowns.q=00002&unknowns.sort=count")
+    page.reload()
+    assert page.locator("#errors .count").inner_text() == "1 of 10,000 rows"
+    assert page.locator("#unknowns thead th").nth(3).get_attribute("aria-sort") == "ascending"
+
+
+def test_a_filter_without_a_match_says_so(site: Path, watched: Watched) -> None:
+    page = watched.page
+    page.goto((site / "models/index.html").as_uri())
+    page.get_by_label("Filter").fill("no such thing")
+    assert page.locator("#ranking .none").inner_text() == "No row matches the filter."
+
+
+def test_rows_are_one_line_high_so_that_scrolling_is_true(site: Path, watched: Watched) -> None:
+    page = watched.page
+    page.goto((site / "devices/device-a.html").as_uri())
+    box = page.locator("#ranking .rows")
+    before = box.evaluate("box => box.scrollHeight")
+    box.evaluate("box => { box.scrollTop = box.scrollHeight / 2; }")
+    page.wait_for_timeout(100)
+    assert abs(box.evaluate("box => box.scrollHeight") - before) <= 2 + before * 0.001
+    assert page.locator("#ranking tbody a").first.inner_text() < "owner/name-05050"
+
+
+def test_without_scripts_the_first_rows_are_there(site: Path, browser: Browser) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 900})
+    page = context.new_page()
+    page.goto((site / "devices/device-a.html").as_uri())
+    assert page.locator("#ranking tbody tr").count() == render.STATIC_ROWS
+    assert page.locator("#ranking tbody a").first.inner_text() == "owner/name-09999"
+    assert page.locator("footer").is_visible()
+    context.close()
+
+
+def test_enter_opens_the_first_hit(site: Path, watched: Watched) -> None:
+    page = watched.page
+    page.goto((site / "index.html").as_uri())
+    page.get_by_label("Find a model or a device").fill("owner")
+    page.get_by_label("Find a model or a device").press("Enter")
+    page.wait_for_url("**/models/owner--name.html")
+
+
+def test_the_numbers_behind_the_heat_map_open_by_keyboard(site: Path, watched: Watched) -> None:
+    page = watched.page
+    page.goto((site / "models/owner--name.html").as_uri())
+    page.locator(".heat summary").press("Enter")
+    cells = page.locator(".heat details tbody tr").first.locator("td").all_inner_texts()
+    assert cells == ["1", "0", "1", "0", "0", "0", "0"]
+
+
+@pytest.mark.parametrize("watched", [{"width": 800, "scheme": "dark"}], indirect=True)
+@pytest.mark.parametrize("path", ["devices/device-a.html", "models/owner--name.html"])
+def test_paper_is_white_even_where_the_screen_is_dark(site: Path, watched: Watched, path: str) -> None:
+    watched.page.goto((site / path).as_uri())
+    watched.page.emulate_media(media="print")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    assert watched.page.evaluate(paper) == "rgb(255, 255, 255)"
+    assert watched.page.evaluate(CONTRAST) == []
