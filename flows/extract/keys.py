@@ -33,6 +33,8 @@ class Keys:
         key, value = self._value(name)
         if value is None:
             return None
+        if isinstance(value, list) and value and all(item == value[0] for item in value):
+            value = value[0]  # one number for each layer, all the same
         if isinstance(value, float) and value.is_integer() and abs(value) <= LARGEST:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:

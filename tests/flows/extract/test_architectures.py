@@ -117,6 +117,15 @@ def test_caches_and_states(model_id: str, full: int, sliding: int, window: int, 
     assert sum(kept) == full + sliding
 
 
+def test_gemma_3n_shares_the_caches_of_its_last_layers() -> None:
+    found = read_architecture(SNAPSHOT["google/gemma-3n-E4B-it"])
+    # 35 layers, every fifth full; the last 15 keep nothing: 4 full and 16 sliding ones own 2 x 2 x 256 elements each
+    assert found.columns["kv_full_elements_per_token"] == 4 * 1024
+    assert found.columns["kv_window_elements_per_token"] == 16 * 1024
+    assert found.columns["window_tokens"] == 512
+    assert found.parameters is None
+
+
 def test_absent_takes_the_class_default_and_null_switches_off() -> None:
     mistral = {**LLAMA, "model_type": "mistral"}
     assert read_architecture(mistral).columns["window_tokens"] == 4096
@@ -161,7 +170,7 @@ def test_an_unknown_layer_kind_leaves_the_cache_unknown() -> None:
     ("key", "value"),
     [
         ("hidden_size", -1), ("hidden_size", "4096"), ("hidden_size", True), ("num_hidden_layers", 10**30),
-        ("num_hidden_layers", 1e30), ("vocab_size", float("nan")), ("vocab_size", [1]), ("num_hidden_layers", 10**6),
+        ("num_hidden_layers", 1e30), ("vocab_size", float("nan")), ("vocab_size", [1, 2]), ("num_hidden_layers", 10**6),
         ("intermediate_size", None), ("layer_types", ["full_attention"]), ("layer_types", "full"),
     ],
 )  # fmt: skip
