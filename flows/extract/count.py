@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from flows.extract.architecture import Architecture
 from flows.extract.info import Info
 
-PLAIN = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I64", "I16", "BOOL"}
+PLAIN = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
+BESIDE = {"I64", "BOOL", "F8_E8M0"}  # position tables, masks and scales: stored, but no parameters
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ def count(info: Info, found: Architecture | None, *, is_quantised: bool, from_fi
     if is_quantised and info.safetensors_total:
         note = "the Hub's count of a packed checkpoint may be of elements, not of parameters"
         return Count(info.safetensors_total, None, "safetensors_api", "estimated", note=note)
+    if info.safetensors_total:
+        note = "the Hub gives a total without counts by dtype"
+        return Count(info.safetensors_total, info.safetensors_total, "safetensors_api", "estimated", note=note)
     if info.gguf_total:
         return Count(info.gguf_total, info.gguf_total, "gguf_api", "estimated")
     if from_files is not None:
@@ -62,10 +66,11 @@ def _published(published: int, found: Architecture | None) -> Count:
 
 def _published_parameters(dtypes: Mapping[str, int]) -> int | None:
     """Sum over plain dtypes; null for packed ones. Beside 8-bit floats, F32 tensors are scales, not parameters."""
-    if not dtypes or not set(dtypes) <= PLAIN:
+    weights = {dtype: count for dtype, count in dtypes.items() if dtype not in BESIDE}
+    if not weights or not set(weights) <= PLAIN:
         return None
-    is_scaled = any(dtype.startswith("F8_E4") or dtype.startswith("F8_E5") for dtype in dtypes)
-    return sum(count for dtype, count in dtypes.items() if not (is_scaled and dtype == "F32"))
+    is_scaled = any(dtype.startswith("F8_") for dtype in weights)
+    return sum(count for dtype, count in weights.items() if not (is_scaled and dtype == "F32"))
 
 
 def _both(published: int, configured: int, mtp: int, found: Architecture, alone: str, *, is_scaled: bool) -> Count:

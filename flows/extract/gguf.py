@@ -6,17 +6,17 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flows.extract.info import File
+from flows.extract.info import LARGEST_SIZE, File, whole
 from flows.extract.quantization import known_precisions
 
-_SHARD = re.compile(r"-(\d{5})-of-(\d{5})(?=\.gguf$)", re.IGNORECASE)
+SHARD = re.compile(r"[-_]\d{5,6}-of-(\d{5,6})(?=\.)")
 # The file type is the last word of the name that looks like one.
 _TYPE = re.compile(
-    r"(?<![A-Za-z0-9])(IQ\d_[A-Z]+|TQ\d_0|Q\d_K_[SML]|Q\d_K|Q\d_[01]|BF16|F16|F32|MXFP4(?:_MOE)?|NVFP4)(?![A-Za-z0-9])",
+    r"(?<![A-Za-z0-9])(IQ\d_[A-Z]+|TQ\d_0|Q\d_K_[SML]|Q\d_K|Q\d_[01]|BF16|FP?16|FP?32|MXFP4(?:_MOE)?|NVFP4)(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
-_BESIDE = ("mmproj", "imatrix", "draft", "mtp")
-_FLOAT = {"bf16": "bf16", "f16": "fp16", "f32": "fp32", "mxfp4": "gguf_mxfp4_moe"}
+_BESIDE = ("mmproj", "draft", "mtp")
+_FLOAT = {"bf16": "bf16", "f16": "fp16", "fp16": "fp16", "f32": "fp32", "fp32": "fp32", "mxfp4": "gguf_mxfp4_moe"}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Quant:
     precision: str | None
     bytes: int | None
     files: int
-    is_beside: bool  # a projector or a draft model, not the model itself
+    is_beside: bool  # a projector, a draft model or an importance matrix, not the model itself
 
 
 def quants(files: Iterable[File]) -> list[Quant]:
@@ -35,24 +35,37 @@ def quants(files: Iterable[File]) -> list[Quant]:
     sets: dict[str, list[File]] = {}
     for file in files:
         if file.name.lower().endswith(".gguf"):
-            sets.setdefault(_SHARD.sub("", file.name), []).append(file)
+            sets.setdefault(SHARD.sub("", file.name), []).append(file)
     return [
         Quant(
             name=name,
             precision=precision_of(name),
             bytes=sum_bytes(members),
             files=len(members),
-            is_beside=any(word in name.lower().rsplit("/", 1)[-1] for word in _BESIDE),
+            is_beside=_is_beside(name.lower().rsplit("/", 1)[-1]),
         )
         for name, members in sorted(sets.items())
     ]
 
 
+def _is_beside(name: str) -> bool:
+    # a model quantised with an importance matrix says so in its name, beside its file type
+    is_matrix = "imatrix" in name and not _TYPE.search(name)
+    return is_matrix or any(word in name for word in _BESIDE)
+
+
 def sum_bytes(files: Iterable[File]) -> int | None:
-    """Null when any size is missing, or there is no file."""
-    sizes = [file.bytes for file in files]
-    known = [size for size in sizes if size is not None]
-    return sum(known) if known and len(known) == len(sizes) else None
+    """Null when any size is missing, a shard is missing, there is no file, or the sum is absurd."""
+    members = list(files)
+    known = [file.bytes for file in members if file.bytes is not None]
+    if not known or len(known) < len(members) or len(members) < most_shards(members):
+        return None
+    return whole(sum(known), LARGEST_SIZE)
+
+
+def most_shards(files: Iterable[File]) -> int:
+    """Shards that the names of one set promise, 1 without a promise. Some sets count from zero and have one more."""
+    return max((int(found[-1]) for file in files if (found := SHARD.findall(file.name))), default=1)
 
 
 def precision_of(name: str) -> str | None:

@@ -2,8 +2,9 @@
 
 A file type is a mixture: llama.cpp picks the type of each tensor by its role, its layer and the model's shape
 (`llama_tensor_get_type` in src/llama-quant.cpp; block sizes are GGML_QUANT_SIZES). With an importance matrix, as
-published quantisations are made today. Only for the plain decoders that the rule was checked on: full or sliding
-attention, gated feed-forward, dense or eight experts.
+published quantisations are made today, but IQ4_XS and IQ4_NL without one, as llama.cpp's own table has them: a matrix
+saves under one per cent there. Only for the plain decoders that the rule was checked on: full or sliding attention,
+gated feed-forward, dense or eight experts.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ BITS = {
 
 # The type that a file type is made of, where nothing else is said.
 BASE = {
-    "q2_k": "Q2_K", "q3_k_s": "Q3_K", "q3_k_m": "Q3_K", "q3_k_l": "Q3_K", "q4_0": "Q4_0", "q4_k_s": "Q4_K",
-    "q4_k_m": "Q4_K", "q5_0": "Q5_0", "q5_k_s": "Q5_K", "q5_k_m": "Q5_K", "q6_k": "Q6_K", "q8_0": "Q8_0",
+    "q2_k": "Q2_K", "q2_k_s": "Q2_K", "q3_k_s": "Q3_K", "q3_k_m": "Q3_K", "q3_k_l": "Q3_K", "q4_0": "Q4_0",
+    "q4_k_s": "Q4_K", "q4_k_m": "Q4_K", "q5_0": "Q5_0", "q5_k_s": "Q5_K", "q5_k_m": "Q5_K", "q6_k": "Q6_K",
+    "q8_0": "Q8_0",
     "iq1_s": "IQ1_S", "iq1_m": "IQ1_M", "iq2_xxs": "IQ2_XXS", "iq2_xs": "IQ2_XS", "iq2_s": "IQ2_XS",
     "iq2_m": "IQ2_S", "iq3_xxs": "IQ3_XXS", "iq3_xs": "IQ3_S", "iq3_s": "IQ3_S", "iq3_m": "IQ3_S",
     "iq4_xs": "IQ4_XS", "iq4_nl": "IQ4_NL",
 }  # fmt: skip
 LOW = ("iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq2_m")
 TWO_BIT = ("iq2_s", "iq2_m")
+VARYING = ("value", "down")  # roles whose type depends on the layer in some file types
 
 # A super-block of 256 columns that does not come out even falls back to a type with blocks of 32.
 FALLBACK = {
@@ -42,7 +45,8 @@ ATTN_OUTPUT_8_EXPERTS = (
 )  # fmt: skip
 QUERY_KEY = {"iq3_xs": "IQ3_XXS", "iq3_xxs": "IQ2_S"}
 VALUE_IF_GROUPED = {
-    "q2_k": "Q4_K", "iq3_xxs": "Q4_K", "iq3_xs": "Q4_K", "iq3_s": "Q4_K", "iq4_nl": "Q5_K", "iq4_xs": "Q5_K",
+    "q2_k": "Q4_K", "q2_k_s": "Q4_K", "iq3_xxs": "Q4_K", "iq3_xs": "Q4_K", "iq3_s": "Q4_K", "iq4_nl": "Q5_K",
+    "iq4_xs": "Q5_K",
 }  # fmt: skip
 
 
@@ -79,28 +83,34 @@ def weight_bytes(decoder: Decoder) -> dict[str, int]:
 
 def _bytes(d: Decoder, kind: str) -> int:
     eighths = 0.0
-    for name, layer, rows, columns in _tensors(d):
-        chosen = _type(d, kind, name, layer)
-        if columns % 256 and chosen in FALLBACK:
-            chosen = FALLBACK[chosen]
-        eighths += BITS[chosen] * rows * columns
+    for name, tensors, rows, columns in _tensors(d):
+        # layers of a role differ in type, never in dimensions
+        layers = range(tensors) if name in VARYING or (kind == "iq3_xs" and name in ("gate", "up")) else (0,)
+        repeated = tensors // len(layers)
+        eighths += (
+            sum(BITS[_stored_type(d, kind, name, layer, columns)] for layer in layers) * repeated * rows * columns
+        )
     return int(eighths / 8) + 4 * d.unquantised
 
 
+def _stored_type(d: Decoder, kind: str, name: str, layer: int, columns: int) -> str:
+    chosen = _type(d, kind, name, layer)
+    return FALLBACK.get(chosen, chosen) if columns % 256 else chosen
+
+
 def _tensors(d: Decoder) -> Iterator[tuple[str, int, int, int]]:
-    """(role, layer, rows, columns); experts of a layer are one tensor."""
+    """(role, tensors, rows, columns of each); the experts of a layer are one tensor."""
     copies = max(d.experts, 1)
-    yield "embedding", 0, d.vocabulary, d.hidden
+    yield "embedding", 1, d.vocabulary, d.hidden
     if not d.is_tied:
-        yield "output", 0, d.vocabulary, d.hidden
-    for layer in range(d.layers):
-        yield "query", layer, d.heads * d.head_dim, d.hidden
-        yield "key", layer, d.kv_heads * d.head_dim, d.hidden
-        yield "value", layer, d.kv_heads * d.head_dim, d.hidden
-        yield "attn_output", layer, d.hidden, d.heads * d.head_dim
-        yield "gate", layer, copies * d.ffn, d.hidden
-        yield "up", layer, copies * d.ffn, d.hidden
-        yield "down", layer, copies * d.hidden, d.ffn
+        yield "output", 1, d.vocabulary, d.hidden
+    yield "query", d.layers, d.heads * d.head_dim, d.hidden
+    yield "key", d.layers, d.kv_heads * d.head_dim, d.hidden
+    yield "value", d.layers, d.kv_heads * d.head_dim, d.hidden
+    yield "attn_output", d.layers, d.hidden, d.heads * d.head_dim
+    yield "gate", d.layers, copies * d.ffn, d.hidden
+    yield "up", d.layers, copies * d.ffn, d.hidden
+    yield "down", d.layers, copies * d.hidden, d.ffn
 
 
 def _uses_more_bits(layer: int, layers: int) -> bool:
@@ -184,9 +194,8 @@ def _down_type(d: Decoder, kind: str, layer: int) -> str:
         return "Q5_K"
     if kind in ("q4_k_m", "q5_k_m"):
         return "Q6_K" if _uses_more_bits(layer, d.layers) else base
-    if kind == "q4_k_s":
-        return "Q5_K" if is_early else base
-    return base
+    raised = {"q2_k_s": "Q4_K", "q4_k_s": "Q5_K", "iq4_xs": "Q5_K", "iq4_nl": "Q5_K"}.get(kind, base)
+    return raised if is_early else base
 
 
 def decoder_of(columns: Mapping[str, int | float | None], dimensions: Mapping[str, object]) -> Decoder | None:
@@ -200,7 +209,7 @@ def decoder_of(columns: Mapping[str, int | float | None], dimensions: Mapping[st
     n = {name: int(value) for name, value in known.items() if value is not None}
     head_dim, width = dimensions.get("head_dim"), n["heads"] * int(str(dimensions.get("head_dim") or 0))
     ffn = columns.get("expert_ffn_size") if n["experts"] else columns.get("ffn_size")
-    if not isinstance(head_dim, int) or not isinstance(ffn, int) or n["experts"] not in (0, 8):
+    if not isinstance(head_dim, int) or not isinstance(ffn, int) or n["experts"] not in (0, 8) or not n["layers"]:
         return None
     copies = max(n["experts"], 1)
     expected_attn = n["layers"] * n["hidden_size"] * (2 * width + 2 * n["kv_heads"] * head_dim)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 LARGEST = 2**62
+LARGEST_SIZE = 2**53  # bytes or parameters: what 64-bit floats still count one by one, far above any model
 LONGEST_TEXT = 200
 MOST_FILES = 200_000
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Half surrogates are legal in JSON escapes, but in no text that can be written.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_OWN_WEIGHTS = ("model.", "model-", "pytorch_model.", "pytorch_model-", "diffusion_pytorch_model", "model_index.json")
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Info:
     files: tuple[File, ...] | None
     is_adapter: bool
     is_diffusers: bool
+    notes: tuple[str, ...] = ()  # fields that were there and not usable
 
 
 def parse(text: str) -> Info | None:
@@ -56,15 +60,10 @@ def parse(text: str) -> Info | None:
     safetensors, gguf = _dict(answer.get("safetensors")), _dict(answer.get("gguf"))
     files = _files(answer.get("siblings"))
     names = {file.name for file in files or ()}
-    library = clean(answer.get("library_name"))
-    dtypes = {
-        str(dtype)[:20]: count
-        for dtype, value in _dict(safetensors.get("parameters")).items()
-        if (count := whole(value)) is not None
-    }
-    return Info(
+    dtypes = _dtypes(safetensors.get("parameters"))
+    read = Info(
         id=clean(answer.get("id")),
-        library=library,
+        library=clean(answer.get("library_name")),
         task=clean(answer.get("pipeline_tag")),
         license=_tagged(tags, "license:") or clean(card.get("license")),
         is_gated=_gated(answer.get("gated")),
@@ -72,15 +71,24 @@ def parse(text: str) -> Info | None:
         likes=whole(answer.get("likes")),
         last_modified_at=_moment(answer.get("lastModified")),
         base_model=_base_model(answer, card, tags),
-        dtypes=dtypes,
-        safetensors_total=whole(safetensors.get("total")),
-        gguf_total=whole(gguf.get("total")),
+        dtypes=dtypes or {},
+        safetensors_total=whole(safetensors.get("total"), LARGEST_SIZE),
+        gguf_total=whole(gguf.get("total"), LARGEST_SIZE),
         gguf_architecture=clean(gguf.get("architecture")),
-        gguf_context=whole(gguf.get("context_length")),
+        gguf_context=whole(gguf.get("context_length"), LARGEST_SIZE),
         files=files,
-        is_adapter="adapter_config.json" in names or "peft" in config or library == "peft",
-        is_diffusers=library == "diffusers" or "diffusers" in config or "model_index.json" in names,
+        is_adapter=_is_adapter(answer, config, tags, names),
+        is_diffusers=answer.get("library_name") == "diffusers" or "diffusers" in config or "model_index.json" in names,
     )
+    pairs = (
+        (answer, "id", read.id), (answer, "library_name", read.library), (answer, "pipeline_tag", read.task),
+        (answer, "gated", read.is_gated), (answer, "downloads", read.downloads), (answer, "likes", read.likes),
+        (answer, "lastModified", read.last_modified_at), (answer, "siblings", files),
+        (safetensors, "parameters", dtypes), (safetensors, "total", read.safetensors_total),
+        (gguf, "total", read.gguf_total), (gguf, "context_length", read.gguf_context),
+    )  # fmt: skip
+    unusable = [name for place, name, value in pairs if value is None and place.get(name) not in (None, "")]
+    return replace(read, notes=(f"not usable in the Hub's answer: {', '.join(unusable)}",)) if unusable else read
 
 
 def load_object(text: str) -> dict[str, Any] | None:
@@ -92,11 +100,11 @@ def load_object(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def whole(value: object) -> int | None:
+def whole(value: object, most: int = LARGEST) -> int | None:
     """A count that fits the tables; booleans, negatives, fractions, NaN and the absurd are null."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
         return None
     return value
 
@@ -105,18 +113,45 @@ def clean(value: object) -> str | None:
     """Text without control characters, of bounded length; null for anything that is not text, or empty."""
     if not isinstance(value, str):
         return None
-    text = _CONTROL.sub("�", value).strip()
+    text = printable(value).strip()
     return (text[: LONGEST_TEXT - 1] + "…" if len(text) > LONGEST_TEXT else text) or None
 
 
+def printable(text: str) -> str:
+    """Text that a terminal, a page and a Parquet file can take, of any length."""
+    return _CONTROL.sub("�", text)
+
+
+def _dtypes(parameters: object) -> dict[str, int] | None:
+    """Counts by dtype, all of them or null: a sum over those that happen to be usable would be wrong."""
+    counts = {printable(dtype)[:20]: whole(value, LARGEST_SIZE) for dtype, value in _dict(parameters).items()}
+    known = {dtype: count for dtype, count in counts.items() if count is not None}
+    return known if known and len(known) == len(counts) and sum(known.values()) <= LARGEST_SIZE else None
+
+
 def _files(siblings: object) -> tuple[File, ...] | None:
-    if not isinstance(siblings, list):
+    """Every file once, or null: half a list would make half a weight set."""
+    if not isinstance(siblings, list) or len(siblings) > MOST_FILES:
         return None
-    return tuple(
-        File(entry["rfilename"], whole(entry.get("size")))
-        for entry in siblings[:MOST_FILES]
-        if isinstance(entry, dict) and isinstance(entry.get("rfilename"), str)
+    found: dict[str, File] = {}
+    for entry in siblings:
+        if isinstance(entry, dict) and isinstance(entry.get("rfilename"), str):
+            name = printable(entry["rfilename"])
+            found.setdefault(name, File(name, whole(entry.get("size"), LARGEST_SIZE)))
+    return tuple(found.values())
+
+
+def _is_adapter(answer: Mapping[str, Any], config: Mapping[str, Any], tags: list[str], names: set[str]) -> bool:
+    """Low-rank weights for another model. A claim counts only where no weights of its own contradict it."""
+    if "adapter_config.json" in names or "peft" in config:
+        return True
+    is_claimed = (
+        answer.get("library_name") == "peft"
+        or _dict(answer.get("baseModels")).get("relation") == "adapter"
+        or any(tag.startswith("base_model:adapter:") for tag in tags)
+        or any(name.startswith("pytorch_lora_weights") for name in names)
     )
+    return is_claimed and not any(name.startswith(_OWN_WEIGHTS) for name in names)
 
 
 def _base_model(answer: Mapping[str, Any], card: Mapping[str, Any], tags: list[str]) -> str | None:
@@ -127,7 +162,8 @@ def _base_model(answer: Mapping[str, Any], card: Mapping[str, Any], tags: list[s
     first = named[0] if isinstance(named, list) and named else named
     if found := clean(first):
         return found
-    return next((clean(tag.rsplit(":", 1)[1]) for tag in tags if tag.startswith("base_model:")), None)
+    adapted = clean(_dict(_dict(answer.get("config")).get("peft")).get("base_model_name_or_path"))
+    return adapted or next((clean(tag.rsplit(":", 1)[1]) for tag in tags if tag.startswith("base_model:")), None)
 
 
 def _gated(value: object) -> bool | None:
@@ -141,9 +177,9 @@ def _moment(value: object) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the first and the last day of the calendar have no UTC everywhere
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _tagged(tags: list[str], prefix: str) -> str | None:

@@ -34,10 +34,11 @@ def extract_part(hub: pl.DataFrame) -> Parts:
     for row in hub.iter_rows(named=True):
         if row["failure_kind"] is not None:
             stage = "list" if row["failure_kind"] == "invalid_id" else "fetch"
-            failure = Failure(row["failure_kind"], row["failure_message"], row["http_status"])
+            failure = Failure(row["failure_kind"], row["failure_message"] or "", row["http_status"])
             errors.append(_error(row, stage, failure))
             continue
-        answer = extract(RawModel(row["model_id"], row["revision"], row["info"], row["config"], row["fetched_at"]))
+        info = row["info"] or ""  # a row without a failure and without an answer is damaged, not a reason to stop
+        answer = extract(RawModel(row["model_id"], row["revision"], info, row["config"], row["fetched_at"]))
         if isinstance(answer, Failure):
             errors.append(_error(row, "extract", answer))
         else:
