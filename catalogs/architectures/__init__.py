@@ -1,4 +1,4 @@
-"""The declared dialects of model configurations: architectures.toml, with inheritance resolved."""
+"""The declared dialects of model configurations, from the tables of this folder, with inheritance resolved."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from catalogs.errors import CatalogError
 
-FILE = Path(__file__).parent / "architectures.toml"
+FOLDER = Path(__file__).parent
+FILES = ("spellings.toml", "decoders.toml", "encoders.toml", "multimodal.toml")
 
 
 @cache
@@ -32,16 +33,16 @@ def multimodal() -> Mapping[str, Mapping[str, Any]]:
     rows: Mapping[str, Mapping[str, Any]] = _tables()["multimodal"]
     for name, row in rows.items():
         if row.get("text") not in dialects() or not row.get("source"):
-            raise CatalogError(FILE.name, f"multimodal.{name} must name a known text dialect and a source")
+            raise CatalogError("multimodal.toml", f"multimodal.{name} must name a known text dialect and a source")
     return rows
 
 
 def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict[str, Any]:
     row = rows.get(name)
     if row is None or name in seen:
-        raise CatalogError(FILE.name, f"dialects.{seen[-1] if seen else name}: like = {name!r} leads nowhere")
+        raise CatalogError(FOLDER.name, f"dialects.{seen[-1] if seen else name}: like = {name!r} leads nowhere")
     if not row.get("source"):
-        raise CatalogError(FILE.name, f"dialects.{name} must have a source")
+        raise CatalogError(FOLDER.name, f"dialects.{name} must have a source")
     parent = _resolved(row["like"], rows, (*seen, name)) if "like" in row else {}
     defaults = {**parent.get("defaults", {}), **row.get("defaults", {})}
     return {**parent, **row, "defaults": defaults}
@@ -49,7 +50,15 @@ def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict
 
 @cache
 def _tables() -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(FILE.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CatalogError(FILE.name, f"cannot be read ({error})") from error
+    """All files as one. Raises CatalogError for a file that cannot be read or a row that stands in two."""
+    tables: dict[str, dict[str, Any]] = {"spellings": {}, "dialects": {}, "multimodal": {}}
+    for name in FILES:
+        try:
+            found = tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CatalogError(name, f"cannot be read ({error})") from error
+        for table, rows in found.items():
+            if twice := tables[table].keys() & rows.keys():
+                raise CatalogError(name, f"{table}.{min(twice)} is declared twice")
+            tables[table] |= rows
+    return tables
