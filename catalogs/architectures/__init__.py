@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from functools import cache
@@ -12,12 +13,23 @@ from catalogs.errors import CatalogError
 
 FOLDER = Path(__file__).parent
 FILES = ("spellings.toml", "decoders.toml", "encoders.toml", "multimodal.toml")
+CLASSES = "class_defaults.jsonl"
 
 
 @cache
 def spellings() -> Mapping[str, tuple[str, ...]]:
     """Canonical name -> keys of configurations, first one present wins."""
     return {name: tuple(keys) for name, keys in _tables()["spellings"].items()}
+
+
+@cache
+def classes() -> Mapping[str, Mapping[str, Any]]:
+    """model_type -> what its configuration class declares: `defaults` and `sections`, from class_defaults.jsonl."""
+    try:
+        lines = (FOLDER / CLASSES).read_text(encoding="utf-8").splitlines()
+        return {row["model_type"]: row for row in map(json.loads, lines)}
+    except (OSError, ValueError, LookupError) as error:
+        raise CatalogError(CLASSES, f"cannot be read ({error})") from error
 
 
 @cache
@@ -44,8 +56,10 @@ def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict
     if not row.get("source"):
         raise CatalogError(FOLDER.name, f"dialects.{name} must have a source")
     parent = _resolved(row["like"], rows, (*seen, name)) if "like" in row else {}
-    defaults = {**parent.get("defaults", {}), **row.get("defaults", {})}
-    return {**parent, **row, "defaults": defaults}
+    # the class of this very type before that of its relative; what a row itself says stands above both
+    known = classes().get(name)
+    defaults = known["defaults"] if known else parent.get("defaults", {})
+    return {**parent, **row, "defaults": {**defaults, **row.get("defaults", {})}}
 
 
 @cache

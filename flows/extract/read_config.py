@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalogs import architectures
-from flows.extract import decoder, encoders, towers
+from flows.extract import encoders
 from flows.extract.architecture import Architecture, Group
 from flows.extract.keys import Keys
+from flows.extract.multimodal import read_multimodal
+from flows.extract.read_decoder import COLUMNS_OF_TOWERS, DECODER_HINTS, dimensions, read_decoder
 
-DECODER_HINTS = ("CausalLM", "LMHead", "ConditionalGeneration")
 # Keys that announce a cache or a mixer which the common decoder does not have.
 STRANGE = (
     "kv_lora_rank", "q_lora_rank", "ssm", "mamba", "linear_attn", "linear_num", "conv_kernel", "state_size",
@@ -23,7 +24,6 @@ STRANGE = (
 )  # fmt: skip
 # Keys that announce a tower beside the decoder.
 BESIDE = ("vision", "image", "img_", "audio", "embd_layer", "mm_", "video")
-COLUMNS_OF_TOWERS = ("p_vision", "p_audio", "p_projector")
 
 
 def read_architecture(config: Mapping[str, Any]) -> Architecture:
@@ -34,70 +34,13 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
     names = config.get("architectures")
     name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None
     if model_type in architectures.multimodal():
-        return _multimodal(config, model_type, name)
+        return read_multimodal(config, model_type, name)
     row = architectures.dialects().get(model_type)
     if row is None:
         return _unknown_type(config, model_type, name)
     if "family" in row:
         return _encoder(config, row, model_type, name)
-    return _decoder(config, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
-
-
-def _decoder(
-    config: Mapping[str, Any],
-    row: Mapping[str, Any],
-    model_type: str,
-    name: str | None,
-    *,
-    is_verified: bool,
-    notes: tuple[str, ...],
-) -> Architecture:
-    keys = Keys(config, row)
-    body, columns = decoder.read(keys, row)
-    columns |= dict.fromkeys(COLUMNS_OF_TOWERS, 0)
-    reasons = tuple(reason for reason in (body.unknown_parameters, body.unknown_cache) if reason)
-    parameters = None if body.unknown_parameters else body.parameters
-    active = None
-    if parameters is not None:
-        active = parameters - _idle(columns)
-        # an embedding row is looked up, not multiplied, when the head has its own matrix
-        looked_up = columns["p_pos_embed"] + (columns["p_embed"] if columns["p_lm_head"] else 0)
-        columns["active_read_parameters"] = active - looked_up
-        columns["parameters_resident"] = parameters
-    else:
-        columns = _without_counts(columns)
-    kind = "decoder"
-    if name and not name.endswith(DECODER_HINTS) and any(word in name for word in ("Classification", "Embedding")):
-        notes = (*notes, f"{name} is sized as the decoder that it is built on")
-    return Architecture(
-        model_type=model_type,
-        name=name,
-        kind=kind,
-        is_verified=is_verified and not reasons,
-        parameters=None if parameters is None else parameters + body.mtp,
-        active_parameters=active,
-        mtp_parameters=body.mtp if parameters is not None else None,
-        columns=columns,
-        dimensions={**_dimensions(keys, columns), "prediction_block": body.prediction_block},
-        groups=decoder.groups(body),
-        notes=(*notes, *dict.fromkeys(reasons)),
-    )
-
-
-def _idle(columns: Mapping[str, Any]) -> int:
-    """Parameters of experts that one token does not visit."""
-    experts, visited = columns["experts"], columns["experts_per_token"]
-    if not experts:
-        return 0
-    routed = columns["p_expert"] + columns["p_expert_bias"]
-    return int(routed - routed * visited // experts)
-
-
-def _without_counts(columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns of a decoder whose parameters are not known: every count is null, dimensions and cache stay."""
-    lost = ("quant_rows", "fp8_block_scales", "lora_io")
-    kept = {key: None if key.startswith("p_") or key in lost else value for key, value in columns.items()}
-    return {**kept, "parameters_resident": None, "active_read_parameters": None}
+    return read_decoder(config, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
 
 
 def _encoder(config: Mapping[str, Any], row: Mapping[str, Any], model_type: str, name: str | None) -> Architecture:
@@ -117,61 +60,8 @@ def _encoder(config: Mapping[str, Any], row: Mapping[str, Any], model_type: str,
         active_parameters=parameters,
         mtp_parameters=0,
         columns=columns,
-        dimensions=_dimensions(keys, columns),
+        dimensions=dimensions(keys, columns),
         groups=groups,
-    )
-
-
-def _multimodal(config: Mapping[str, Any], model_type: str, name: str | None) -> Architecture:
-    """The text decoder is sized exactly; towers are added where their class is known, unknown otherwise."""
-    entry = architectures.multimodal()[model_type]
-    section = config.get("text_config")
-    if not isinstance(section, dict):
-        # older repositories write the decoder's keys at the top
-        section = {key: value for key, value in config.items() if not isinstance(value, dict)}
-    section = dict(section)
-    if "tie_word_embeddings" not in section and "tie_word_embeddings" in config:
-        section["tie_word_embeddings"] = config["tie_word_embeddings"]
-    spoken = section.get("model_type")
-    row = architectures.dialects().get(spoken if isinstance(spoken, str) else entry["text"])
-    if row is None or "family" in row:
-        row = architectures.dialects()[entry["text"]]
-    text = _decoder(section, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
-    tower, vision = entry.get("tower"), config.get("vision_config")
-    columns: dict[str, Any] = dict(text.columns)
-    note = "its towers are not counted in closed form"
-    if tower and isinstance(vision, dict) and text.parameters is not None:
-        columns["p_vision"] = towers.vision(tower, vision)
-        columns["p_projector"] = towers.projector(entry.get("projector"), vision, int(columns["hidden_size"] or 0))
-        beside = columns["p_vision"] + columns["p_projector"]
-        columns["parameters_resident"] += beside
-        return _with(text, columns, text.parameters + beside, text.is_verified, text.notes)
-    if vision is None and config.get("audio_config") is None and tower:
-        return text
-    columns |= {"p_vision": None, "p_projector": None, "p_audio": None, "parameters_resident": None}
-    return _with(text, columns, None, False, (*text.notes, note))
-
-
-def _with(
-    text: Architecture,
-    columns: Mapping[str, Any],
-    parameters: int | None,
-    is_verified: bool,
-    notes: tuple[str, ...],
-) -> Architecture:
-    """A text decoder with something beside it. Towers take no part in a token of text: active stays the text's."""
-    return Architecture(
-        model_type=text.model_type,
-        name=text.name,
-        kind=text.kind,
-        is_verified=is_verified,
-        parameters=parameters,
-        active_parameters=text.active_parameters,
-        mtp_parameters=text.mtp_parameters,
-        columns=columns,
-        dimensions=text.dimensions,
-        groups=text.groups,
-        notes=notes,
     )
 
 
@@ -190,7 +80,7 @@ def _unknown_type(config: Mapping[str, Any], model_type: str, name: str | None) 
         return _opaque(keys, model_type, name, reason)
     if any(key.startswith(BESIDE) and text[key] not in (None, False, 0) for key in text):
         common["unknown_parameters"] = "it has a tower that is not known here"
-    return _decoder(text, common, model_type, name, is_verified=False, notes=(f"{note}; read as a common decoder",))
+    return read_decoder(text, common, model_type, name, is_verified=False, notes=(f"{note}; read as a common decoder",))
 
 
 def _opaque(keys: Keys, model_type: str, name: str | None, reason: str) -> Architecture:
@@ -216,12 +106,3 @@ def _opaque(keys: Keys, model_type: str, name: str | None, reason: str) -> Archi
         groups=(Group(kind="unknown", layers=layers),) if layers else (),
         notes=(reason,),
     )
-
-
-def _dimensions(keys: Keys, columns: Mapping[str, Any]) -> dict[str, int | float | bool | None]:
-    """What the per-tensor rules of other formats ask for besides the columns."""
-    heads, hidden = columns["heads"], columns["hidden_size"]
-    return {
-        "head_dim": keys.number("head_dim") or (hidden // heads if heads else None),
-        "is_tied": columns["p_lm_head"] == 0,
-    }

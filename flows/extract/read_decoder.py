@@ -1,0 +1,81 @@
+"""A decoder's configuration -> Architecture: counts, active parameters, cache and what could not be told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.extract import decoder
+from flows.extract.architecture import Architecture
+from flows.extract.keys import Keys
+
+# Endings of the classes that generate text.
+DECODER_HINTS = ("CausalLM", "LMHead", "ConditionalGeneration")
+COLUMNS_OF_TOWERS = ("p_vision", "p_audio", "p_projector")
+
+
+def read_decoder(
+    config: Mapping[str, Any],
+    row: Mapping[str, Any],
+    model_type: str,
+    name: str | None,
+    *,
+    is_verified: bool,
+    notes: tuple[str, ...],
+) -> Architecture:
+    """A text decoder under a dialect's row. Raises ValueError when the configuration is not usable."""
+    keys = Keys(config, row)
+    body, columns = decoder.read(keys, row)
+    columns |= dict.fromkeys(COLUMNS_OF_TOWERS, 0)
+    reasons = tuple(reason for reason in (body.unknown_parameters, body.unknown_cache) if reason)
+    parameters = None if body.unknown_parameters else body.parameters
+    active = None
+    if parameters is not None:
+        active = parameters - _idle(columns)
+        # an embedding row is looked up, not multiplied, when the head has its own matrix
+        looked_up = columns["p_pos_embed"] + (columns["p_embed"] if columns["p_lm_head"] else 0)
+        columns["active_read_parameters"] = active - looked_up
+        columns["parameters_resident"] = parameters
+    else:
+        columns = _without_counts(columns)
+    kind = "decoder"
+    if name and not name.endswith(DECODER_HINTS) and any(word in name for word in ("Classification", "Embedding")):
+        notes = (*notes, f"{name} is sized as the decoder that it is built on")
+    return Architecture(
+        model_type=model_type,
+        name=name,
+        kind=kind,
+        is_verified=is_verified and not reasons,
+        parameters=None if parameters is None else parameters + body.mtp,
+        active_parameters=active,
+        mtp_parameters=body.mtp if parameters is not None else None,
+        columns=columns,
+        dimensions={**dimensions(keys, columns), "prediction_block": body.prediction_block},
+        groups=decoder.groups(body),
+        notes=(*notes, *dict.fromkeys(reasons)),
+    )
+
+
+def _idle(columns: Mapping[str, Any]) -> int:
+    """Parameters of experts that one token does not visit."""
+    experts, visited = columns["experts"], columns["experts_per_token"]
+    if not experts:
+        return 0
+    routed = columns["p_expert"] + columns["p_expert_bias"]
+    return int(routed - routed * visited // experts)
+
+
+def _without_counts(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of a decoder whose parameters are not known: every count is null, dimensions and cache stay."""
+    lost = ("quant_rows", "fp8_block_scales", "lora_io")
+    kept = {key: None if key.startswith("p_") or key in lost else value for key, value in columns.items()}
+    return {**kept, "parameters_resident": None, "active_read_parameters": None}
+
+
+def dimensions(keys: Keys, columns: Mapping[str, Any]) -> dict[str, int | float | bool | None]:
+    """What the per-tensor rules of other formats ask for besides the columns."""
+    heads, hidden = columns["heads"], columns["hidden_size"]
+    return {
+        "head_dim": keys.number("head_dim") or (hidden // heads if heads else None),
+        "is_tied": columns["p_lm_head"] == 0,
+    }

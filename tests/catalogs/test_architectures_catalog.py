@@ -1,0 +1,39 @@
+"""The declared dialects and the generated class defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from catalogs import CatalogError, architectures
+
+
+def test_class_defaults_are_those_of_the_class_and_not_of_its_relative() -> None:
+    classes = architectures.classes()
+    assert classes["gemma3_text"]["defaults"]["vocab_size"] == 262_208
+    assert classes["gemma3"]["sections"] == {"text_config": "gemma3_text", "vision_config": "siglip_vision_model"}
+    assert architectures.dialects()["gemma3_text"]["defaults"]["head_dim"] == 256
+    # qwen3 is built like qwen2, but its heads are 128 wide whatever the hidden size
+    assert architectures.dialects()["qwen3"]["defaults"]["head_dim"] == 128
+    # a remote-code type has no class: it takes its relative's
+    assert "kimi_k2" not in classes
+    assert architectures.dialects()["kimi_k2"]["defaults"]["kv_lora_rank"] == 512
+
+
+def test_class_defaults_know_every_type_of_the_library() -> None:
+    assert len(architectures.classes()) >= 800
+    for row in architectures.classes().values():
+        assert row["source"].startswith("transformers 5.")
+
+
+def test_a_row_declared_twice_names_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in architectures.FILES:
+        (tmp_path / name).write_text('[dialects.llama]\nsource = "here"\n', encoding="utf-8")
+    monkeypatch.setattr(architectures, "FOLDER", tmp_path)
+    architectures._tables.cache_clear()
+    try:
+        with pytest.raises(CatalogError, match=r"decoders.toml.*dialects.llama is declared twice"):
+            architectures._tables()
+    finally:
+        architectures._tables.cache_clear()
