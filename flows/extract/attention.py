@@ -1,4 +1,4 @@
-"""Attention of one layer: its matrices and what it keeps for every token."""
+"""Attention of one layer with keys and values per head: its matrices and what it keeps for every token."""
 
 from __future__ import annotations
 
@@ -9,32 +9,23 @@ from typing import Any
 from flows.extract.keys import Keys
 from flows.extract.linears import Linear
 
-# vLLM keeps a 128-wide fp8 key and one F32 scale per token and layer for the sparse-attention indexer.
-INDEXER_BYTES_PER_TOKEN = 132
-
 
 @dataclass(frozen=True)
 class Attention:
-    """One layer's worth. `elements` are those that one token adds to the cache."""
+    """One layer's worth. `elements` are those that one token adds to the growing cache."""
 
     linears: tuple[Linear, ...]
     heads: int
     kv_heads: int
     key_dim: int
     value_dim: int
-    elements: int
+    elements: float
     norm: int = 0
     bias: int = 0
     small: int = 0
     fixed_bytes: int = 0
+    window_elements: int = 0  # a second cache beside the growing one, as long as the window
     is_latent: bool = False
-
-
-def attention(keys: Keys, dialect: Mapping[str, Any], hidden: int, *, kind: str) -> Attention:
-    """The attention of a layer of `kind`. Raises ValueError when a dimension is missing."""
-    if dialect["attention"] == "latent":
-        return _latent(keys, dialect, hidden)
-    return _grouped(keys, dialect, hidden, is_global=kind == "full")
 
 
 def head_dim(keys: Keys, heads: int, hidden: int) -> int:
@@ -47,84 +38,73 @@ def head_dim(keys: Keys, heads: int, hidden: int) -> int:
     return hidden // heads
 
 
-def _grouped(keys: Keys, dialect: Mapping[str, Any], h: int, *, is_global: bool) -> Attention:
-    heads = keys.need("heads")
-    kv_heads = _kv_heads(keys, dialect, heads)
-    dim = head_dim(keys, heads, h)
-    if is_global and "global_head_dim" in dialect:
-        dim = keys.number("global_head_dim") or dialect["global_head_dim"]
-        kv_heads = keys.number("num_global_key_value_heads") or kv_heads
-    queries = 2 if dialect.get("gated_attention") else 1
+def grouped(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, owns_cache: bool) -> Attention:
+    """Multi-head, grouped-query and multi-query attention of a layer of `kind` (full, sliding, chunked, hybrid).
+
+    A layer that uses another's cache has no key and value projections where the dialect says so.
+    Raises ValueError when a dimension is missing.
+    """
+    renamed = dialect.get("by_kind", {}).get(kind, {})
+
+    def number(name: str) -> int | None:
+        # an override of this one layer stands above a key for all layers of the kind
+        key = renamed.get(name)
+        return (keys.number(key) if key and not keys.has_own(name) else None) or keys.number(name)
+
+    heads = number("heads")
+    if not heads:
+        raise ValueError("num_attention_heads is missing")
+    kv_heads = _kv_heads(keys, dialect, heads, number("kv_heads"))
+    key_dim = number("head_dim") or head_dim(keys, heads, h)
+    value_dim = (number("value_dim") if "value_dim" in renamed else None) or keys.number("v_head_dim") or key_dim
+    if not dialect.get("value_dim"):
+        value_dim = key_dim
+    has_keys = owns_cache or dialect.get("sharing") != "without_kv"
+    # keys and values are one projection in some layers (gemma4 attention_k_eq_v), but two caches
+    has_values = has_keys and not (kind == "full" and keys.flag(dialect.get("values_are_keys", False)))
     bias = 0
     if keys.flag(dialect["qkv_bias"]):
-        bias += (heads + 2 * kv_heads) * dim
+        bias += heads * key_dim + has_keys * kv_heads * key_dim + has_values * kv_heads * value_dim
     if keys.flag(dialect["o_bias"]) or dialect.get("o_bias_alone"):
         bias += h
-    norm = {"head": 2 * dim, "full": (heads + kv_heads) * dim}.get(str(dialect.get("qk_norm")), 0)
-    if "qk_norm_key" in dialect and keys.flag(dialect["qk_norm_key"]):
-        norm = 2 * dim
+    linears = [Linear("attn", (2 if dialect.get("gated_attention") else 1) * heads * key_dim, h)]
+    if has_keys:
+        linears.append(Linear("attn", kv_heads * key_dim, h, 1, "kv"))
+    if has_values:
+        linears.append(Linear("attn", kv_heads * value_dim, h, 1, "kv"))
     return Attention(
-        linears=(
-            Linear("attn", queries * heads * dim, h),
-            Linear("attn", kv_heads * dim, h, 2, "kv"),
-            Linear("attn", h, heads * dim),
-        ),
+        linears=(*linears, Linear("attn", h, heads * value_dim)),
         heads=heads,
         kv_heads=kv_heads,
-        key_dim=dim,
-        value_dim=dim,
-        elements=2 * kv_heads * dim,
-        norm=norm,
+        key_dim=key_dim,
+        value_dim=value_dim,
+        elements=kv_heads * (key_dim + value_dim),
+        norm=_norms(keys, dialect, heads, kv_heads if has_keys else 0, key_dim),
         bias=bias,
-        small=heads if dialect.get("sinks") else 0,
-    )
+        small=heads if keys.flag(dialect.get("sinks", {}).get(kind, False) if isinstance(dialect.get("sinks"), dict)
+                                 else dialect.get("sinks", False)) else 0,
+    )  # fmt: skip
 
 
-def _kv_heads(keys: Keys, dialect: Mapping[str, Any], heads: int) -> int:
+def _norms(keys: Keys, dialect: Mapping[str, Any], heads: int, kv_heads: int, dim: int) -> int:
+    """Norms of queries and keys: one over the head's width, or one as wide as all heads together."""
+    if "qk_norm_key" in dialect and not keys.flag(dialect["qk_norm_key"]):
+        return 0
+    match dialect.get("qk_norm"):
+        case "head":
+            return (2 if kv_heads else 1) * dim
+        case "full":
+            return (heads + kv_heads) * dim
+    return 0
+
+
+def _kv_heads(keys: Keys, dialect: Mapping[str, Any], heads: int, written: int | None) -> int:
     if "multi_query_key" in dialect and keys.flag(dialect["multi_query_key"]):
         return 1
+    if dialect.get("kv_rule") == "heads":
+        return heads
     if dialect.get("kv_rule") == "falcon" and not keys.flag("new_decoder_architecture"):
         return 1 if keys.flag("multi_query") else heads
     if "multi_query_attention" in keys and not keys.flag("multi_query_attention"):
         return heads
-    return keys.number("kv_heads") or heads
-
-
-def _latent(keys: Keys, dialect: Mapping[str, Any], h: int) -> Attention:
-    heads = keys.need("heads")
-    nope, rope = keys.need("qk_nope_head_dim"), keys.need("qk_rope_head_dim")
-    value, rank = keys.need("v_head_dim"), keys.need("kv_lora_rank")
-    query_rank = keys.number("q_lora_rank")
-    wide = heads * (nope + rope)
-    queries = (
-        [Linear("attn", query_rank, h, 1, "replicated"), Linear("attn", wide, query_rank)]
-        if query_rank
-        else [Linear("attn", wide, h)]
-    )
-    norm = rank + (query_rank or 0)
-    fixed = 0
-    if dialect.get("indexer"):
-        count, dim = keys.need("index_n_heads"), keys.need("index_head_dim")
-        queries += [
-            Linear("attn", count * dim, query_rank or h),
-            Linear("attn", dim, h, 1, "replicated"),
-            Linear("attn", count, h),
-        ]
-        norm += 2 * dim
-        fixed = INDEXER_BYTES_PER_TOKEN
-    return Attention(
-        linears=(
-            *queries,
-            Linear("attn", rank + rope, h, 1, "replicated"),
-            Linear("attn", heads * (nope + value), rank),
-            Linear("attn", h, heads * value),
-        ),
-        heads=heads,
-        kv_heads=1,
-        key_dim=rank + rope,
-        value_dim=rank,
-        elements=rank + rope,
-        norm=norm,
-        fixed_bytes=fixed,
-        is_latent=True,
-    )
+    return written or heads

@@ -22,6 +22,7 @@ class Experts:
     has_bias: bool = False
     has_router_bias: bool = False
     latent: int = 0  # experts work in this width instead of the hidden size
+    is_beside_dense: bool = False  # a sparse layer has a dense feed-forward as well
 
     def linears(self, hidden: int, *, gated: bool) -> list[Linear]:
         """The matrices of one sparse layer (router apart: it is never quantised)."""
@@ -46,7 +47,7 @@ def experts(keys: Keys, dialect: Mapping[str, Any]) -> Experts:
     """Raises ValueError when a sparse dialect lacks a width."""
     moe = dialect.get("moe", {"layers": "none"})
     count = keys.number("experts") or 0
-    if moe["layers"] == "none" or not count:
+    if moe["layers"] == "none" or not count or ("when" in moe and not keys.flag(moe["when"])):
         return Experts()
     ffn = keys.need(moe.get("expert_ffn", "expert_ffn"))
     shared = keys.number(moe["shared_ffn_key"]) or 0 if "shared_ffn_key" in moe else 0
@@ -54,12 +55,13 @@ def experts(keys: Keys, dialect: Mapping[str, Any]) -> Experts:
         shared = (keys.number(moe["shared_count_key"]) or 0) * ffn
     return Experts(
         count=count,
-        per_token=min(keys.need("experts_per_token"), count),
+        per_token=min(keys.number("experts_per_token") or 0, count),  # 0: not told
         ffn=ffn,
         shared_ffn=shared,
         has_shared_gate=bool(moe.get("shared_gate")),
         has_bias=bool(moe.get("expert_bias")),
         has_router_bias=bool(moe.get("router_bias")),
+        is_beside_dense=bool(moe.get("beside_dense")),
         latent=keys.number(moe["latent_key"]) or 0 if "latent_key" in moe else 0,
     )
 
@@ -67,13 +69,18 @@ def experts(keys: Keys, dialect: Mapping[str, Any]) -> Experts:
 def is_sparse(keys: Keys, dialect: Mapping[str, Any], plan: list[str], found: Experts) -> list[bool]:
     """For each layer, whether its feed-forward is routed."""
     layers = len(plan)
+    named = keys.items("mlp_layer_types") if found.count else None
+    if named is not None:
+        if len(named) < layers or not all(isinstance(word, str) for word in named):
+            raise ValueError("mlp_layer_types is not a usable list")
+        return [word != "dense" for word in named[:layers]]
     rule = dialect.get("moe", {"layers": "none"})["layers"] if found.count else "none"
     if rule == "all":
         return [True] * layers
     if rule == "letters":
         return [kind == "moe" for kind in plan]
     if rule == "step":
-        only = set(keys.items("mlp_only_layers") or ())
+        only = {item for item in keys.items("mlp_only_layers") or () if isinstance(item, int)}
         step = keys.number("decoder_sparse_step") or 1
         return [i not in only and (i + 1) % step == 0 for i in range(layers)]
     if rule == "after_dense":

@@ -24,9 +24,52 @@ class Keys:
             if isinstance(config.get(nested), dict):
                 self._config = {**config[nested], **self._config}
         self._defaults: Mapping[str, Any] = dialect.get("defaults", {})
+        self._dialect = dialect
+        self._own: frozenset[str] = frozenset()  # keys that this one layer has a value of its own for
+        self._varying = self._per_layer()
 
     def __contains__(self, name: str) -> bool:
         return self._find(name)[0]
+
+    def layer(self, position: int) -> Keys:
+        """The configuration as one layer sees it; itself when no layer differs from another.
+
+        Layers differ by a list with one number for each (`intermediate_size`, `num_attention_heads_per_layer`) or by
+        `per_layer_config`, the overrides of single layers. Raises ValueError for a list that is too short.
+        """
+        overrides = self._config.get("per_layer_config")
+        if not self._varying and not isinstance(overrides, dict):
+            return self
+        changes = {}
+        for key, values in self._varying.items():
+            if position >= len(values):
+                raise ValueError(f"{key} has no value for layer {position}")
+            changes[key] = values[position]
+        if isinstance(overrides, dict):
+            own = overrides.get(str(position), overrides.get(position)) or {}
+            if not isinstance(own, dict):
+                raise ValueError(f"per_layer_config has no usable entry for layer {position}")
+            changes |= own
+        if not changes:
+            return self
+        one = Keys({**self._config, **changes, "per_layer_config": None}, self._dialect)
+        one._own = frozenset(changes)
+        one._varying = {}
+        return one
+
+    def has_own(self, name: str) -> bool:
+        """Whether this layer's value differs from the model's by the configuration's word."""
+        return not self._own.isdisjoint(_spellings(name))
+
+    def _per_layer(self) -> dict[str, list[Any]]:
+        found = {}
+        for key, value in self._config.items():
+            if isinstance(value, list) and len(value) > 1 and all(type(item) is int for item in value):
+                if key.endswith("_per_layer"):
+                    found[key.removesuffix("_per_layer")] = value
+                elif key in _DIMENSIONS and any(item != value[0] for item in value):
+                    found[key] = value
+        return found
 
     def number(self, name: str) -> int | None:
         """A count; null when absent without a default, or explicitly null."""
@@ -65,6 +108,11 @@ class Keys:
             raise ValueError(f"{key} is not true or false: {_shown(value)}")
         return bool(value)
 
+    def truth(self, name: str) -> int:
+        """A number or a switch as a number, 0 for anything else: for conditions of rows."""
+        value = self._value(name)[1]
+        return int(value) if isinstance(value, bool | int) and abs(value) <= LARGEST else 0
+
     def text(self, name: str) -> str | None:
         value = self._value(name)[1]
         return value if isinstance(value, str) else None
@@ -98,6 +146,12 @@ class Keys:
             if self._config[key] is not None:
                 return True, key, self._config[key]
         return (True, present[0], None) if present else (False, name, None)
+
+
+# Dimensions that may be a list with one number for each layer.
+_DIMENSIONS = frozenset(
+    key for name in ("heads", "kv_heads", "head_dim", "ffn") for key in architectures.spellings()[name]
+)
 
 
 def _spellings(name: str) -> tuple[str, ...]:

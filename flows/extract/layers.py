@@ -1,7 +1,8 @@
 """The plan of a decoder: what each layer is, before anything is counted.
 
 A rule per dialect names the kind of every layer; `layer_types` in a configuration wins over it. Kinds: full, sliding,
-chunked, recurrent, hybrid (attention and a mixer side by side), mlp and moe (no mixer at all), unknown.
+chunked, csa and hca (compressed caches), cross (keys and values of images), recurrent, hybrid (attention and a mixer
+side by side), mlp, moe and nothing (no mixer at all), unknown.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ SPELLED = {
     "linear_attention": "recurrent", "mamba": "recurrent", "mamba2": "recurrent", "conv": "recurrent",
     "recurrent": "recurrent",
     "hybrid": "hybrid", "mlp": "mlp", "moe": "moe",
-    "indexed_attention": "full", "deepseek_sparse_attention": "full",
+    "indexed_attention": "full", "deepseek_sparse_attention": "full", "qwen_sparse_attention": "full",
+    "compressed_sparse_attention": "csa", "heavily_compressed_attention": "hca",
 }  # fmt: skip
 LETTERS = {"M": "recurrent", "*": "full", "-": "mlp", "E": "moe"}
 
@@ -76,11 +78,19 @@ def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
         # layers are numbered from 1
         return ["full" if i in full else "recurrent" if i in recurrent else "unknown" for i in range(1, layers + 1)]
     if rule == "full_attn_idxs":
-        full = set(keys.items("full_attn_idxs") or range(layers))
+        written = keys.items("full_attn_idxs")
+        full = set(range(layers) if written is None else _numbers(written))
         return ["full" if i in full else "recurrent" for i in range(layers)]
     if rule == "block_types":
         blocks = keys.items("block_types") or ["recurrent", "recurrent", "attention"]
+        if not blocks:
+            raise ValueError("block_types is empty")
         return ["sliding" if blocks[i % len(blocks)] == "attention" else "recurrent" for i in range(layers)]
+    if rule == "compress_ratios":
+        return _compressed(keys.items("compress_ratios"), layers)
+    if rule == "cross_attention_layers":
+        cross = set(_numbers(keys.items("cross_attention_layers") or [3, 8, 13, 18, 23, 28, 33, 38]))
+        return ["cross" if i in cross else "full" for i in range(layers)]
     if rule == "attention_types":
         return _exactly(_alternating(keys.items("attention_types")), layers)
     return ["unknown"] * layers
@@ -105,7 +115,47 @@ def _every(keys: Keys, every: Mapping[str, Any], layers: int) -> list[str]:
         for name in (str(every["key"]), f"_{every['key']}"):
             if name in keys:
                 step = keys.number(name) or step
-    return ["full" if (i + 1) % step == 0 else every["other"] for i in range(layers)]
+    if not step:
+        raise ValueError(f"{every.get('key', 'the layer pattern')} is 0")
+    plan = ["full" if (i + 1) % step == every.get("at", 0) else every["other"] for i in range(layers)]
+    if every.get("ends") in ("last", "both"):
+        plan[-1] = "full"
+    if every.get("ends") in ("first", "both"):
+        plan[0] = "full"
+    return plan
+
+
+def _compressed(ratios: list[Any] | None, layers: int) -> list[str]:
+    """DeepSeek-V4: tokens that one entry of the growing cache stands for; without a list two layers of 128, then 4
+    and 128 in turn."""
+    if ratios is None:
+        return ["csa" if i > 2 and i % 2 else "hca" for i in range(layers)]
+    named = {0: "sliding", 4: "csa", 128: "hca"}
+    return _exactly(
+        [named.get(ratio, "unknown") if type(ratio) is int else "unknown" for ratio in ratios[:layers]], layers
+    )
+
+
+def cache_owners(keys: Keys, plan: list[str]) -> list[bool]:
+    """Trailing layers may reuse an earlier layer's cache (num_kv_shared_layers)."""
+    shared = min(keys.number("num_kv_shared_layers") or 0, len(plan))
+    return [True] * (len(plan) - shared) + [False] * shared
+
+
+def has_indexer(keys: Keys, position: int) -> bool:
+    """Whether a layer of sparse attention scores tokens itself or uses the choice of a layer before it.
+
+    Source: transformers 5.24 models/glm_moe_dsa: a list or a pattern of letters, else every index_topk_freq-th layer.
+    """
+    types = keys.items("indexer_types")
+    if types is not None:
+        return position >= len(types) or types[position] != "shared"
+    pattern = keys.text("index_topk_pattern")
+    if pattern is not None:
+        return pattern[position : position + 1] != "S"
+    offset = keys.number("index_skip_topk_offset")
+    step = max(keys.number("index_topk_freq") or 1, 1)
+    return max(position - (2 if offset is None else offset) + 1, 0) % step == 0
 
 
 def _alternating(attention_types: list[Any] | None) -> list[str]:

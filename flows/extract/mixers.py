@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flows.extract.attention import head_dim
 from flows.extract.keys import Keys
 from flows.extract.linears import Linear
 
@@ -113,7 +114,7 @@ def _kda(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
 
 def _lightning(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
     heads = keys.need("heads")
-    dim = keys.number("head_dim") or h // heads
+    dim = head_dim(keys, heads, h)
     return Mixer(
         linears=(_ssm(3 * heads * dim, h), _ssm(h, heads * dim), _ssm(heads * dim, h)),
         norm=heads * dim,
@@ -130,6 +131,8 @@ def _short_conv(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
 def _rg_lru(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
     width = keys.number("lru_width") or h
     heads = keys.need("heads")
+    if not heads:
+        raise ValueError("num_attention_heads is 0")
     block = width // heads
     return Mixer(
         linears=(_ssm(width, h, 2), _ssm(h, width)),

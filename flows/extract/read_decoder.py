@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flows.extract import decoder
+from flows.extract import decoder, decoder_columns
 from flows.extract.architecture import Architecture
 from flows.extract.keys import Keys
 
@@ -25,16 +25,17 @@ def read_decoder(
 ) -> Architecture:
     """A text decoder under a dialect's row. Raises ValueError when the configuration is not usable."""
     keys = Keys(config, row)
-    body, columns = decoder.read(keys, row)
+    found = decoder.read(keys, row)
+    body, columns = found.body, decoder_columns.columns(found, keys, row)
     columns |= dict.fromkeys(COLUMNS_OF_TOWERS, 0)
     reasons = tuple(reason for reason in (body.unknown_parameters, body.unknown_cache) if reason)
     parameters = None if body.unknown_parameters else body.parameters
     active = None
     if parameters is not None:
-        active = parameters - _idle(columns)
+        active = parameters - _idle(columns) if columns["experts_per_token"] or not columns["experts"] else None
         # an embedding row is looked up, not multiplied, when the head has its own matrix
         looked_up = columns["p_pos_embed"] + (columns["p_embed"] if columns["p_lm_head"] else 0)
-        columns["active_read_parameters"] = active - looked_up
+        columns["active_read_parameters"] = None if active is None else active - looked_up
         columns["parameters_resident"] = parameters
     else:
         columns = _without_counts(columns)
@@ -51,7 +52,7 @@ def read_decoder(
         mtp_parameters=body.mtp if parameters is not None else None,
         columns=columns,
         dimensions={**dimensions(keys, columns), "prediction_block": body.prediction_block},
-        groups=decoder.groups(body),
+        groups=body.attention_groups(),
         notes=(*notes, *dict.fromkeys(reasons)),
     )
 

@@ -1,0 +1,99 @@
+"""Running sums over the layers of a decoder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from flows.extract.architecture import Group
+from flows.extract.attention import Attention
+from flows.extract.linears import Linear
+from flows.extract.mixers import Mixer
+
+CONV_BYTES = 2
+UNKNOWN_GROUP = ("unknown", None, None, None, None, None, None)
+
+
+@dataclass
+class Body:
+    """Sums of parameters, cache and state. `unknown_*` say why one of them cannot be told."""
+
+    linears: list[Linear] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)  # small tensors by column of SHAPES
+    cache: Counter[str] = field(default_factory=Counter)
+    latent: float = 0.0  # elements a token; fractions where the cache is compressed
+    groups: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    unknown_cache: str | None = None
+    unknown_parameters: str | None = None
+    prediction_block: int = 0  # a multi-token-prediction block: a decoder layer, a 2h x h projection, three norms
+    mtp: int = 0  # parameters of the blocks that the configuration announces
+
+    @property
+    def parameters(self) -> int:
+        return sum(linear.parameters for linear in self.linears) + sum(self.counts.values())
+
+    def add(self, part: Linear | tuple[str, int]) -> None:
+        """A matrix, or (column, elements) of small tensors."""
+        if isinstance(part, Linear):
+            self.linears.append(part)
+        else:
+            self.counts[part[0]] += part[1]
+
+    def add_attention(self, one: Attention, kind: str, span: int | None, *, owns_cache: bool) -> None:
+        """`span` is the window of a sliding layer; a layer without a cache of its own adds only parameters."""
+        self.linears += one.linears
+        self.counts["p_norm"] += one.norm
+        self.counts["p_bias"] += one.bias
+        self.counts["p_small"] += one.small
+        if not owns_cache:
+            self.groups[("none", one.kv_heads, one.key_dim, one.value_dim, None, 0.0, 0)] += 1
+            return
+        if one.window_elements:
+            elements = float(one.window_elements)
+            self.groups[("sliding", one.kv_heads, one.key_dim, one.value_dim, span, elements, 0)] += 1
+            self.cache["window"] += one.window_elements
+        if not one.elements:
+            return
+        name = "latent" if one.is_latent else "full" if kind == "hybrid" else kind
+        if name == "cross":
+            self.cache["cross"] += int(one.elements)
+            self.groups[("cross", one.kv_heads, one.key_dim, one.value_dim, None, float(one.elements), 0)] += 1
+            return
+        grown = None if name in ("full", "latent") else span
+        self.groups[(name, one.kv_heads, one.key_dim, one.value_dim, grown, float(one.elements), 0)] += 1
+        if name == "latent":
+            self.latent += one.elements
+        else:
+            self.cache["full" if name == "full" else "window"] += int(one.elements)
+        self.cache["fixed_bytes"] += one.fixed_bytes
+
+    def add_mixer(self, one: Mixer, state_bytes: float) -> None:
+        self.linears += one.linears
+        self.counts["p_small"] += one.small
+        self.counts["p_norm"] += one.norm
+        self.counts["p_bias"] += one.bias
+        self.cache["conv"] += one.conv_elements
+        self.cache["recurrent"] += one.recurrent_elements
+        state = one.conv_elements * CONV_BYTES + int(one.recurrent_elements * state_bytes)
+        self.groups[("recurrent", None, None, None, None, 0.0, state)] += 1
+
+    def add_unknown(self, why: str) -> None:
+        self.unknown_parameters = self.unknown_cache = why
+        self.groups[UNKNOWN_GROUP] += 1
+
+    def attention_groups(self) -> tuple[Group, ...]:
+        """Like layers together, in the order in which they first appear; sums over the layers of a group."""
+        return tuple(
+            Group(
+                kind=kind,
+                layers=count,
+                kv_heads=kv_heads,
+                key_dim=key_dim,
+                value_dim=value_dim,
+                window_tokens=span,
+                elements_per_token=None if elements is None else elements * count,
+                state_bytes=None if state is None else state * count,
+            )
+            for (kind, kv_heads, key_dim, value_dim, span, elements, state), count in self.groups.items()
+        )

@@ -1,0 +1,78 @@
+"""The columns of SHAPES that follow from a decoder's sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.extract import sharding
+from flows.extract.attention import Attention
+from flows.extract.decoder import Decoder
+from flows.extract.keys import Keys
+from flows.extract.linears import sums
+
+COUNTS = ("p_embed", "p_pos_embed", "p_lm_head", "p_router", "p_norm", "p_bias", "p_small", "p_head_other")
+# What is not known when a layer's cache is not.
+OF_THE_CACHE = ("kv_full", "kv_window", "kv_latent", "kv_fixed", "state_", "window_", "tp_ok")
+
+
+def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str, Any]:
+    """Grain: the model. Null where the sums say that they are not known."""
+    body, moe, attentions = found.body, found.moe, found.attentions
+    some = attentions[0] if attentions else None
+    widths = [width for width in (found.ffn, moe.ffn, moe.shared_ffn) if width]
+    spans = {span for kind, *_, span, _, _ in body.groups if kind in ("sliding", "chunked")}
+    row: dict[str, Any] = {
+        **sums(body.linears),
+        **{name: body.counts[name] for name in COUNTS},
+        "p_expert_bias": body.cache["expert_bias"],
+        "kv_full_elements_per_token": body.cache["full"],
+        "kv_window_elements_per_token": body.cache["window"],
+        "kv_latent_elements_per_token": float(body.latent),
+        "kv_fixed_bytes_per_token": body.cache["fixed_bytes"],
+        "kv_cross_elements_per_token": body.cache["cross"],
+        "window_tokens": max((span or 0 for span in spans), default=0),
+        "cross_tokens": 0,
+        "state_conv_elements": body.cache["conv"],
+        "state_recurrent_elements": body.cache["recurrent"],
+        "state_recurrent_bytes_per_element": found.state_bytes,
+        "layers": len(found.plan),
+        "hidden_size": keys.need("hidden"),
+        "vocab_size": keys.need("vocabulary"),
+        "heads": some.heads if some else 0,
+        "kv_heads": max((one.kv_heads for one in attentions), default=0),
+        "ffn_size": max(found.ffn, moe.shared_ffn),
+        "expert_ffn_size": moe.ffn,
+        "experts": moe.count,
+        "experts_per_token": moe.per_token,
+        "max_context_tokens": keys.number("context") or None,
+        "rope_cache_elements": _rope_elements(keys, dialect, some),
+        **sharding.masks(
+            heads=[*(one.heads for one in attentions), *(found.mixer.heads if found.mixer else ())],
+            kv_heads=[one.kv_heads for one in attentions if not one.is_latent],
+            widths=widths,
+            input_widths=[*widths, *(one.heads * _output_dim(one, keys) for one in attentions)],
+        ),
+    }
+    if body.unknown_cache:
+        row |= {name: None for name in row if name.startswith(OF_THE_CACHE)}
+    return row
+
+
+def _output_dim(one: Attention, keys: Keys) -> int:
+    return (keys.number("v_head_dim") or one.value_dim) if one.is_latent else one.value_dim
+
+
+def _rope_elements(keys: Keys, dialect: Mapping[str, Any], some: Attention | None) -> int | None:
+    """Elements of the rotary table: positions x rotary width; 0 without rotary embedding."""
+    if some is None or dialect.get("rotary") is False:
+        return 0
+    context = keys.number("context")
+    if context is None:
+        return None
+    if some.is_latent:
+        return context * (keys.number("qk_rope_head_dim") or some.key_dim)
+    rope = keys.section("rope_parameters") or {}
+    factor = keys.real("partial_rotary_factor") or keys.real("rotary_pct") or rope.get("partial_rotary_factor") or 1.0
+    width = keys.number("rotary_dim") or int(some.key_dim * (factor if isinstance(factor, int | float) else 1.0))
+    return context * width
