@@ -59,7 +59,9 @@ def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict
     # the class of this very type before that of its relative; what a row itself says stands above both
     known = classes().get(name)
     defaults = known["defaults"] if known else parent.get("defaults", {})
-    return {**parent, **row, "defaults": {**defaults, **row.get("defaults", {})}}
+    # what was checked for a relative was not checked for this type
+    own = {"verified": False, **row, "defaults": {**defaults, **row.get("defaults", {})}}
+    return {**parent, **own}
 
 
 @cache

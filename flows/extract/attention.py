@@ -62,12 +62,13 @@ def grouped(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, owns_c
     has_keys = owns_cache or dialect.get("sharing") != "without_kv"
     # keys and values are one projection in some layers (gemma4 attention_k_eq_v), but two caches
     has_values = has_keys and not (kind == "full" and keys.flag(dialect.get("values_are_keys", False)))
+    queries = (2 if dialect.get("gated_attention") else 1) * heads * key_dim
     bias = 0
     if keys.flag(dialect["qkv_bias"]):
-        bias += heads * key_dim + has_keys * kv_heads * key_dim + has_values * kv_heads * value_dim
+        bias += queries + has_keys * kv_heads * key_dim + has_values * kv_heads * value_dim
     if keys.flag(dialect["o_bias"]) or dialect.get("o_bias_alone"):
         bias += h
-    linears = [Linear("attn", (2 if dialect.get("gated_attention") else 1) * heads * key_dim, h)]
+    linears = [Linear("attn", queries, h)]
     if has_keys:
         linears.append(Linear("attn", kv_heads * key_dim, h, 1, "kv"))
     if has_values:

@@ -59,7 +59,8 @@ def read(keys: Keys, dialect: Mapping[str, Any]) -> Decoder:
             if key not in built:
                 built[key] = _attention(one, dialect, hidden, kind, owns_cache=owns, has_indexer=has_indexer)
             found = built[key]
-            body.add_attention(found, kind, spans.get(kind), owns_cache=owns)
+            for _ in range(dialect.get("attentions", 1)):
+                body.add_attention(found, kind, spans.get(kind), owns_cache=owns)
             places |= {"attention", "owner" if owns else "borrower"}
             known |= {"heads": found.heads, "kv_heads": found.kv_heads, "head_dim": found.key_dim}
         if kind in ("recurrent", "hybrid"):
@@ -86,7 +87,12 @@ def read(keys: Keys, dialect: Mapping[str, Any]) -> Decoder:
             blocks = keys.number("num_nextn_predict_layers") or 0 if dialect.get("mtp") else 0
             body.mtp = blocks * body.prediction_block
     _add_ends(body, keys, dialect, hidden, keys.need("vocabulary"))
-    for part in extras(dialect, frozenset({"model"}), keys, {"hidden": hidden, "layers": len(plan)}):
+    for part in extras(
+        dialect,
+        frozenset({"model"}),
+        keys,
+        {"hidden": hidden, "layers": len(plan), "vocabulary": keys.need("vocabulary")},
+    ):
         body.add(part)
     return Decoder(body, plan, sparse, list(dict.fromkeys(built.values())), mixer, moe, widest, state_bytes)
 
@@ -106,10 +112,9 @@ def _add_ends(body: Body, keys: Keys, dialect: Mapping[str, Any], hidden: int, v
     """Embedding, positions, final norm, head."""
     narrow = keys.number(dialect["projected_embedding_key"]) if "projected_embedding_key" in dialect else None
     if narrow is not None and narrow != hidden:
-        # OPT-350m: a narrow embedding projected in and out, and no final norm
+        # OPT-350m: a narrow embedding projected in and out
         body.counts["p_embed"] += vocabulary * narrow
         body.counts["p_small"] += 2 * narrow * hidden
-        body.counts["p_norm"] -= hidden * _norm_width(dialect)
     else:
         body.counts["p_embed"] += (vocabulary + dialect.get("special_rows", 0)) * hidden
     body.counts["p_norm"] += dialect.get("final_norms", 1) * hidden * _norm_width(dialect)

@@ -74,7 +74,8 @@ def is_sparse(keys: Keys, dialect: Mapping[str, Any], plan: list[str], found: Ex
         if len(named) < layers or not all(isinstance(word, str) for word in named):
             raise ValueError("mlp_layer_types is not a usable list")
         return [word != "dense" for word in named[:layers]]
-    rule = dialect.get("moe", {"layers": "none"})["layers"] if found.count else "none"
+    rules = dialect.get("moe", {})
+    rule = rules.get("layers", "none") if found.count else "none"
     if rule == "all":
         return [True] * layers
     if rule == "letters":
@@ -84,8 +85,20 @@ def is_sparse(keys: Keys, dialect: Mapping[str, Any], plan: list[str], found: Ex
         step = keys.number("decoder_sparse_step") or 1
         return [i not in only and (i + 1) % step == 0 for i in range(layers)]
     if rule == "after_dense":
-        dense = keys.number("first_k_dense_replace") or 0
+        dense = keys.number(rules.get("dense_key", "first_k_dense_replace")) or 0
         return [i >= dense for i in range(layers)]
+    if rule == "flags":
+        flags = keys.items(rules["flags_key"])
+        if flags is None:
+            return [i >= (keys.number("first_k_dense_replace") or 0) for i in range(layers)]
+        if len(flags) < layers:
+            raise ValueError(f"{rules['flags_key']} names {len(flags)} of {layers} layers")
+        return [bool(flag) for flag in flags[:layers]]
+    if rule == "range":
+        first, last = keys.need("moe_layer_start_index"), keys.truth("moe_layer_end_index")
+        step = keys.number("moe_layer_interval") or 1
+        last = last if last >= 0 and "moe_layer_end_index" in keys else layers - 1
+        return [(i + 1) % step == 0 and first <= i <= last for i in range(layers)]
     if rule == "interleave":
         step = keys.number("interleave_moe_layer_step") or 1
         return [(i + 1) % step == 0 for i in range(layers)]

@@ -108,6 +108,10 @@ class Keys:
             raise ValueError(f"{key} is not true or false: {_shown(value)}")
         return bool(value)
 
+    def is_silent(self, name: str) -> bool:
+        """Whether neither the configuration nor its class says anything."""
+        return self._value(name)[1] is None
+
     def truth(self, name: str) -> int:
         """A number or a switch as a number, 0 for anything else: for conditions of rows."""
         value = self._value(name)[1]

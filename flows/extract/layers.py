@@ -70,10 +70,14 @@ def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
         period, offset = keys.need("attn_layer_period"), keys.need("attn_layer_offset")
         return ["full" if period and i % period == offset else "recurrent" for i in range(layers)]
     if rule == "attn_type_list":
-        listed = keys.items("attn_type_list") or []
+        listed = keys.items("attn_type_list")
+        if listed is None:
+            return ["recurrent" if i % 2 else "full" for i in range(layers)]
         return _exactly(["full" if word == 1 else "recurrent" for word in listed], layers)
     if rule == "linear_attn_config":
-        section = keys.section("linear_attn_config") or {}
+        section = keys.section("linear_attn_config")
+        if section is None:
+            return ["full" if i and i % 4 == 0 else "recurrent" for i in range(layers)]
         full, recurrent = (set(_numbers(section.get(key))) for key in ("full_attn_layers", "kda_layers"))
         # layers are numbered from 1
         return ["full" if i in full else "recurrent" if i in recurrent else "unknown" for i in range(1, layers + 1)]
@@ -86,6 +90,14 @@ def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
         if not blocks:
             raise ValueError("block_types is empty")
         return ["sliding" if blocks[i % len(blocks)] == "attention" else "recurrent" for i in range(layers)]
+    if rule == "attn_layer_indices":
+        full = set(_numbers(keys.items("attn_layer_indices")))
+        return ["full" if i in full else "recurrent" for i in range(layers)]
+    if rule == "hybrid_layer_pattern":
+        flags = keys.items("hybrid_layer_pattern")
+        if flags is None:
+            return ["full" if i == 0 or i % 6 == 5 else "sliding" for i in range(layers)]
+        return _exactly(["sliding" if flag == 1 else "full" for flag in flags[:layers]], layers)
     if rule == "compress_ratios":
         return _compressed(keys.items("compress_ratios"), layers)
     if rule == "cross_attention_layers":

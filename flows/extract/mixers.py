@@ -53,14 +53,24 @@ def _mamba1(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
     inner = inner or keys.need(names["expand"]) * h
     state, kernel = keys.need(names["state"]), keys.need(names["kernel"])
     rank = keys.need(names["rank"]) if keys.text(names["rank"]) != "auto" else -(-h // 16)
+    has_conv_bias, in_bias, out_bias = _biases(keys, names)
     return Mixer(
         linears=(_ssm(2 * inner, h), _ssm(rank + 2 * state, inner), _ssm(inner, rank), _ssm(h, inner)),
         # A, convolution and its bias, D, bias of the time step
-        small=inner * state + inner * kernel + 3 * inner,
+        small=inner * state + inner * kernel + has_conv_bias * inner + 2 * inner,
+        bias=in_bias * 2 * inner + out_bias * h,
         norm=rank + 2 * state if names.get("norms") else 0,
         conv_elements=inner * (kernel - 1),
         recurrent_elements=inner * state,
     )
+
+
+def _biases(keys: Keys, names: Mapping[str, Any]) -> tuple[bool, bool, bool]:
+    """Whether the convolution, the projection in and the one out have a bias: yes, no, no where no key says so."""
+    conv, projection = names.get("conv_bias"), names.get("proj_bias")
+    out = names.get("out_bias", projection)
+    has_conv = True if not conv or keys.is_silent(conv) else keys.flag(conv)
+    return has_conv, keys.flag(projection or False), keys.flag(out or False)
 
 
 def _mamba2(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
@@ -71,10 +81,12 @@ def _mamba2(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
     if inner is None:
         inner = heads * keys.need(names["head_dim"]) if "head_dim" in names else keys.need(names["expand"]) * h
     has_norm = keys.flag(names["norm_key"]) if "norm_key" in names else True
-    channels = inner + 2 * groups * state
+    channels, wide = inner + 2 * groups * state, 2 * inner + 2 * groups * state + heads
+    has_conv_bias, in_bias, out_bias = _biases(keys, names)
     return Mixer(
-        linears=(_ssm(2 * inner + 2 * groups * state + heads, h), _ssm(h, inner)),
-        small=channels * kernel + channels + 3 * heads,
+        linears=(_ssm(wide, h), _ssm(h, inner)),
+        small=channels * kernel + has_conv_bias * channels + 3 * heads,
+        bias=in_bias * wide + out_bias * h,
         norm=inner if has_norm else 0,
         conv_elements=channels * (kernel - 1),
         recurrent_elements=inner * state,
@@ -99,8 +111,13 @@ def _gated_delta(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
 
 def _kda(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
     """Kimi delta attention: four projections, low-rank decay and gate, one beta a head (transformers 5.23)."""
-    section = Keys(keys.section("linear_attn_config") or {}, {"defaults": {}})
-    heads, dim, kernel = section.need("heads"), section.need("head_dim"), section.need("short_conv_kernel_size")
+    written = keys.section("linear_attn_config")
+    if written is None:  # the class has names of its own
+        heads, dim = keys.need("linear_num_heads"), keys.need("linear_head_dim")
+        kernel = keys.need("linear_conv_kernel_dim")
+    else:
+        section = Keys(written, {"defaults": {}})
+        heads, dim, kernel = section.need("heads"), section.need("head_dim"), section.need("short_conv_kernel_size")
     wide = heads * dim
     return Mixer(
         linears=(_ssm(wide, h, 3), _ssm(h, wide), _ssm(dim, h, 2), _ssm(wide, dim, 2), _ssm(heads, h)),

@@ -36,7 +36,8 @@ def test_values_by_hand(text: str | int, value: int) -> None:
     [
         ("hidden // none", "division by zero"), ("missing * 2", "missing is missing"), 
         ("hidden.real", "not an expression"),
-        ("open('x')", "not an expression"), ("hidden ** 99", "not an expression"), ("'a' * hidden", "not an expression"),
+        ("open('x')", "not an expression"),
+        ("hidden ** 99", "not an expression"), ("'a' * hidden", "not an expression"),
         ("hidden * hidden * hidden * hidden * hidden * hidden", "beyond any model"),
         ("1.5 * hidden", "not an expression"),
         ("[hidden][0]", "not an expression"),

@@ -1,0 +1,94 @@
+"""Count model classes of an installed transformers without weights: the goldens that dialects are checked against.
+
+    pip install transformers torch
+    python -m catalogs.count_classes MODEL_FOR_CAUSAL_LM_MAPPING_NAMES class_counts.jsonl [model_type …]
+
+Every class is built on torch's meta device with its own defaults, with fewer layers, with other widths, with every
+switch turned over, and with its layer plan spelled out; equal parameters count once. One line a variant; variants that
+the class refuses are left out. Types that the file already has are skipped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+FEWER = {"num_hidden_layers": 5, "n_layer": 5, "num_layers": 5, "encoder_layers": 3, "decoder_layers": 4}
+OTHER_WIDTHS = {
+    "vocab_size": 40_000, "intermediate_size": 2560, "ffn_dim": 2560, "moe_intermediate_size": 640, "head_dim": 96,
+    "num_key_value_heads": 2, "max_position_embeddings": 1111,
+}  # fmt: skip
+PLANS = ("layer_types", "layers_block_type", "mlp_layer_types")
+# Switches of the running program, not of the model.
+NOT_SWITCHES = {"output_attentions", "output_hidden_states", "return_dict", "use_cache", "is_decoder",
+                "add_cross_attention", "is_encoder_decoder", "gradient_checkpointing"}  # fmt: skip
+
+
+def main(mapping: str, out: str, *wanted: str) -> None:
+    """Append the counts of a transformers auto mapping to a file."""
+    auto = importlib.import_module("transformers.models.auto.modeling_auto")
+    names: dict[str, Any] = getattr(auto, mapping)
+    file = Path(out)
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    done = {json.loads(line)["model_type"] for line in lines}
+    with file.open("a", encoding="utf-8") as stream:
+        for model_type in wanted or tuple(names):
+            if model_type not in done:
+                name = names[model_type]
+                for row in counts(model_type, name if isinstance(name, str) else name[0]):
+                    stream.write(json.dumps(row) + "\n")
+                stream.flush()
+
+
+def counts(model_type: str, architecture: str) -> Iterator[dict[str, Any]]:
+    """A row for every variant that the class accepts."""
+    transformers = importlib.import_module("transformers")
+    config_class = importlib.import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING[model_type]
+    try:
+        model_class = getattr(transformers, architecture)
+        found = list(variants(config_class))
+    except Exception as error:  # a class may demand anything; what it cannot do is no golden
+        print(f"{model_type}: {type(error).__name__}")
+        return
+    for changes in found:
+        try:
+            parameters = count(model_class, config_class(**changes))
+        except Exception as error:  # as above, for this variant
+            print(f"{model_type} {changes}: {type(error).__name__}")
+            continue
+        yield {"model_type": model_type, "architecture": architecture, "config": changes, "parameters": parameters}
+
+
+def variants(config_class: Any) -> Iterator[dict[str, Any]]:
+    """Changes to a configuration, the first one none."""
+    fields = {field.name: field.default for field in dataclasses.fields(config_class)}
+    fewer = {name: value for name, value in FEWER.items() if name in fields}
+    yield {}
+    yield fewer
+    for name, default in fields.items():
+        if isinstance(default, bool) and name not in NOT_SWITCHES:
+            yield {**fewer, name: not default}
+    yield {**fewer, **{name: value for name, value in OTHER_WIDTHS.items() if name in fields}}
+    built = config_class(**fewer)
+    plans = {name: getattr(built, name, None) for name in PLANS}
+    spelled = {name: plan for name, plan in plans.items() if isinstance(plan, list)}
+    if spelled:
+        yield {**fewer, **spelled}
+
+
+def count(model_class: Any, config: Any) -> int:
+    """Distinct parameters of a class; buffers are none."""
+    torch = importlib.import_module("torch")
+    with torch.device("meta"):
+        model = model_class._from_config(config)
+    model.tie_weights()
+    return sum({id(parameter): parameter.numel() for parameter in model.parameters()}.values())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,48 @@
+"""Every decoder dialect that is called verified against its class, built without weights (catalogs/count_classes.py).
+
+The goldens hold each class with its own defaults, fewer layers, other widths and every switch turned over; lines that
+no published model needs and no dialect meets are not in the file: biases of experts, a class that never ties.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogs import architectures
+from flows.extract.read_config import read_architecture
+
+LINES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[2] / "golden" / "class_counts.jsonl").read_text(encoding="utf-8").splitlines()
+]
+BY_TYPE: dict[str, list[dict[str, Any]]] = defaultdict(list)
+for line in LINES:
+    BY_TYPE[line["model_type"]].append(line)
+# Types that share another's class, or that only configurations of the Hub check (tests/golden/architectures.csv).
+CHECKED_ELSEWHERE = {
+    "chatglm", "dbrx", "internlm", "internlm2", "kimi_k2", "minicpm", "minimax_text_01", "mllama_text_model",
+    "phi-msft", "phi4", "qwen", "qwen3_vl_text",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("model_type", BY_TYPE)
+def test_counts_are_those_of_the_class(model_type: str) -> None:
+    missed = []
+    for line in BY_TYPE[model_type]:
+        config = {"model_type": model_type, "architectures": [line["architecture"]], **line["config"]}
+        found = read_architecture(config)
+        # the classes leave out the blocks that predict further tokens
+        if (found.parameters or 0) - (found.mtp_parameters or 0) != line["parameters"]:
+            missed.append((line["config"], found.parameters, line["parameters"]))
+    assert missed == []
+
+
+def test_verified_means_checked() -> None:
+    verified = {name for name, row in architectures.dialects().items() if row.get("verified") and "family" not in row}
+    assert verified - BY_TYPE.keys() - CHECKED_ELSEWHERE == set()
+    assert len(verified) >= 120
