@@ -50,6 +50,7 @@ LLAMA_8B: dict[str, Any] = {
     "kv_full_elements_per_token": 65_536,
     "kv_latent_elements_per_token": 0.0,
     "state_recurrent_bytes_per_element": 4.0,
+    "state_recurrent_bytes_in_vllm": 4.0,
     "tp_ok_mask": 0b11111,
     "tp_ok_mask_32": 0b11111,
     "tp_ok_mask_64": 0b11111,

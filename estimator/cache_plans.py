@@ -67,10 +67,11 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
                 "window_tokens",
                 "cross_tokens",
                 "state_recurrent_bytes_per_element",
+                "state_recurrent_bytes_in_vllm",
                 *_ELEMENTS,
             ),
             workloads.lazy().select(
-                "workload_ix", "mode", "kv_precision", "concurrent_sequences", asked="context_tokens"
+                "workload_ix", "mode", "engine", "kv_precision", "concurrent_sequences", asked="context_tokens"
             ),
         )
         .join(
@@ -99,7 +100,9 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             state=cache.sequence_state_bytes(
                 convolution=c("state_conv_elements"),
                 recurrent=c("state_recurrent_elements"),
-                recurrent_bytes=c("state_recurrent_bytes_per_element"),
+                recurrent_bytes=pl.when(c("engine") == "vllm")
+                .then("state_recurrent_bytes_in_vllm")
+                .otherwise("state_recurrent_bytes_per_element"),
                 degree=c("degree"),
             ),
         )

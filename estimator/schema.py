@@ -73,6 +73,7 @@ SHAPES = pl.Schema(
         "state_conv_elements": pl.Int64,  # per sequence, in the model's 16-bit dtype
         "state_recurrent_elements": pl.Int64,  # per sequence
         "state_recurrent_bytes_per_element": pl.Float64,
+        "state_recurrent_bytes_in_vllm": pl.Float64,  # vLLM keeps the model's dtype where nothing else is written
         # --- which degrees of tensor parallelism divide this model (bit i answers for DEGREES[i])
         "tp_ok_mask": pl.Int64,
         "tp_ok_mask_32": pl.Int64,  # additionally every sharded input width is a multiple of 32

@@ -31,7 +31,8 @@ def columns(linears: list[Linear], components: Mapping[str, int], extra: Mapping
         "p_expert_bias": 0, "kv_full_elements_per_token": 0, "kv_window_elements_per_token": 0,
         "kv_latent_elements_per_token": 0.0, "kv_fixed_bytes_per_token": 0, "kv_cross_elements_per_token": 0,
         "window_tokens": 0, "cross_tokens": 0, "state_conv_elements": 0, "state_recurrent_elements": 0,
-        "state_recurrent_bytes_per_element": 4.0, "expert_ffn_size": 0, "experts": 0, "experts_per_token": 0,
+        "state_recurrent_bytes_per_element": 4.0, "state_recurrent_bytes_in_vllm": 4.0,
+        "expert_ffn_size": 0, "experts": 0, "experts_per_token": 0,
         "rope_cache_elements": 0,
     }  # fmt: skip
     return {**sums(linears), **{name: components.get(name, 0) for name in names}, **absent, **extra}

@@ -48,7 +48,8 @@ def kinds(keys: Keys, dialect: Mapping[str, Any]) -> list[str]:
 
 def window(keys: Keys, dialect: Mapping[str, Any]) -> int | None:
     """Tokens of the sliding window or chunk; null when windows are off."""
-    return keys.number(dialect.get("window_key", "sliding_window")) or None
+    written = keys.number(dialect.get("window_key", "sliding_window"))
+    return written // dialect.get("window_divisor", 1) if written else None
 
 
 def _unwindowed(plan: list[str], window_tokens: int | None) -> list[str]:

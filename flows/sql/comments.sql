@@ -301,6 +301,7 @@ COMMENT ON COLUMN internal.shapes.cross_tokens IS 'Encoder tokens; -1 means as m
 COMMENT ON COLUMN internal.shapes.state_conv_elements IS 'Convolution state of one sequence.';
 COMMENT ON COLUMN internal.shapes.state_recurrent_elements IS 'Recurrent state of one sequence.';
 COMMENT ON COLUMN internal.shapes.state_recurrent_bytes_per_element IS 'Bytes of one recurrent element.';
+COMMENT ON COLUMN internal.shapes.state_recurrent_bytes_in_vllm IS 'Bytes of one recurrent element under vLLM, which keeps the dtype of the model where nothing else is written.';
 COMMENT ON COLUMN internal.shapes.tp_ok_mask IS 'Bit i: 2^i devices divide the model.';
 COMMENT ON COLUMN internal.shapes.tp_ok_mask_32 IS 'The same with sharded widths multiples of 32.';
 COMMENT ON COLUMN internal.shapes.tp_ok_mask_64 IS 'The same with multiples of 64.';

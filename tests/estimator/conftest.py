@@ -62,6 +62,7 @@ LLAMA_8B: dict[str, Any] = {
     "state_conv_elements": 0,
     "state_recurrent_elements": 0,
     "state_recurrent_bytes_per_element": 4.0,
+    "state_recurrent_bytes_in_vllm": 4.0,
     "tp_ok_mask": 0b11111,
     "tp_ok_mask_32": 0b11111,
     "tp_ok_mask_64": 0b11111,

@@ -290,9 +290,8 @@ def test_all_gathered_caches_match_the_oracles() -> None:
     folder = Path(str(FACTS)) / "models"
     with (folder / "index.csv").open(encoding="utf-8", newline="") as file:
         files = {row["model_id"]: row["file"] for row in csv.DictReader(file)}
-    # T5: the oracle pairs short contexts with an encoder of 512; Qwen3-Next: its engine keeps states in 16 bit,
-    # we keep the careful 32 until the dtype is read per engine.
-    exceptions = ("t5", "qwen3_next")
+    # T5: the oracle pairs short contexts with an encoder of 512.
+    exceptions = ("t5",)
     missed, unknown = [], set()
     with (folder / "kv.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -323,4 +322,6 @@ def kept(columns: Any, row: dict[str, str]) -> tuple[float, float]:
     )
     cache = batch * (width * elements + columns["kv_fixed_bytes_per_token"] * context)
     conv = columns["state_conv_elements"] * width
-    return cache, batch * (conv + columns["state_recurrent_elements"] * columns["state_recurrent_bytes_per_element"])
+    # 2 stands for the dtype of the model
+    each = columns["state_recurrent_bytes_in_vllm"] if columns["state_recurrent_bytes_in_vllm"] != 2 else width
+    return cache, batch * (conv + columns["state_recurrent_elements"] * each)

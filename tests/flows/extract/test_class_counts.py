@@ -16,10 +16,14 @@ import pytest
 from catalogs import architectures
 from flows.extract.read_config import read_architecture
 
-LINES = [
-    json.loads(line)
-    for line in (Path(__file__).parents[2] / "golden" / "class_counts.jsonl").read_text(encoding="utf-8").splitlines()
-]
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+
+def lines(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (GOLDEN / name).read_text(encoding="utf-8").splitlines()]
+
+
+LINES = lines("class_counts.jsonl")
 BY_TYPE: dict[str, list[dict[str, Any]]] = defaultdict(list)
 for line in LINES:
     BY_TYPE[line["model_type"]].append(line)
@@ -46,3 +50,13 @@ def test_verified_means_checked() -> None:
     verified = {name for name, row in architectures.dialects().items() if row.get("verified") and "family" not in row}
     assert verified - BY_TYPE.keys() - CHECKED_ELSEWHERE == set()
     assert len(verified) >= 120
+
+
+@pytest.mark.parametrize("line", lines("class_caches.jsonl"), ids=lambda line: line["model_type"])
+def test_caches_are_those_of_the_class(line: dict[str, Any]) -> None:
+    """What the 17th and the 9,001st token added to the cache when transformers 5.24 ran the class on the meta device."""
+    config = {"model_type": line["model_type"], "architectures": [line["architecture"]], **line["config"]}
+    columns = read_architecture(config).columns
+    growing = (columns["kv_full_elements_per_token"] or 0) + (columns["kv_latent_elements_per_token"] or 0)
+    assert growing == line["elements_per_token_beyond_windows"]
+    assert growing + (columns["kv_window_elements_per_token"] or 0) == line["elements_per_token"]
