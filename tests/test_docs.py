@@ -24,8 +24,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return pipeline.run(this, pipeline.open_source("snapshot", settings)) / publication.DATABASE
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("docs_generate", ROOT / "docs" / "generate.py")
+def generator(name: str = "generate") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -36,6 +36,11 @@ def generator() -> ModuleType:
 def test_the_table_dictionary_is_the_one_in_the_file(database: Path) -> None:
     """Regenerate with `make docs`."""
     assert generator().dictionary(database) == (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+
+
+def test_the_coverage_page_is_what_dialects_and_goldens_say() -> None:
+    """Regenerate with `make docs`."""
+    assert generator("coverage").document() == (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
 
 
 def test_every_command_of_the_readme_and_operations_exists() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -179,6 +180,36 @@ def test_an_unwritable_data_folder_is_one_message(tmp_path: Path) -> None:
     done = hubfit("run", *SMALL, "--data", tmp_path / "file" / "data")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: data folder")
+
+
+def test_a_read_only_data_folder_is_one_message_and_can_still_be_asked(data: Path, tmp_path: Path) -> None:
+    """Root writes whatever the permissions say, so it runs without that privilege."""
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy, symlinks=True)
+    for path in (copy, *(path for path in copy.rglob("*") if not path.is_symlink())):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    before = publication.latest(copy)
+    drop = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override"]
+    if os.geteuid() != 0:
+        drop = []
+    elif shutil.which("setpriv") is None:
+        pytest.skip("root without setpriv cannot give up writing everywhere")
+    try:
+        done = subprocess.run(
+            [*drop, *HUBFIT, "run", *SMALL, "--data", str(copy)],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1].startswith("error: data folder: [Errno 13] Permission denied")
+        assert publication.latest(copy) == before
+        asked = subprocess.run(
+            [*drop, *HUBFIT, "sql", "SELECT count(*) AS n FROM models", "--data", str(copy), "--format", "csv"],
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert asked.stdout.splitlines() == ["n", "2"], asked.stderr
+    finally:
+        for path in (copy, *(path for path in copy.rglob("*") if path.is_dir() and not path.is_symlink())):
+            path.chmod(0o755)
 
 
 def test_a_full_disk_is_one_message_and_the_night_stays(data: Path) -> None:

@@ -253,6 +253,20 @@ def test_snapshot_models_match_built_classes(row: dict[str, str]) -> None:
     assert found.active_parameters == int(row["active_parameters"])
 
 
+def cache_rows() -> list[dict[str, str]]:
+    with GOLDEN.with_name("caches.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("model_id", sorted({row["model_id"] for row in cache_rows()}))
+def test_snapshot_caches_match_at_every_context(model_id: str) -> None:
+    columns = read_architecture(SNAPSHOT[model_id]).columns
+    for row in cache_rows():
+        if row["model_id"] == model_id:
+            at = (int(row["context_tokens"]), int(row["sequences"]), row["dtype"])
+            assert kept(columns, *at) == (int(row["kv_bytes"]), int(row["state_bytes"])), at
+
+
 # Oracle rows that are not met, and why.
 NOT_COUNTED = {
     "gemma4": "its towers are not counted in closed form",
@@ -300,20 +314,22 @@ def test_all_gathered_caches_match_the_oracles() -> None:
             columns = read_architecture(json.loads((folder / files[row["model_id"]]).read_text())).columns
             if columns.get("kv_full_elements_per_token") is None:
                 unknown.add(row["model_id"])
-            elif row["serving_rule"].startswith("not derived"):
+                continue
+            if row["serving_rule"].startswith("not derived"):
                 # compressed caches: the oracle has no serving rule, but what one more token adds
                 more = row["hf_bytes_per_token_marginal"]
                 assert not more or float(more) == 2 * (columns["kv_latent_elements_per_token"] or 0)
-            elif kept(columns, row) != (float(row["serving_kv_bytes"]), float(row["serving_state_bytes"] or 0)):
-                missed.append((row["model_id"], row["context"], kept(columns, row)))
+                continue
+            at = (int(row["context"]), int(row["batch"]), row["dtype"])
+            if kept(columns, *at) != (float(row["serving_kv_bytes"]), float(row["serving_state_bytes"] or 0)):
+                missed.append((row["model_id"], at, kept(columns, *at)))
     assert missed == []
     assert unknown == {"meta-llama/Llama-3.2-11B-Vision-Instruct"}
 
 
-def kept(columns: Any, row: dict[str, str]) -> tuple[float, float]:
+def kept(columns: Any, context: int, batch: int, dtype: str) -> tuple[float, float]:
     """(cache bytes, state bytes) by hand from the columns."""
-    width = {"bfloat16": 2, "float16": 2, "float32": 4}[row["dtype"]]
-    context, batch = int(row["context"]), int(row["batch"])
+    width = {"bfloat16": 2, "float16": 2, "float32": 4}[dtype]
     cross = context if columns["cross_tokens"] == -1 else columns["cross_tokens"]
     elements = (
         (columns["kv_full_elements_per_token"] + columns["kv_latent_elements_per_token"]) * context

@@ -54,7 +54,7 @@ def test_verified_means_checked() -> None:
 
 @pytest.mark.parametrize("line", lines("class_caches.jsonl"), ids=lambda line: line["model_type"])
 def test_caches_are_those_of_the_class(line: dict[str, Any]) -> None:
-    """What the 17th and the 9,001st token added to the cache when transformers 5.24 ran the class on the meta device."""
+    """What the 17th and the 9,001st token added when transformers 5.24 ran the class on the meta device."""
     config = {"model_type": line["model_type"], "architectures": [line["architecture"]], **line["config"]}
     columns = read_architecture(config).columns
     growing = (columns["kv_full_elements_per_token"] or 0) + (columns["kv_latent_elements_per_token"] or 0)
