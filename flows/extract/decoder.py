@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.extract import experts as routed
-from flows.extract import feed_forward, mixers
+from flows.extract import feed_forward, heads, mixers
 from flows.extract import layers as plans
 from flows.extract.attention import Attention, grouped
 from flows.extract.body import Body
@@ -33,8 +33,8 @@ class Decoder:
     state_bytes: float  # of one recurrent element
 
 
-def read(keys: Keys, dialect: Mapping[str, Any]) -> Decoder:
-    """Add up a decoder. Raises ValueError for an unusable configuration."""
+def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
+    """Add up a decoder; `name` is its class and decides what head it has. Raises ValueError for an unusable one."""
     hidden = keys.need("hidden")
     plan = plans.kinds(keys, dialect)
     moe = routed.experts(keys, dialect)
@@ -86,13 +86,10 @@ def read(keys: Keys, dialect: Mapping[str, Any]) -> Decoder:
             body.prediction_block = last + 2 * hidden * hidden + 3 * hidden
             blocks = keys.number("num_nextn_predict_layers") or 0 if dialect.get("mtp") else 0
             body.mtp = blocks * body.prediction_block
-    _add_ends(body, keys, dialect, hidden, keys.need("vocabulary"))
-    for part in extras(
-        dialect,
-        frozenset({"model"}),
-        keys,
-        {"hidden": hidden, "layers": len(plan), "vocabulary": keys.need("vocabulary")},
-    ):
+    _add_ends(body, keys, dialect, hidden, keys.need("vocabulary"), name)
+    known = {"hidden": hidden, "layers": len(plan), "vocabulary": keys.need("vocabulary")}
+    places = {"model", "head"} if heads.has_vocabulary_head(name) else {"model"}
+    for part in extras(dialect, frozenset(places), keys, known):
         body.add(part)
     return Decoder(body, plan, sparse, list(dict.fromkeys(built.values())), mixer, moe, widest, state_bytes)
 
@@ -108,7 +105,9 @@ def _attention(
     return grouped(keys, dialect, hidden, kind=kind, owns_cache=owns_cache)
 
 
-def _add_ends(body: Body, keys: Keys, dialect: Mapping[str, Any], hidden: int, vocabulary: int) -> None:
+def _add_ends(
+    body: Body, keys: Keys, dialect: Mapping[str, Any], hidden: int, vocabulary: int, name: str | None
+) -> None:
     """Embedding, positions, final norm, head."""
     narrow = keys.number(dialect["projected_embedding_key"]) if "projected_embedding_key" in dialect else None
     if narrow is not None and narrow != hidden:
@@ -122,6 +121,9 @@ def _add_ends(body: Body, keys: Keys, dialect: Mapping[str, Any], hidden: int, v
     positions = dialect.get("positions") or {}
     if positions:
         body.counts["p_pos_embed"] += (keys.need(positions["key"]) + positions["extra"]) * hidden
+    if not heads.has_vocabulary_head(name):
+        body.counts["p_head_other"] += heads.other_head(keys, name, hidden)
+        return
     if not keys.flag("tie_word_embeddings"):
         body.counts["p_lm_head"] += vocabulary * hidden
     if dialect.get("head_bias"):

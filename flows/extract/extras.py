@@ -5,7 +5,8 @@
         { part = "p_norm", size = "hidden", on = "full" },
     ]
 
-on: every layer (the default), model (once), attention, sparse, dense, owner (of a cache), or a kind of layer.
+on: every layer (the default), model (once), head (once, if tokens are predicted), attention, sparse, dense, owner (of
+a cache), or a kind of layer.
 when: an expression; absent and null keys count as 0 in it.
 """
 

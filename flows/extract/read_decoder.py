@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.extract import decoder, decoder_columns
 from flows.extract.architecture import Architecture
+from flows.extract.heads import CLASSIFIERS, has_vocabulary_head
 from flows.extract.keys import Keys
 
 # Endings of the classes that generate text.
@@ -25,7 +26,9 @@ def read_decoder(
 ) -> Architecture:
     """A text decoder under a dialect's row. Raises ValueError when the configuration is not usable."""
     keys = Keys(config, row)
-    found = decoder.read(keys, row)
+    # ChatGLM calls the class with the head a model
+    named = None if row.get("base_class_has_head") else name
+    found = decoder.read(keys, row, named)
     body, columns = found.body, decoder_columns.columns(found, keys, row)
     columns |= dict.fromkeys(COLUMNS_OF_TOWERS, 0)
     reasons = tuple(reason for reason in (body.unknown_parameters, body.unknown_cache) if reason)
@@ -33,14 +36,15 @@ def read_decoder(
     active = None
     if parameters is not None:
         active = parameters - _idle(columns) if columns["experts_per_token"] or not columns["experts"] else None
-        # an embedding row is looked up, not multiplied, when the head has its own matrix
-        looked_up = columns["p_pos_embed"] + (columns["p_embed"] if columns["p_lm_head"] else 0)
+        # an embedding row is looked up, not multiplied, unless it is the head's matrix as well
+        is_head = has_vocabulary_head(named) and not columns["p_lm_head"]
+        looked_up = columns["p_pos_embed"] + (0 if is_head else columns["p_embed"])
         columns["active_read_parameters"] = None if active is None else active - looked_up
         columns["parameters_resident"] = parameters
     else:
         columns = _without_counts(columns)
     kind = "decoder"
-    if name and not name.endswith(DECODER_HINTS) and any(word in name for word in ("Classification", "Embedding")):
+    if name and not name.endswith((*DECODER_HINTS, *CLASSIFIERS, "Model")):
         notes = (*notes, f"{name} is sized as the decoder that it is built on")
     return Architecture(
         model_type=model_type,
