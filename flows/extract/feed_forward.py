@@ -24,9 +24,11 @@ def width(keys: Keys, dialect: Mapping[str, Any], hidden: int, moe: Experts, *, 
         return evaluate(dialect["ffn_width"], lambda name: hidden if name == "hidden" else keys.need(name))
     if not found and "ffn_multiple" in dialect:
         return int(dialect["ffn_multiple"]) * hidden
-    if not found and not moe.count:
+    if not found and not moe.count and dialect.get("ffn_rule") != "blocks":
         raise ValueError("intermediate_size is missing")
     rule = dialect.get("ffn_rule")
+    if rule == "blocks":
+        return found
     if rule == "half":
         return found // 2
     if rule == "auto_adjust":

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalogs import architectures
+from flows.extract import blocks
 
 # No dimension of a real model comes near; larger numbers are damage or malice.
 LARGEST = 2**40
@@ -27,6 +28,11 @@ class Keys:
         self._dialect = dialect
         self._own: frozenset[str] = frozenset()  # keys that this one layer has a value of its own for
         self._varying = self._per_layer()
+        self._overrides = config.get("per_layer_config")
+        if dialect.get("layers") == "block_configs":
+            self._overrides = blocks.overrides(config, self.need("hidden"), self.need("heads"))
+        if dialect.get("ffn_rule") == "multipliers":
+            self._varying["intermediate_size"] = blocks.scaled_widths(config, self.need("hidden"))
 
     def __contains__(self, name: str) -> bool:
         return self._find(name)[0]
@@ -37,7 +43,7 @@ class Keys:
         Layers differ by a list with one number for each (`intermediate_size`, `num_attention_heads_per_layer`) or by
         `per_layer_config`, the overrides of single layers. Raises ValueError for a list that is too short.
         """
-        overrides = self._config.get("per_layer_config")
+        overrides = self._overrides
         if not self._varying and not isinstance(overrides, dict):
             return self
         changes = {}
@@ -46,15 +52,14 @@ class Keys:
                 raise ValueError(f"{key} has no value for layer {position}")
             changes[key] = values[position]
         if isinstance(overrides, dict):
-            own = overrides.get(str(position), overrides.get(position)) or {}
+            own = overrides.get(str(position)) or {}
             if not isinstance(own, dict):
                 raise ValueError(f"per_layer_config has no usable entry for layer {position}")
             changes |= own
         if not changes:
             return self
-        one = Keys({**self._config, **changes, "per_layer_config": None}, self._dialect)
-        one._own = frozenset(changes)
-        one._varying = {}
+        one = Keys({**self._config, **changes}, self._dialect)
+        one._own, one._varying, one._overrides = frozenset(changes), {}, None
         return one
 
     def has_own(self, name: str) -> bool:

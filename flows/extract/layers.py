@@ -91,6 +91,8 @@ def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
         if not blocks:
             raise ValueError("block_types is empty")
         return ["sliding" if blocks[i % len(blocks)] == "attention" else "recurrent" for i in range(layers)]
+    if rule == "block_configs":
+        return ["nothing" if keys.layer(i).truth("has_no_attention") else "full" for i in range(layers)]
     if rule == "attn_layer_indices":
         full = set(_numbers(keys.items("attn_layer_indices")))
         return ["full" if i in full else "recurrent" for i in range(layers)]
