@@ -16,7 +16,9 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils._validators import validate_repo_id
 
+from flows.extract.info import base_model
 from flows.failures import Failure, HubUnavailable
+from flows.hub_bases import Bases
 from flows.hub_http import Answer, HubHttp
 from flows.raw import RawModel, Source
 from flows.settings import Settings
@@ -53,6 +55,7 @@ def hub_source(settings: Settings, http: HubHttp | None = None) -> Source:
 def _crawl(client: HubHttp, model_ids: list[str], workers: int) -> Iterator[tuple[str, RawModel | Failure]]:
     """Ask with a few threads; answers come as they arrive. Closing the generator drops what was not begun."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="hub")
+    bases = Bases(client)
     waiting = iter(model_ids)
     running: dict[Future[RawModel | Failure], str] = {}
     away = 0
@@ -61,7 +64,7 @@ def _crawl(client: HubHttp, model_ids: list[str], workers: int) -> Iterator[tupl
         while True:
             # no more than a few ahead, so that stopping stops
             while len(running) < workers * 2 and (model_id := next(waiting, None)) is not None:
-                running[pool.submit(fetch, client, model_id)] = model_id
+                running[pool.submit(fetch, client, model_id, bases)] = model_id
             if not running:
                 return
             # A Ctrl-C may land on another thread; the main one sees it when it looks up.
@@ -84,8 +87,11 @@ def _crawl(client: HubHttp, model_ids: list[str], workers: int) -> Iterator[tupl
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def fetch(client: HubHttp, model_id: str) -> RawModel | Failure:
-    """One model: at most one detail request and one configuration (a second path when the first is not served)."""
+def fetch(client: HubHttp, model_id: str, bases: Bases) -> RawModel | Failure:
+    """One model: at most one detail request and one configuration (a second path when the first is not served).
+
+    Without a configuration of its own, that of the base model its card names, asked for once in a crawl.
+    """
     try:
         validate_repo_id(model_id)
     except HFValidationError as error:
@@ -106,7 +112,9 @@ def fetch(client: HubHttp, model_id: str) -> RawModel | Failure:
     if isinstance(config, Failure):
         return config
     text = detail.body.decode("utf-8", errors="replace")
-    return RawModel(model_id, revision, text, config, datetime.now(UTC))
+    base_id = base_model(info) if config is None else None
+    base = bases.config(base_id) if base_id else None
+    return RawModel(model_id, revision, text, config, datetime.now(UTC), base_id, base)
 
 
 def _config(client: HubHttp, info: dict[str, Any], model_id: str, revision: str | None) -> str | Failure | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import catalogs
+from flows.extract.info import base_model
 from flows.failures import Failure
 from flows.raw import RawModel, Source
 
@@ -22,6 +24,9 @@ def snapshot_source(path: Path | None = None) -> Source:
             if row is None:
                 yield model_id, Failure("not_in_snapshot", "the embedded snapshot does not contain this model")
             else:
-                yield model_id, RawModel(model_id, row["revision"], row["info"], row["config"], read_at)
+                base_id = base_model(json.loads(row["info"])) if row["config"] is None else None
+                base = rows.get(base_id or "", {}).get("config")
+                raw = RawModel(model_id, row["revision"], row["info"], row["config"], read_at, base_id, base)
+                yield model_id, raw
 
     return source

@@ -124,24 +124,13 @@ def read(night: Night, table: str) -> pl.DataFrame:
 
 
 def _raw_row(model_id: str, answer: RawModel | Failure) -> dict[str, object]:
+    row = dict.fromkeys(HUB.names())
     if isinstance(answer, Failure):
-        return {
+        return row | {
             "model_id": model_id,
-            "revision": None,
-            "info": None,
-            "config": None,
             "fetched_at": datetime.now(UTC),
             "failure_kind": answer.kind,
             "failure_message": answer.message,
             "http_status": answer.http_status,
         }
-    return {
-        "model_id": model_id,
-        "revision": answer.revision,
-        "info": answer.info,
-        "config": answer.config,
-        "fetched_at": answer.fetched_at,
-        "failure_kind": None,
-        "failure_message": None,
-        "http_status": None,
-    }
+    return row | vars(answer) | {"model_id": model_id}

@@ -9,6 +9,7 @@ from typing import Any
 from flows.extract.architecture import Architecture
 from flows.extract.count import Count, count
 from flows.extract.info import Info, clean, load_object, parse, printable
+from flows.extract.inherit import inherited
 from flows.extract.quantization import stored_precision
 from flows.extract.read_config import read_architecture
 from flows.extract.shape import is_sane, override_rows, shape_id, shape_row
@@ -22,6 +23,7 @@ GGUF_KINDS = {
     "sd1": "diffusion", "sd3": "diffusion", "sdxl": "diffusion", "wan": "diffusion", "ltxv": "diffusion",
 }  # fmt: skip
 LONGEST_NOTES = 1000
+OF_THE_BASE = ("layers", "hidden_size", "vocab_size")
 UNREADABLE = "the configuration met a defect of the reader"
 Row = dict[str, Any]
 
@@ -48,6 +50,9 @@ def extract(raw: RawModel) -> Extracted | Failure:
     found: Architecture | None = None
     if config is not None and not info.is_adapter and not (info.is_diffusers and "model_type" not in config):
         found, problem = _architecture(config)
+    base, base_note = inherited(raw, info)
+    if base is not None and not info.is_adapter:
+        found = base
     precision, is_quantised = stored_precision(config, info.dtypes)
     weights = stored(info, precision, _quantisable(found), found.parameters if found else None)
     from_files = _from_files(weights, info)
@@ -60,14 +65,14 @@ def extract(raw: RawModel) -> Extracted | Failure:
             return Failure("malformed_config", problem)
         return Failure("no_weights", "neither a configuration nor weights that can be sized")
     unnamed = "the format of its quantised weights has no name here" if is_quantised and precision is None else None
-    notes = [*(found.notes if found else ()), problem, counted.note, weights.note, unnamed, *info.notes]
+    notes = [*(found.notes if found else ()), base_note, problem, counted.note, weights.note, unnamed, *info.notes]
     shape = shape_row(_kind(info, found), found, counted, weights)
     overrides = override_rows(found, shape, weights)
     shape["shape_id"] = shape_id(shape, overrides)
     return Extracted(
-        model=_model(raw, info, found, counted, shape, [note for note in notes if note]),
+        model=_model(raw, info, found, base, counted, shape, [note for note in notes if note]),
         shape=shape,
-        groups=_groups(raw.model_id, found),
+        groups=_groups(raw.model_id, found or base),
         artifacts=[{"model_id": raw.model_id, **vars(artifact)} for artifact in weights.artifacts],
         overrides=[{"shape_id": shape["shape_id"], **row} for row in overrides],
     )
@@ -133,6 +138,7 @@ def _model(
     raw: RawModel,
     info: Info,
     found: Architecture | None,
+    base: Architecture | None,
     counted: Count,
     shape: Row,
     notes: list[str],
@@ -159,16 +165,16 @@ def _model(
         "parameters": parameters,
         "active_parameters": active,
         "mtp_parameters": found.mtp_parameters if found else None,
-        "parameters_source": counted.source,
+        "parameters_source": "inherited" if base is not None and counted.source == "config" else counted.source,
+        "inherited_from": clean(raw.base_id) if base is not None else None,
         "parameters_conflict": counted.is_conflict,
         "config_parameters": found.parameters if found else None,
         "confidence": counted.confidence,
         "stored_bytes": shape["stored_bytes"],
         "stored_precision": shape["stored_precision"],
-        "layers": shape["layers"],
-        "hidden_size": shape["hidden_size"],
-        "vocab_size": shape["vocab_size"],
-        "max_context_tokens": shape["max_context_tokens"] or info.gguf_context,
+        # an adapter is sized by itself, but it lives in the layers of its base
+        **{name: (shape if base is None else base.columns).get(name) for name in OF_THE_BASE},
+        "max_context_tokens": (shape if base is None else base.columns).get("max_context_tokens") or info.gguf_context,
         "notes": printable("; ".join(notes))[:LONGEST_NOTES] or None,
         "shape_id": shape["shape_id"],
     }

@@ -70,7 +70,7 @@ def parse(text: str) -> Info | None:
         downloads=whole(answer.get("downloads")),
         likes=whole(answer.get("likes")),
         last_modified_at=_moment(answer.get("lastModified")),
-        base_model=_base_model(answer, card, tags),
+        base_model=base_model(answer),
         dtypes=dtypes or {},
         safetensors_total=whole(safetensors.get("total"), LARGEST_SIZE),
         gguf_total=whole(gguf.get("total"), LARGEST_SIZE),
@@ -154,7 +154,10 @@ def _is_adapter(answer: Mapping[str, Any], config: Mapping[str, Any], tags: list
     return is_claimed and not any(name.startswith(_OWN_WEIGHTS) for name in names)
 
 
-def _base_model(answer: Mapping[str, Any], card: Mapping[str, Any], tags: list[str]) -> str | None:
+def base_model(answer: Mapping[str, Any]) -> str | None:
+    """The first model that a detail answer names as the origin of this one; null when it names none."""
+    card = _dict(answer.get("cardData"))
+    tags = [tag for tag in _list(answer.get("tags")) if isinstance(tag, str)]
     for model in _list(_dict(answer.get("baseModels")).get("models")):
         if found := clean(_dict(model).get("id")):
             return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import polars as pl
@@ -13,6 +13,8 @@ from flows.extract.extract import Extracted, extract
 from flows.extract.tables import ARTIFACTS, ATTENTION_GROUPS, MODELS
 from flows.failures import MODEL_ERRORS, Failure
 from flows.raw import RawModel
+
+RAW = [field.name for field in fields(RawModel)]
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def extract_part(hub: pl.DataFrame) -> Parts:
             errors.append(_error(row, stage, failure))
             continue
         info = row["info"] or ""  # a row without a failure and without an answer is damaged, not a reason to stop
-        answer = extract(RawModel(row["model_id"], row["revision"], info, row["config"], row["fetched_at"]))
+        answer = extract(RawModel(**{name: row[name] for name in RAW} | {"info": info}))
         if isinstance(answer, Failure):
             errors.append(_error(row, "extract", answer))
         else:

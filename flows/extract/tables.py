@@ -31,6 +31,7 @@ MODELS = pl.Schema(
         "active_parameters": pl.Int64(),
         "mtp_parameters": pl.Int64(),
         "parameters_source": pl.String(),  # safetensors_api | gguf_api | config | file_size | inherited
+        "inherited_from": pl.String(),  # the base model whose architecture this one has
         "parameters_conflict": pl.Boolean(),  # two sources disagree and nothing known explains it
         "config_parameters": pl.Int64(),  # what the configuration alone gives, beside the chosen value
         "confidence": pl.String(),  # CONFIDENCES, worst of the inputs; null when nothing is known

@@ -13,6 +13,7 @@ from local_hub import SHA, hang, raw, reset, status
 
 from flows import hub as live
 from flows.failures import Failure, HubUnavailable
+from flows.hub_bases import Bases
 from flows.hub_http import HubHttp
 from flows.raw import RawModel
 from flows.settings import Settings
@@ -178,9 +179,9 @@ def test_an_exhausted_window_is_waited_for_before_the_next_request(hub: HubServe
     ]
     clock = Clock()
     http = HubHttp(SETTINGS, clock=clock, sleep=clock.sleep)
-    assert isinstance(live.fetch(http, "ok/anchor"), RawModel)
+    assert isinstance(live.fetch(http, "ok/anchor", Bases(http)), RawModel)
     assert clock.slept == []  # the other bucket is open
-    assert isinstance(live.fetch(http, "ok/anchor"), RawModel)
+    assert isinstance(live.fetch(http, "ok/anchor", Bases(http)), RawModel)
     assert clock.slept == [21]
     http.close()
 
@@ -261,3 +262,34 @@ def test_stopping_early_leaves_no_threads(hub: HubServer) -> None:
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("hub_")]
     assert sum(hub.requests().values()) < 60
     http.close()
+
+
+def test_copies_without_a_configuration_bring_their_bases_asked_for_once(hub: HubServer) -> None:
+    hub.add("owner/base")
+    named = {"baseModels": {"relation": "quantized", "models": [{"id": "owner/base"}]}}
+    for number in range(5):
+        hub.add(f"copies/m{number}-GGUF", config=None, **named)
+    found = ask(*(f"copies/m{number}-GGUF" for number in range(5)))
+    for answer in found.values():
+        assert isinstance(answer, RawModel)
+        assert answer.config is None
+        assert answer.base_id == "owner/base"
+        assert json.loads(answer.base_config or "")["model_type"] == "llama"
+    assert hub.requests()["/owner/base/resolve/main/config.json"] == 1
+
+
+@pytest.mark.parametrize("base", ["owner/gone", "../../etc/passwd", "a b", "x" * 300])
+def test_a_base_that_is_not_there_is_nobodys_failure(hub: HubServer, base: str) -> None:
+    hub.add("copies/orphan", config=None, cardData={"base_model": base})
+    answer = ask("copies/orphan")["copies/orphan"]
+    assert isinstance(answer, RawModel)
+    assert answer.base_config is None
+
+
+def test_a_model_with_a_configuration_asks_for_no_base(hub: HubServer) -> None:
+    hub.add("owner/base")
+    hub.add("owner/tuned", cardData={"base_model": "owner/base"})
+    answer = ask("owner/tuned")["owner/tuned"]
+    assert isinstance(answer, RawModel)
+    assert answer.base_id is None
+    assert hub.requests()["/owner/base/resolve/main/config.json"] == 0

@@ -51,6 +51,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.json(404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound"})
             else:
                 self.json(200, model["files"][file])
+        elif "/resolve/main/" in path and path[1:].partition("/resolve/main/")[0] in models:
+            model_id, _, file = path[1:].partition("/resolve/main/")
+            files = models[model_id]["files"]
+            self.json(200, files[file]) if file in files else self.json(404, {}, {"X-Error-Code": "EntryNotFound"})
         else:
             # strangers cannot tell a missing repository from a private one
             self.json(401, {"error": "x"}, {"X-Error-Message": "Invalid username or password."})
