@@ -216,15 +216,23 @@ json_values = st.recursive(
 )
 
 
-@given(
-    model_type=st.sampled_from([*architectures.dialects(), *architectures.multimodal(), "brand_new"]),
-    changes=st.dictionaries(
-        st.sampled_from([*LLAMA, "text_config", "layer_types", "vision_config", "head_dim"]), json_values
-    ),
-)
-@settings(max_examples=300, deadline=None)
-def test_nothing_but_a_value_error_ever(model_type: str, changes: dict[str, Any]) -> None:
-    config = {**LLAMA, **changes, "model_type": model_type}
+TYPES = [*architectures.dialects(), *architectures.multimodal(), "brand_new"]
+PLANS = [
+    "layer_types", "per_layer_config", "num_attention_heads_per_layer", "mlp_layer_types", "compress_ratios",
+    "linear_attn_config", "attn_type_list", "full_attn_idxs", "block_types", "attention_types", "hybrid_layer_pattern",
+    "moe_layer_freq", "cross_attention_layers", "attn_layer_indices", "indexer_types", "id2label", "num_labels",
+    "rope_parameters", "num_kv_shared_layers", "block_configs", "ffn_multipliers", "mlp_only_layers",
+    "index_topk_pattern", "hybrid_override_pattern", "layers_block_type", "text_config", "vision_config", "audio_config",
+]  # fmt: skip
+
+
+@given(model_type=st.sampled_from(TYPES), is_whole=st.booleans(), data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_nothing_but_a_value_error_ever(model_type: str, is_whole: bool, data: st.DataObject) -> None:
+    """Any JSON value under any key that a type knows, beside a whole configuration or the defaults of the class."""
+    own = architectures.classes().get(model_type, {"defaults": {}})["defaults"]
+    changes = data.draw(st.dictionaries(st.sampled_from([*LLAMA, *PLANS, *own]), json_values, max_size=5))
+    config = {**(LLAMA if is_whole else {"num_hidden_layers": 3}), **changes, "model_type": model_type}
     try:
         found = read_architecture(config)
     except ValueError:
