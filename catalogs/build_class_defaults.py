@@ -22,7 +22,7 @@ FILE = Path(__file__).parent / "architectures" / "class_defaults.jsonl"
 # Fields that no tensor's shape, no cache and no layer plan depends on.
 IRRELEVANT = re.compile(
     r"(_token_id|_token_ids|_token_index|_id|_eps|epsilon|_std|_coef|_dropout|dropout|_prob|_act|activation|_pdrop|_loss)$"
-    r"|^(output_|return_|use_cache|problem_type|initializer|layerdrop|chunk_size_feed|summary_|gradient|label|"
+    r"|^(output_(attentions|hidden_states|scores|past|router_logits)|return_|use_cache|problem_type|initializer|layerdrop|chunk_size_feed|summary_|gradient|label|"
     r"begin_suppress|suppress|mask_time|mask_feature|ctc_|apply_spec|transformers_version|architectures$|finetuning)"
     r"|(weight_init|init_range|jitter|softcapping|_theta|_scale$|_scaling|_multiplier$|logit_|temperature|dilation)"
 )
@@ -41,23 +41,22 @@ def rows() -> Iterator[dict[str, Any]]:
     """A row for every model_type that the library registers, and for the sections that only occur inside others."""
     transformers = importlib.import_module("transformers")
     mapping = importlib.import_module("transformers.models.auto.configuration_auto").CONFIG_MAPPING
-    waiting = [mapping[name] for name in mapping]
-    waiting_types = dict(zip(waiting, mapping, strict=True))
+    waiting = [(name, mapping[name]) for name in mapping]  # some names share a class
     seen: set[str] = set()
     while waiting:
-        config = waiting.pop(0)
-        model_type = waiting_types.get(config) or config.model_type
+        model_type, config = waiting.pop(0)
         if not model_type or model_type in seen:
             continue
         seen.add(model_type)
         found = sections(config)
-        waiting += found.values()
+        waiting += [(section.model_type, section) for section in found.values()]
         yield {
             "model_type": model_type,
             "class": config.__name__,
             "source": f"transformers {transformers.__version__} {config.__module__.removeprefix('transformers.')}",
             "defaults": defaults(config),
             "sections": {name: sub.model_type for name, sub in found.items()},
+            "built": {name: values for name in found if (values := own_values(_built(config), name))},
             "synonyms": {name: key for name, key in (config.attribute_map or {}).items() if isinstance(key, str)},
         }
 
@@ -70,6 +69,20 @@ def sections(config: Any) -> dict[str, Any]:
         section = declared if built is None else type(built)
         if getattr(section, "model_type", ""):
             found[name] = section
+    return found
+
+
+def own_values(built: object, name: str) -> dict[str, Any]:
+    """What a model sets in a nested configuration that it builds itself, where that differs from the class's own."""
+    section = getattr(built, name, None)
+    if not dataclasses.is_dataclass(section):
+        return {}
+    found = {}
+    for entry in dataclasses.fields(section):
+        value = section.__dict__.get(entry.name)
+        if IRRELEVANT.search(entry.name) or not _is_plain(value) or value == entry.default:
+            continue
+        found[entry.name] = value
     return found
 
 

@@ -23,6 +23,7 @@ OTHER_WIDTHS = {
     "vocab_size": 40_000, "intermediate_size": 2560, "ffn_dim": 2560, "moe_intermediate_size": 640, "head_dim": 96,
     "num_key_value_heads": 2, "max_position_embeddings": 1111,
 }  # fmt: skip
+OTHER_PICTURES = {"patch_size": 8, "image_size": 160, "num_mel_bins": 80, "spatial_merge_size": 3, "depth": 3}
 PLANS = ("layer_types", "layers_block_type", "mlp_layer_types")
 # Switches of the running program, not of the model.
 NOT_SWITCHES = {"output_attentions", "output_hidden_states", "return_dict", "use_cache", "is_decoder",
@@ -74,11 +75,38 @@ def variants(config_class: Any) -> Iterator[dict[str, Any]]:
         if isinstance(default, bool) and name not in NOT_SWITCHES:
             yield {**fewer, name: not default}
     yield {**fewer, **{name: value for name, value in OTHER_WIDTHS.items() if name in fields}}
+    yield from _of_sections(config_class)
     built = config_class(**fewer)
     plans = {name: getattr(built, name, None) for name in PLANS}
     spelled = {name: plan for name, plan in plans.items() if isinstance(plan, list)}
     if spelled:
         yield {**fewer, **spelled}
+
+
+def _of_sections(config_class: Any) -> Iterator[dict[str, Any]]:
+    """Changes inside the nested configurations: fewer layers everywhere, then other widths in one section a time."""
+    names = list(getattr(config_class, "sub_configs", None) or {})
+    built = config_class() if names else None
+    sections = {name: getattr(built, name) for name in names if getattr(built, name, None) is not None}
+    fewer = {name: {"model_type": section.model_type, **_known(section, FEWER)} for name, section in sections.items()}
+    if not fewer:
+        return
+    yield fewer
+    for name, section in sections.items():
+        switches = {field.name: not field.default for field in dataclasses.fields(section)
+                    if isinstance(field.default, bool) and field.name not in NOT_SWITCHES}  # fmt: skip
+        for change in (
+            _known(section, OTHER_WIDTHS),
+            _known(section, OTHER_PICTURES),
+            *({k: v} for k, v in switches.items()),
+        ):
+            if change:
+                yield {**fewer, name: {**fewer[name], **change}}
+
+
+def _known(config: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(config)}
+    return {name: value for name, value in changes.items() if name in names}
 
 
 def count(model_class: Any, config: Any) -> int:

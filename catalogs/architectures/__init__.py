@@ -12,7 +12,7 @@ from typing import Any
 from catalogs.errors import CatalogError
 
 FOLDER = Path(__file__).parent
-FILES = ("spellings.toml", "decoders.toml", "encoders.toml", "multimodal.toml")
+FILES = ("spellings.toml", "decoders.toml", "encoders.toml", "towers.toml", "multimodal.toml")
 CLASSES = "class_defaults.jsonl"
 
 
@@ -49,6 +49,16 @@ def multimodal() -> Mapping[str, Mapping[str, Any]]:
     return rows
 
 
+@cache
+def towers() -> Mapping[str, Mapping[str, Any]]:
+    """Type of a tower -> its row with the names of all common parts. Errors: CatalogError."""
+    rows: Mapping[str, Mapping[str, Any]] = _tables()["towers"]
+    for name, row in rows.items():
+        if not row.get("source") or not isinstance(row.get("size"), str):
+            raise CatalogError("towers.toml", f"towers.{name} must have a source and a size")
+    return {name: {**row, "let": {**_tables()["parts"], **row.get("let", {})}} for name, row in rows.items()}
+
+
 def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict[str, Any]:
     row = rows.get(name)
     if row is None or name in seen:
@@ -67,7 +77,7 @@ def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict
 @cache
 def _tables() -> Mapping[str, Any]:
     """All files as one. Raises CatalogError for a file that cannot be read or a row that stands in two."""
-    tables: dict[str, dict[str, Any]] = {"spellings": {}, "dialects": {}, "multimodal": {}}
+    tables: dict[str, dict[str, Any]] = {"spellings": {}, "dialects": {}, "parts": {}, "towers": {}, "multimodal": {}}
     for name in FILES:
         try:
             found = tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))

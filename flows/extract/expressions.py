@@ -1,7 +1,7 @@
 """Small arithmetic in rows of catalogs/architectures: `2 * hidden * laurel_rank`.
 
-Whole numbers, names of the configuration, + - * // %, comparisons, and/or/not, max, min and ceil (division rounded
-up). Nothing else is understood, so a row can neither call nor import anything.
+Whole numbers, names of the configuration (`text.hidden` is one of a section), + - * // %, comparisons, and/or/not,
+max, min and ceil (division rounded up). Nothing else is understood, so a row can neither call nor import anything.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ def _value(node: ast.expr, value_of: Callable[[str], int]) -> int:
             return number
         case ast.Name(id=name):
             return value_of(name)
+        case ast.Attribute(value=ast.Name(id=section), attr=name):
+            return value_of(f"{section}.{name}")
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return _OPERATORS[type(op)](_value(left, value_of), _value(right, value_of))
         case ast.UnaryOp(op=ast.USub(), operand=operand):

@@ -117,6 +117,10 @@ class Keys:
         """Whether neither the configuration nor its class says anything."""
         return self._value(name)[1] is None
 
+    def is_switch(self, name: str) -> bool:
+        """Whether the value is true or false."""
+        return isinstance(self._value(name)[1], bool)
+
     def truth(self, name: str) -> int:
         """A number or a switch as a number, 0 for anything else: for conditions of rows."""
         value = self._value(name)[1]

@@ -1,64 +1,143 @@
-"""A multimodal configuration -> Architecture: the text decoder, and towers beside it where their class is known."""
+"""A multimodal configuration -> Architecture: the text decoder, and the towers beside it where their kind is known."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from catalogs import architectures
 from flows.extract import towers
 from flows.extract.architecture import Architecture
+from flows.extract.keys import Keys
+from flows.extract.opaque import opaque
 from flows.extract.read_decoder import read_decoder
+
+SECTIONS = {"text": "text_config", "vision": "vision_config", "audio": "audio_config"}
+COLUMNS = {"vision": "p_vision", "audio": "p_audio"}
 
 
 def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None) -> Architecture:
-    """The text decoder is sized exactly; towers are added where their class is known, unknown otherwise."""
+    """The text decoder is read as any other; towers take no part in a token of text, so active stays the text's.
+
+    Unknown towers leave the sum unknown, not the cache. Raises ValueError when the text part is not usable.
+    """
     entry = architectures.multimodal()[model_type]
-    section = config.get("text_config")
+    sections = {**SECTIONS, **entry.get("sections", {})}
+    if (stranger := _unknown_text(config, sections["text"], model_type)) is not None:
+        told = Keys(_section(config, sections["text"], model_type), {})
+        return opaque(told, model_type, name, f"its text part is of the unknown type {stranger!r:.60}")
+    text = _text(config, entry, sections["text"], model_type, name)
+    counts: dict[str, int | None] = {"p_vision": 0, "p_audio": 0, "p_projector": 0}
+    notes = []
+    for part, column in COLUMNS.items():
+        kind, section = _tower(config, entry, part, sections[part], model_type)
+        if section is None:
+            continue
+        found = towers.size(kind, section) if kind else None
+        if found is None:
+            counts[column] = counts["p_projector"] = None
+            notes.append(f"its {part} tower{f' {kind!r:.60}' if kind else ''} is not counted in closed form")
+            continue
+        counts[column] = found
+        if part in entry and counts["p_projector"] is not None:
+            keys = {
+                "": towers.keys_of(config, model_type, entry.get("defaults", {})),
+                "text": Keys(
+                    _section(config, sections["text"], model_type),
+                    _dialect(config, entry, sections["text"], model_type),
+                ),
+                part: towers.keys_of(section, kind, architectures.towers()[str(kind)].get("defaults", {})),
+            }
+            counts["p_projector"] += towers.named(entry[part], keys, {})
+    if "unknown" in entry:
+        counts, notes = dict.fromkeys(counts), [entry["unknown"]]
+    return _with(text, counts, tuple(notes), is_verified=bool(entry.get("verified")))
+
+
+def _text(
+    config: Mapping[str, Any], entry: Mapping[str, Any], key: str, model_type: str, name: str | None
+) -> Architecture:
+    section = _section(config, key, model_type)
+    section = {**section, "tie_word_embeddings": _is_tied(config, section, entry.get("tie"), model_type)}
+    row = _dialect(config, entry, key, model_type)
+    return read_decoder(section, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
+
+
+def _is_tied(config: Mapping[str, Any], section: Mapping[str, Any], rule: str | None, model_type: str) -> Any:
+    """Whether the head is the embedding: the class that has the head decides, and that is mostly the outer one."""
+    if rule == "never":
+        return False
+    own = section.get("tie_word_embeddings")
+    outer = {**architectures.classes().get(model_type, {}).get("defaults", {}), **config}.get("tie_word_embeddings")
+    if rule == "text" or outer is None:
+        return own
+    return own if rule == "either" and own is True else outer
+
+
+def _section(config: Mapping[str, Any], key: str, model_type: str) -> dict[str, Any]:
+    """The text's keys; older repositories write them at the top, and without any the class builds its own."""
+    section = config.get(key)
+    known = architectures.classes().get(model_type, {})
+    if isinstance(section, dict):
+        is_merged = architectures.multimodal()[model_type].get("merges")
+        return {**known.get("built", {}).get(key, {}), **section} if is_merged else section
+    if key in known.get("sections", {}) and not any(name in config for name in architectures.spellings()["hidden"]):
+        return dict(known.get("built", {}).get(key, {}))
+    return {name: value for name, value in config.items() if not isinstance(value, dict)}
+
+
+def _unknown_text(config: Mapping[str, Any], key: str, model_type: str) -> str | None:
+    """The type that the text section names, when nobody here knows it."""
+    section = config.get(key)
+    named = section.get("model_type") if isinstance(section, dict) else None
+    if not isinstance(named, str) or not named or named in architectures.dialects():
+        return None
+    usual = architectures.classes().get(model_type, {}).get("sections", {}).get(key, "")
+    return None if usual.startswith(named) else named
+
+
+def _dialect(config: Mapping[str, Any], entry: Mapping[str, Any], key: str, model_type: str) -> Mapping[str, Any]:
+    """The dialect that the section names, else the one of the class, else the row's."""
+    section = config.get(key)
+    named = section.get("model_type") if isinstance(section, dict) else None
+    of_class = architectures.classes().get(model_type, {}).get("sections", {}).get(key)
+    for kind in (named, of_class, entry["text"]):
+        row = architectures.dialects().get(kind) if isinstance(kind, str) else None
+        if row is not None and "family" not in row:
+            return row
+    return architectures.dialects()[entry["text"]]
+
+
+def _tower(
+    config: Mapping[str, Any], entry: Mapping[str, Any], part: str, key: str, model_type: str
+) -> tuple[str | None, Mapping[str, Any] | None]:
+    """(kind, section) of a tower; no section when the model has no such tower."""
+    of_type = architectures.classes().get(model_type, {})
+    of_class = of_type.get("sections", {}).get(key)
+    section = config.get(key)
     if not isinstance(section, dict):
-        # older repositories write the decoder's keys at the top
-        section = {key: value for key, value in config.items() if not isinstance(value, dict)}
-    section = dict(section)
-    if "tie_word_embeddings" not in section and "tie_word_embeddings" in config:
-        section["tie_word_embeddings"] = config["tie_word_embeddings"]
-    spoken = section.get("model_type")
-    row = architectures.dialects().get(spoken if isinstance(spoken, str) else entry["text"])
-    if row is None or "family" in row:
-        row = architectures.dialects()[entry["text"]]
-    text = read_decoder(section, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
-    tower, vision = entry.get("tower"), config.get("vision_config")
-    columns: dict[str, Any] = dict(text.columns)
-    note = "its towers are not counted in closed form"
-    if tower and isinstance(vision, dict) and text.parameters is not None:
-        columns["p_vision"] = towers.vision(tower, vision)
-        columns["p_projector"] = towers.projector(entry.get("projector"), vision, int(columns["hidden_size"] or 0))
-        beside = columns["p_vision"] + columns["p_projector"]
-        columns["parameters_resident"] += beside
-        return _with(text, columns, text.parameters + beside, text.is_verified, text.notes)
-    if vision is None and config.get("audio_config") is None and tower:
-        return text
-    columns |= {"p_vision": None, "p_projector": None, "p_audio": None, "parameters_resident": None}
-    return _with(text, columns, None, False, (*text.notes, note))
+        is_built = of_class is not None and key not in config and part not in entry.get("optional", ())
+        if not is_built:
+            return None, None
+        section = of_type.get("built", {}).get(key, {})
+    named = section.get("model_type")
+    usual = of_class or entry.get("towers", {}).get(part)
+    # sections of many repositories bear the name of the whole model; any other unknown name is another tower
+    if isinstance(named, str) and named and named not in architectures.towers() and not (usual or "").startswith(named):
+        return named, section
+    return (named if named in architectures.towers() else usual), section
 
 
 def _with(
-    text: Architecture,
-    columns: Mapping[str, Any],
-    parameters: int | None,
-    is_verified: bool,
-    notes: tuple[str, ...],
+    text: Architecture, counts: Mapping[str, int | None], notes: tuple[str, ...], *, is_verified: bool
 ) -> Architecture:
-    """A text decoder with something beside it. Towers take no part in a token of text: active stays the text's."""
-    return Architecture(
-        model_type=text.model_type,
-        name=text.name,
-        kind=text.kind,
-        is_verified=is_verified,
-        parameters=parameters,
-        active_parameters=text.active_parameters,
-        mtp_parameters=text.mtp_parameters,
-        columns=columns,
-        dimensions=text.dimensions,
-        groups=text.groups,
-        notes=notes,
-    )
+    """The text decoder with something beside it."""
+    columns = {**text.columns, **counts}
+    beside = [value for value in counts.values() if value is not None]
+    if text.parameters is None or len(beside) < len(counts):
+        columns["parameters_resident"] = None
+        return replace(text, columns=columns, parameters=None, is_verified=False, notes=(*text.notes, *notes))
+    columns["parameters_resident"] = int(columns["parameters_resident"] or 0) + sum(beside)
+    total = text.parameters + sum(beside)
+    return replace(text, columns=columns, parameters=total, is_verified=text.is_verified and is_verified)

@@ -11,9 +11,10 @@ from typing import Any
 
 from catalogs import architectures
 from flows.extract import encoders
-from flows.extract.architecture import Architecture, Group
+from flows.extract.architecture import Architecture
 from flows.extract.keys import Keys
 from flows.extract.multimodal import read_multimodal
+from flows.extract.opaque import opaque
 from flows.extract.read_decoder import COLUMNS_OF_TOWERS, DECODER_HINTS, dimensions, read_decoder
 
 # Keys that announce a cache or a mixer which the common decoder does not have.
@@ -77,32 +78,7 @@ def _unknown_type(config: Mapping[str, Any], model_type: str, name: str | None) 
     is_decoder = bool(name) and str(name).endswith(DECODER_HINTS[:2])
     if strange or not has_dimensions or not is_decoder or text is not config or keys.number("experts"):
         reason = f"{note}: {', '.join(strange[:3])} may change its cache" if strange else note
-        return _opaque(keys, model_type, name, reason)
+        return opaque(keys, model_type, name, reason)
     if any(key.startswith(BESIDE) and text[key] not in (None, False, 0) for key in text):
         common["unknown_parameters"] = "it has a tower that is not known here"
     return read_decoder(text, common, model_type, name, is_verified=False, notes=(f"{note}; read as a common decoder",))
-
-
-def _opaque(keys: Keys, model_type: str, name: str | None, reason: str) -> Architecture:
-    """Dimensions that can be read, and nothing that would have to be guessed."""
-    layers = keys.number("layers")
-    columns: dict[str, int | float | None] = {
-        "layers": layers,
-        "hidden_size": keys.number("hidden"),
-        "vocab_size": keys.number("vocabulary"),
-        "max_context_tokens": keys.number("context") or None,
-    }
-    is_decoder = bool(name) and str(name).endswith(DECODER_HINTS)
-    return Architecture(
-        model_type=model_type,
-        name=name,
-        kind="decoder" if is_decoder else "other",
-        is_verified=False,
-        parameters=None,
-        active_parameters=None,
-        mtp_parameters=None,
-        columns=columns,
-        dimensions={},
-        groups=(Group(kind="unknown", layers=layers),) if layers else (),
-        notes=(reason,),
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from catalogs import architectures
 from flows.extract import decoder, decoder_columns
 from flows.extract.architecture import Architecture
 from flows.extract.heads import CLASSIFIERS, has_vocabulary_head
@@ -26,8 +27,8 @@ def read_decoder(
 ) -> Architecture:
     """A text decoder under a dialect's row. Raises ValueError when the configuration is not usable."""
     keys = Keys(config, row)
-    # ChatGLM calls the class with the head a model
-    named = None if row.get("base_class_has_head") else name
+    # remote code names its classes as it likes: ChatGLMModel has a head
+    named = name if model_type in architectures.classes() else None
     found = decoder.read(keys, row, named)
     body, columns = found.body, decoder_columns.columns(found, keys, row)
     columns |= dict.fromkeys(COLUMNS_OF_TOWERS, 0)

@@ -1,6 +1,6 @@
-"""Vision towers and projectors beside a text decoder, in closed form where the class is known.
+"""Vision and audio towers and what joins them to a text: counts by the expressions of catalogs/architectures.
 
-Shapes as transformers 5.23 builds models/siglip, clip, llava, gemma3 and qwen3_vl.
+A tower has no layers that differ and nothing that is kept between tokens, so one sum over its section's keys says all.
 """
 
 from __future__ import annotations
@@ -8,56 +8,83 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from catalogs import architectures
+from flows.extract.expressions import evaluate
 from flows.extract.keys import Keys
 
-NO_DIALECT: Mapping[str, Any] = {"defaults": {}}
-CLIP = {"defaults": {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "image_size": 336,
-                     "patch_size": 14}}  # fmt: skip
+MOST_NAMES = 40  # of parts of parts: a row that names itself must not run for ever
 
 
-def vision(tower: str, section: Mapping[str, Any]) -> int:
-    """Parameters of the tower. Raises ValueError when a dimension is missing, KeyError never."""
-    if tower == "clip":
-        return _clip(Keys(section, CLIP))
-    keys = Keys(section, NO_DIALECT)
-    return _siglip(keys) if tower == "siglip" else _qwen3_vl(keys)
+def keys_of(section: Mapping[str, Any], kind: str | None, defaults: Mapping[str, Any]) -> Keys:
+    """A section under the defaults of its class and those of its row."""
+    own = architectures.classes().get(kind or "", {}).get("defaults", {})
+    return Keys(section, {"defaults": {**defaults, **own}})
 
 
-def projector(name: str | None, section: Mapping[str, Any], hidden: int) -> int:
-    """Parameters between tower and decoder; 0 where the tower counts its own."""
-    if name == "gemma3":
-        width = Keys(section, NO_DIALECT).need("hidden")
-        return width * hidden + width
-    if name == "llava":
-        width = Keys(section, CLIP).need("hidden")
-        return width * hidden + hidden + hidden * hidden + hidden
-    return 0
+def size(kind: str, section: Mapping[str, Any]) -> int | None:
+    """Parameters of a tower; null when its kind is not known, or when its row holds for one make only and this is
+    another. Raises ValueError when a key is missing or unusable."""
+    row = architectures.towers().get(kind)
+    if row is None:
+        return None
+    keys = keys_of(section, kind, row.get("defaults", {}))
+    fixed = row.get("fixed")
+    if fixed and keys.text(fixed["key"]) != fixed["value"]:
+        return None
+    return named(row["size"], {"": keys}, row["let"])
 
 
-def _blocks(layers: int, h: int, ffn: int) -> int:
-    """Standard pre-norm blocks: four projections and two feed-forward matrices with biases, two norms."""
-    return layers * (4 * h * h + 4 * h + 2 * h * ffn + ffn + h + 4 * h)
+def named(text: str, sections: Mapping[str, Keys], let: Mapping[str, str], depth: int = 0) -> int:
+    """The value of an expression whose names are parts in `let` or keys of sections; "" is the unnamed one.
+
+    Raises ValueError for a missing key or a result that is no count.
+    """
+
+    def value_of(name: str) -> int:
+        if name in let:
+            if depth > MOST_NAMES:
+                raise ValueError(f"{name} is defined by itself")
+            return named(let[name], sections, let, depth + 1)
+        section, _, key = name.rpartition(".")
+        if section not in sections:
+            raise ValueError(f"{name} is missing")
+        return _number(sections[section], key)
+
+    value = evaluate(text, value_of)
+    if value < 0:
+        raise ValueError(f"{text}: negative")
+    return value
 
 
-def _siglip(keys: Keys) -> int:
-    h, patch = keys.need("hidden"), keys.need("patch_size")
-    positions = (keys.need("image_size") // max(patch, 1)) ** 2
-    return 3 * patch * patch * h + h + positions * h + _blocks(keys.need("layers"), h, keys.need("ffn")) + 2 * h
+def _number(keys: Keys, name: str) -> int:
+    """A key as a number: switches count 1, lists by their length, product or members."""
+    for prefix, of in (("number_of_", len), ("product_of_", _product), ("first_of_", _first), ("second_of_", _second)):
+        if name.startswith(prefix):
+            items = keys.items(name.removeprefix(prefix))
+            if items is None:
+                raise ValueError(f"{name.removeprefix(prefix)} is missing")
+            return of(items)
+    if keys.is_switch(name):
+        return keys.truth(name)
+    return keys.need(name)
 
 
-def _clip(keys: Keys) -> int:
-    h, patch = keys.need("hidden"), keys.need("patch_size")
-    positions = (keys.need("image_size") // max(patch, 1)) ** 2 + 1
-    ends = 3 * patch * patch * h + h + positions * h + 4 * h  # no patch bias; class token; norms before and after
-    return ends + _blocks(keys.need("layers"), h, keys.need("ffn"))
+def _product(items: list[Any]) -> int:
+    found = 1
+    for item in items[:8]:
+        found *= _whole(item)
+    return found
 
 
-def _qwen3_vl(keys: Keys) -> int:
-    h, ffn, depth = keys.need("hidden"), keys.need("ffn"), keys.need("depth")
-    patch, out = keys.need("patch_size"), keys.need("out_hidden_size")
-    wide = h * keys.need("spatial_merge_size") ** 2
-    stem = keys.need("in_channels") * keys.need("temporal_patch_size") * patch * patch * h + h
-    positions = keys.need("num_position_embeddings") * h
-    projection = wide * wide + wide + wide * out + out
-    deepstack = len(keys.items("deepstack_visual_indexes") or ()) * (projection + 2 * wide)
-    return stem + positions + _blocks(depth, h, ffn) + projection + 2 * h + deepstack
+def _first(items: list[Any]) -> int:
+    return _whole(items[0] if items else None)
+
+
+def _second(items: list[Any]) -> int:
+    return _whole(items[1] if len(items) > 1 else None)
+
+
+def _whole(item: Any) -> int:
+    if type(item) is not int or not 0 <= item < 2**31:
+        raise ValueError(f"not a usable number in a list: {item!r:.40}")
+    return item

@@ -35,7 +35,7 @@ def test_values_by_hand(text: str | int, value: int) -> None:
     ("text", "why"),
     [
         ("hidden // none", "division by zero"), ("missing * 2", "missing is missing"), 
-        ("hidden.real", "not an expression"),
+        ("hidden.real.imag", "not an expression"),
         ("open('x')", "not an expression"),
         ("hidden ** 99", "not an expression"), ("'a' * hidden", "not an expression"),
         ("hidden * hidden * hidden * hidden * hidden * hidden", "beyond any model"),

@@ -1,0 +1,119 @@
+"""Towers beside a text decoder: against their classes, and by hand."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogs import architectures
+from flows.extract import towers
+from flows.extract.expressions import _parsed
+from flows.extract.keys import Keys
+from flows.extract.read_config import read_architecture
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "multimodal_counts.jsonl"
+BY_TYPE: dict[str, list[dict[str, Any]]] = defaultdict(list)
+for text in GOLDEN.read_text(encoding="utf-8").splitlines():
+    BY_TYPE[json.loads(text)["model_type"]].append(json.loads(text))
+
+
+@pytest.mark.parametrize("model_type", BY_TYPE)
+def test_counts_are_those_of_the_class(model_type: str) -> None:
+    for line in BY_TYPE[model_type]:
+        config = {"model_type": model_type, "architectures": [line["architecture"]], **line["config"]}
+        found = read_architecture(config)
+        assert (found.parameters or 0) - (found.mtp_parameters or 0) == line["parameters"], line["config"]
+        parts = [found.columns[name] for name in ("p_vision", "p_audio", "p_projector")]
+        assert (found.active_parameters or 0) <= (found.parameters or 0) - sum(part or 0 for part in parts)
+
+
+def test_verified_means_checked() -> None:
+    verified = {name for name, row in architectures.multimodal().items() if row.get("verified")}
+    assert verified == set(BY_TYPE)
+    assert len(verified) >= 30
+
+
+def test_llava_by_component() -> None:
+    found = read_architecture({"model_type": "llava", "architectures": ["LlavaForConditionalGeneration"]})
+    # CLIP ViT-L/14 at 336: 3 x 14 x 14 x 1024 patches, class token, 577 positions, 24 blocks, two norms
+    assert found.columns["p_vision"] == 602_112 + 1024 + 577 * 1024 + 24 * 12_596_224 + 4 * 1024
+    assert found.columns["p_projector"] == 1024 * 4096 + 4096 + 4096 * 4096 + 4096
+    assert found.columns["p_audio"] == 0
+    assert found.active_parameters == 6_738_415_616
+    assert found.parameters == 7_062_902_784
+
+
+def test_a_null_section_is_no_tower_and_an_absent_one_is_the_classes_own() -> None:
+    gemma = {"model_type": "gemma4", "architectures": ["Gemma4ForConditionalGeneration"]}
+    assert read_architecture({**gemma, "vision_config": None}).columns["p_vision"] == 0
+    assert read_architecture(gemma).columns["p_audio"] == 0
+    assert (read_architecture({**gemma, "audio_config": {}}).columns["p_audio"] or 0) > 300_000_000
+    assert (read_architecture({"model_type": "llava"}).columns["p_vision"] or 0) > 300_000_000
+
+
+def test_an_unknown_tower_leaves_the_sum_unknown_and_the_cache_known() -> None:
+    config = {
+        "model_type": "llava",
+        "vision_config": {"model_type": "telescope"},
+        "text_config": {"model_type": "llama"},
+    }
+    found = read_architecture(config)
+    assert found.parameters is None
+    assert found.columns["p_vision"] is None
+    assert found.columns["parameters_resident"] is None
+    assert found.active_parameters == 6_738_415_616
+    assert found.columns["kv_full_elements_per_token"] == 32 * 2 * 4096
+    assert "its vision tower 'telescope' is not counted in closed form" in found.notes
+
+
+def test_a_tower_of_another_make_is_unknown() -> None:
+    assert towers.size("gemma3n_vision", {}) == 294_126_912
+    assert towers.size("gemma3n_vision", {"architecture": "resnet50"}) is None
+    assert towers.size("telescope", {}) is None
+
+
+@pytest.mark.parametrize("kind", architectures.towers())
+@pytest.mark.parametrize("value", [None, -1, "x", [], [1], [None, None], 10**30, True, {}, float("nan")])
+def test_nothing_but_a_value_error(kind: str, value: Any) -> None:
+    own = architectures.classes().get(kind, {"defaults": {}})["defaults"]
+    for key in (*own, "hidden_size", "merge_kernel_size", "image_size", "patch_size"):
+        try:
+            size = towers.size(kind, {key: value})
+        except ValueError:
+            continue
+        assert size is None or size >= 0
+
+
+def test_a_part_that_names_itself_ends() -> None:
+    with pytest.raises(ValueError, match="defined by itself"):
+        towers.named("a", {"": Keys({}, {})}, {"a": "a + 1"})
+
+
+def test_every_expression_can_be_read() -> None:
+    for row in architectures.towers().values():
+        for text in (row["size"], *row["let"].values()):
+            _parsed(text)
+    for entry in architectures.multimodal().values():
+        for part in ("vision", "audio"):
+            if part in entry:
+                _parsed(entry[part])
+
+
+def test_a_section_may_bear_the_name_of_the_whole_model() -> None:
+    plain = read_architecture({"model_type": "qwen2_5_vl"})
+    assert read_architecture(
+        {"model_type": "qwen2_5_vl", "vision_config": {"model_type": "qwen2_5_vl"}}
+    ).parameters == (plain.parameters)
+
+
+def test_an_unknown_text_is_never_read_as_the_usual_one() -> None:
+    found = read_architecture({"model_type": "llava", "text_config": {"model_type": "oracle", "hidden_size": 4096}})
+    assert found.parameters is None
+    assert found.active_parameters is None
+    assert found.columns["hidden_size"] == 4096
+    assert found.columns.get("kv_full_elements_per_token") is None
+    assert "its text part is of the unknown type 'oracle'" in found.notes
