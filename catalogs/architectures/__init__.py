@@ -14,6 +14,8 @@ from catalogs.errors import CatalogError
 FOLDER = Path(__file__).parent
 FILES = ("spellings.toml", "decoders.toml", "encoders.toml", "towers.toml", "multimodal.toml")
 CLASSES = "class_defaults.jsonl"
+# Tables of a row that add to its relative's instead of taking their place.
+MERGED = ("let", "heads")
 
 
 @cache
@@ -71,7 +73,8 @@ def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict
     defaults = known["defaults"] if known else parent.get("defaults", {})
     # what was checked for a relative was not checked for this type
     own = {"verified": False, **row, "defaults": {**defaults, **row.get("defaults", {})}}
-    return {**parent, **own}
+    tables = {table: {**parent.get(table, {}), **row[table]} for table in MERGED if table in row}
+    return {**parent, **own, **tables}
 
 
 @cache

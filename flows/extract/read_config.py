@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalogs import architectures
-from flows.extract import encoders
 from flows.extract.architecture import Architecture
+from flows.extract.encoders.read import read_encoder
 from flows.extract.keys import Keys
 from flows.extract.multimodal import read_multimodal
 from flows.extract.opaque import opaque
-from flows.extract.read_decoder import COLUMNS_OF_TOWERS, DECODER_HINTS, dimensions, read_decoder
+from flows.extract.read_decoder import DECODER_HINTS, read_decoder
 
 # Keys that announce a cache or a mixer which the common decoder does not have.
 STRANGE = (
@@ -40,30 +40,8 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
     if row is None:
         return _unknown_type(config, model_type, name)
     if "family" in row:
-        return _encoder(config, row, model_type, name)
+        return read_encoder(config, row, model_type, name)
     return read_decoder(config, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
-
-
-def _encoder(config: Mapping[str, Any], row: Mapping[str, Any], model_type: str, name: str | None) -> Architecture:
-    keys = Keys(config, row)
-    kind, linears, components, extra, groups = encoders.read(keys, row, name)
-    columns = encoders.columns(linears, components, extra) | dict.fromkeys(COLUMNS_OF_TOWERS, 0)
-    parameters = sum(linear.parameters for linear in linears) + sum(components.values())
-    columns["parameters_resident"] = parameters
-    looked_up = columns["p_pos_embed"] + (columns["p_embed"] if columns["p_lm_head"] else 0)
-    columns["active_read_parameters"] = parameters - looked_up
-    return Architecture(
-        model_type=model_type,
-        name=name,
-        kind=kind,
-        is_verified=True,
-        parameters=parameters,
-        active_parameters=parameters,
-        mtp_parameters=0,
-        columns=columns,
-        dimensions=dimensions(keys, columns),
-        groups=groups,
-    )
 
 
 def _unknown_type(config: Mapping[str, Any], model_type: str, name: str | None) -> Architecture:
