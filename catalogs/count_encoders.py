@@ -68,7 +68,7 @@ CHANGED: dict[str, Callable[[Any], Any]] = {
     "encoder_attention_heads": _half, "decoder_attention_heads": _half, "num_labels": lambda default: 5,
 }  # fmt: skip
 # Words that choose a shape.
-CHOICES: dict[str, tuple[Any, ...]] = {
+CHOICES: dict[str, list[Any]] = {
     "feed_forward_proj": ["gated-gelu"], "encoder_attention_type": ["transient-global"], "hidden_act": [],
     "feat_extract_norm": ["layer"], "position_embedding_type": ["relative_key", "rotary"], "layer_type": ["bottleneck"],
     "pos_att_type": [["p2c", "c2p"], ["c2p"]], "relative_attention": [True], "attention_type": ["original_full"],
