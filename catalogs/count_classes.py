@@ -76,7 +76,10 @@ def variants(config_class: Any) -> Iterator[dict[str, Any]]:
             yield {**fewer, name: not default}
     yield {**fewer, **{name: value for name, value in OTHER_WIDTHS.items() if name in fields}}
     yield from _of_sections(config_class)
-    built = config_class(**fewer)
+    try:
+        built = config_class(**fewer)
+    except Exception:  # fewer layers need a plan of their own
+        return
     plans = {name: getattr(built, name, None) for name in PLANS}
     spelled = {name: plan for name, plan in plans.items() if isinstance(plan, list)}
     if spelled:

@@ -99,6 +99,9 @@ def _explained(found: Architecture, mtp: int) -> set[int]:
     experts = int(columns["experts"] or 0)
     buffers = {0, layers * head_dim // 2, masks, masks + layers, masks + layers + layers * head_dim // 2}
     buffers |= {masks + layers * (1 + _rotary(found) // 2), scales, context}
+    # rows of the embedding that no token uses, for kernels that want multiples
+    copies_of_rows = (1, 2) if columns["p_lm_head"] else (1,)
+    buffers |= {64 * n * hidden * times for n in range(1, 9) for times in copies_of_rows}
     routers = {0, *(experts * n for n in range(1, layers + 2))} if experts else {0}
     # a configuration need not mention the prediction block that is stored beside the model
     block = int(found.dimensions.get("prediction_block") or 0)
