@@ -48,6 +48,7 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
                     _dialect(config, entry, sections["text"], model_type),
                 ),
                 part: towers.keys_of(section, kind, architectures.towers()[str(kind)].get("defaults", {})),
+                **_other_parts(config, entry, model_type),
             }
             counts["p_projector"] += towers.named(entry[part], keys, {})
     if "unknown" in entry:
@@ -55,17 +56,33 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
     return _with(text, counts, tuple(notes), is_verified=bool(entry.get("verified")))
 
 
+def _other_parts(config: Mapping[str, Any], entry: Mapping[str, Any], model_type: str) -> dict[str, Keys]:
+    """Sections that are neither the text nor a tower: resamplers and the like."""
+    of_type = architectures.classes().get(model_type, {})
+    found = {}
+    for part, key in entry.get("sections", {}).items():
+        if part not in SECTIONS:
+            section = config.get(key)
+            written = section if isinstance(section, dict) else of_type.get("built", {}).get(key, {})
+            found[part] = towers.keys_of(written, of_type.get("sections", {}).get(key), {})
+    return found
+
+
 def _text(
     config: Mapping[str, Any], entry: Mapping[str, Any], key: str, model_type: str, name: str | None
 ) -> Architecture:
     section = _section(config, key, model_type)
-    section = {**section, "tie_word_embeddings": _is_tied(config, section, entry.get("tie"), model_type)}
+    if (is_tied := _is_tied(config, section, entry.get("tie"), model_type)) is not None:
+        section = {**section, "tie_word_embeddings": is_tied}
     row = _dialect(config, entry, key, model_type)
     return read_decoder(section, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
 
 
 def _is_tied(config: Mapping[str, Any], section: Mapping[str, Any], rule: str | None, model_type: str) -> Any:
-    """Whether the head is the embedding: the class that has the head decides, and that is mostly the outer one."""
+    """Whether the head is the embedding: the class that has the head decides, and that is mostly the outer one.
+
+    Null when nobody says, and the default of the text's class holds.
+    """
     if rule == "never":
         return False
     own = section.get("tie_word_embeddings")
