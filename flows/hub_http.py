@@ -10,7 +10,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from urllib.parse import urljoin, urlsplit
@@ -35,6 +35,7 @@ from flows.settings import Settings
 TRIES = 4
 LONGEST_WAIT_SECONDS = 300.0  # one window of the Hub's quota
 MOST_REDIRECTS = 5
+LARGEST_ERROR = 2**20
 BAD_TOKEN = "Invalid credentials in Authorization header"
 
 
@@ -80,11 +81,29 @@ class HubHttp:
 
         Transient failures are tried again with growing waits; the last one is returned as what it is.
         """
+        return self._patiently(bucket, lambda: self._once(f"{self.endpoint}{path}", bucket, params, limit))
+
+    def get_range(self, path: str, *, bucket: str, start: int, length: int) -> Answer | Failure:
+        """At most `length` bytes of a file from `start` on, whatever the server sends; fewer at its end.
+
+        A server that ignores ranges is read no further than asked, and is a failure beyond the start of a file.
+        """
+        url = f"{self.endpoint}{path}"
+        return self._patiently(bucket, lambda: self._once(url, bucket, None, length, start=start))
+
+    def consume(self, path: str, *, bucket: str, reader: Callable[[Iterator[bytes]], Answer]) -> Answer | Failure:
+        """GET `path` and give its body to `reader` in pieces, so that nobody holds it whole.
+
+        Failures before and inside the body are tried again from the start; what `reader` raises goes through.
+        """
+        return self._patiently(bucket, lambda: self._once(f"{self.endpoint}{path}", bucket, None, 0, reader=reader))
+
+    def _patiently(self, bucket: str, ask: Callable[[], Answer | Failure]) -> Answer | Failure:
         failure: Failure | None = None
         for attempt in range(TRIES):
             if not self._wait_for_quota(bucket):
                 return Failure("rate_limited", "the Hub asks to wait longer than a night can", 429)
-            outcome = self._once(f"{self.endpoint}{path}", bucket, params, limit)
+            outcome = ask()
             if isinstance(outcome, Answer) or not outcome.is_transient:
                 return outcome
             failure = outcome
@@ -96,7 +115,13 @@ class HubHttp:
         return failure
 
     def _once(
-        self, url: str, bucket: str, params: Mapping[str, str | list[str]] | None, limit: int
+        self,
+        url: str,
+        bucket: str,
+        params: Mapping[str, str | list[str]] | None,
+        limit: int,
+        start: int | None = None,
+        reader: Callable[[Iterator[bytes]], Answer] | None = None,
     ) -> Answer | Failure:
         deadline = self._clock() + self._settings.total_seconds
         home = _origin(url)
@@ -104,12 +129,19 @@ class HubHttp:
             for _ in range(MOST_REDIRECTS + 1):
                 # The token goes to the endpoint's own origin and nowhere else.
                 headers = self._headers if _origin(url) == home else _without_token(self._headers)
+                if start is not None:
+                    # compressed, a piece would have other bytes
+                    headers = headers | {"range": f"bytes={start}-{start + limit - 1}", "accept-encoding": "identity"}
                 with self._client.stream("GET", url, params=params, headers=headers) as response:
                     self._heed_quota(bucket, response)
                     if response.status_code in (301, 302, 303, 307, 308) and "location" in response.headers:
                         url, params = urljoin(str(response.url), response.headers["location"]), None
                         continue
-                    return self._read(response, limit, deadline)
+                    if start is not None:
+                        return self._read_range(response, start, limit, deadline)
+                    if reader is not None and response.is_success:
+                        return reader(response.iter_bytes())
+                    return self._read(response, limit or LARGEST_ERROR, deadline)
         except httpx2.TimeoutException:
             return Failure("timeout", f"no answer within {self._settings.read_seconds:g} s")
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
@@ -130,6 +162,25 @@ class HubHttp:
         if response.is_success:
             return Answer(bytes(body))
         return _failure(response, bytes(body))
+
+    def _read_range(self, response: httpx2.Response, start: int, length: int, deadline: float) -> Answer | Failure:
+        """The piece that was asked for, and not a byte more."""
+        if response.status_code == 416:
+            return Answer(b"")  # nothing there: the file ends before
+        if not response.is_success:
+            return self._read(response, LARGEST_ERROR, deadline)
+        told = re.match(r"bytes (\d+)-", response.headers.get("content-range", ""))
+        begins = int(told[1]) if response.status_code == 206 and told else 0
+        if begins != start:
+            return Failure("malformed_answer", "the server sent another part of the file", response.status_code)
+        body = bytearray()
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) >= length:
+                break  # leaving the stream closes it: a whole file costs no more than the piece
+            if self._clock() > deadline:
+                return Failure("timeout", f"the answer took more than {self._settings.total_seconds:g} s")
+        return Answer(bytes(body[:length]))
 
     def _heed_quota(self, bucket: str, response: httpx2.Response) -> None:
         """Remember until when a bucket is closed: `RateLimit: "api";r=0;t=55`, or Retry-After on a 429."""
