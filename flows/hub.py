@@ -16,9 +16,13 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils._validators import validate_repo_id
 
-from flows.extract.info import base_model
+from flows.extract.count import PLAIN
+from flows.extract.info import base_model, load_object, parse
+from flows.extract.stored import weight_set
 from flows.failures import Failure, HubUnavailable
+from flows.headers.tensor_set import dump
 from flows.hub_bases import Bases
+from flows.hub_headers import INDEX, read_set
 from flows.hub_http import Answer, HubHttp
 from flows.raw import RawModel, Source
 from flows.settings import Settings
@@ -90,7 +94,8 @@ def _crawl(client: HubHttp, model_ids: list[str], workers: int) -> Iterator[tupl
 def fetch(client: HubHttp, model_id: str, bases: Bases) -> RawModel | Failure:
     """One model: at most one detail request and one configuration (a second path when the first is not served).
 
-    Without a configuration of its own, that of the base model its card names, asked for once in a crawl.
+    Tensor headers only of packed or uncounted checkpoints. Without a configuration of its own, that of the base model
+    that its card names, asked for once in a crawl.
     """
     try:
         validate_repo_id(model_id)
@@ -114,7 +119,8 @@ def fetch(client: HubHttp, model_id: str, bases: Bases) -> RawModel | Failure:
     text = detail.body.decode("utf-8", errors="replace")
     base_id = base_model(info) if config is None else None
     base = bases.config(base_id) if base_id else None
-    return RawModel(model_id, revision, text, config, datetime.now(UTC), base_id, base)
+    tensors = _tensors(client, text, config, model_id, revision)
+    return RawModel(model_id, revision, text, config, datetime.now(UTC), base_id, base, tensors)
 
 
 def _config(client: HubHttp, info: dict[str, Any], model_id: str, revision: str | None) -> str | Failure | None:
@@ -136,6 +142,21 @@ def _config(client: HubHttp, info: dict[str, Any], model_id: str, revision: str 
         return answer.body.decode("utf-8", errors="replace")
     # listed but not there: the repository changed meanwhile, or siblings were not told
     return None if answer.kind == "not_found" and answer.http_status == 404 else answer
+
+
+def _tensors(client: HubHttp, text: str, config: str | None, model_id: str, revision: str | None) -> str | None:
+    """Tensor headers, where they add something: packed weights, or a checkpoint that the Hub did not count."""
+    info = parse(text)
+    if info is None or revision is None or info.is_adapter or info.is_diffusers:
+        return None
+    settings = load_object(config or "") or {}
+    is_quantised = any(settings.get(key) for key in ("quantization_config", "quantization"))
+    is_packed = any(dtype not in PLAIN for dtype in info.dtypes)
+    files, name, kind = weight_set(info.files or ())
+    if kind != "safetensors" or not files or not (is_quantised or is_packed or not info.dtypes):
+        return None
+    has_index = any(file.name == INDEX for file in info.files or ())
+    return dump([read_set(client, info.id or model_id, revision, name, files, has_index=has_index)])
 
 
 def _config_name(siblings: object) -> str | None:

@@ -17,6 +17,7 @@ HUB = pl.Schema(
         "revision": pl.String(),
         "info": pl.String(),  # JSON text of the detail answer
         "config": pl.String(),  # JSON text of config.json, null when the repository has none
+        "tensors": pl.String(),  # JSON text of tensor_set.dump, null where no headers were read
         "base_id": pl.String(),  # the base model that the card names, of a repository without a configuration
         "base_config": pl.String(),  # JSON text of its config.json
         "fetched_at": pl.Datetime("us", "UTC"),
@@ -38,6 +39,7 @@ class RawModel:
     fetched_at: datetime
     base_id: str | None = None
     base_config: str | None = None
+    tensors: str | None = None
 
 
 # A source turns model ids into answers, one per id and in any order. It raises HubUnavailable when no

@@ -9,7 +9,7 @@ prediction blocks, block scales) are no conflict.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flows.extract.architecture import Architecture
 from flows.extract.info import Info
@@ -31,8 +31,19 @@ class Count:
     note: str | None = None
 
 
-def count(info: Info, found: Architecture | None, *, is_quantised: bool, from_files: int | None) -> Count:
-    """The model's parameters; all null when nothing tells."""
+def count(
+    info: Info,
+    found: Architecture | None,
+    *,
+    is_quantised: bool,
+    from_files: int | None,
+    in_headers: int | None = None,
+) -> Count:
+    """The model's parameters; all null when nothing tells. `in_headers` are those of its tensor headers."""
+    if in_headers is not None:
+        told = _told(in_headers, found, is_scaled=False)
+        source = "safetensors_header" if told.source == "safetensors_api" else told.source
+        return replace(told, source=source, confidence="exact" if told.confidence == "derived" else told.confidence)
     published = _published_parameters(info.dtypes)
     configured = found.parameters if found else None
     if found and configured is not None:
@@ -40,10 +51,8 @@ def count(info: Info, found: Architecture | None, *, is_quantised: bool, from_fi
         alone = "derived" if found.is_verified else "estimated"
         if published is None:
             return Count(configured, configured - mtp, "config", alone)
-        is_scaled = any(dtype.startswith("F8_") for dtype in info.dtypes)
-        return _both(published, configured, mtp, found, alone, is_scaled=is_scaled)
     if published is not None:
-        return _published(published, found)
+        return _told(published, found, is_scaled=any(dtype.startswith("F8_") for dtype in info.dtypes))
     if is_quantised and info.safetensors_total:
         note = "the Hub's count of a packed checkpoint may be of elements, not of parameters"
         return Count(info.safetensors_total, None, "safetensors_api", "estimated", note=note)
@@ -55,6 +64,14 @@ def count(info: Info, found: Architecture | None, *, is_quantised: bool, from_fi
     if from_files is not None:
         return Count(from_files, from_files, "file_size", "estimated")
     return Count(None, None, None, None)
+
+
+def _told(published: int, found: Architecture | None, *, is_scaled: bool) -> Count:
+    """A count of the checkpoint, confirmed or corrected by the configuration where there is one."""
+    if found is None or found.parameters is None:
+        return _published(published, found)
+    alone = "derived" if found.is_verified else "estimated"
+    return _both(published, found.parameters, found.mtp_parameters or 0, found, alone, is_scaled=is_scaled)
 
 
 def _published(published: int, found: Architecture | None) -> Count:

@@ -10,11 +10,13 @@ from flows.extract.architecture import Architecture
 from flows.extract.count import Count, count
 from flows.extract.info import Info, clean, load_object, parse, printable
 from flows.extract.inherit import inherited
+from flows.extract.logical import Logical, logical
 from flows.extract.quantization import stored_precision
 from flows.extract.read_config import read_architecture
 from flows.extract.shape import is_sane, override_rows, shape_id, shape_row
 from flows.extract.stored import WIDTHS, Stored, stored
 from flows.failures import Failure
+from flows.headers.tensor_set import load
 from flows.raw import RawModel
 
 # What llama.cpp's converters call architectures that are no decoders of text.
@@ -54,18 +56,30 @@ def extract(raw: RawModel) -> Extracted | Failure:
     if base is not None and not info.is_adapter:
         found = base
     precision, is_quantised = stored_precision(config, info.dtypes)
-    weights = stored(info, precision, _quantisable(found), found.parameters if found else None)
+    headers = _headers(raw, config, found)
+    total = found.parameters if found else None
+    weights = stored(info, precision, _quantisable(found), total, headers.bytes if headers else None)
     from_files = _from_files(weights, info)
     if info.is_diffusers and found is None:
         counted = _count_pipeline(info, weights, from_files)
     else:
-        counted = count(info, found, is_quantised=is_quantised, from_files=from_files)
+        counted = count(info, found, is_quantised=is_quantised, from_files=from_files,
+                        in_headers=headers.parameters if headers else None)  # fmt: skip
     if found is None and counted.parameters is None and weights.bytes is None and not weights.quants:
         if problem:
             return Failure("malformed_config", problem)
         return Failure("no_weights", "neither a configuration nor weights that can be sized")
     unnamed = "the format of its quantised weights has no name here" if is_quantised and precision is None else None
-    notes = [*(found.notes if found else ()), base_note, problem, counted.note, weights.note, unnamed, *info.notes]
+    notes = [
+        *(found.notes if found else ()),
+        base_note,
+        headers.note if headers else None,
+        problem,
+        counted.note,
+        weights.note,
+        unnamed,
+        *info.notes,
+    ]
     shape = shape_row(_kind(info, found), found, counted, weights)
     overrides = override_rows(found, shape, weights)
     shape["shape_id"] = shape_id(shape, overrides)
@@ -98,6 +112,15 @@ def _architecture(config: Mapping[str, Any]) -> tuple[Architecture | None, str |
     except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
         return None, printable(f"{UNREADABLE} ({type(error).__name__}: {error})")
     return (found, None) if is_sane(found) else (None, "the configuration's dimensions are beyond any model")
+
+
+def _headers(raw: RawModel, config: Mapping[str, Any] | None, found: Architecture | None) -> Logical | None:
+    """What the tensor headers of the weight set say, null where none were read."""
+    for one in load(raw.tensors):
+        if one.problem is not None:
+            return Logical(None, None, printable(f"its tensor headers cannot be read: {one.problem}"))
+        return logical(one, config or {}, is_tied=found is not None and found.columns.get("p_lm_head") == 0)
+    return None
 
 
 def _quantisable(found: Architecture | None) -> int | None:

@@ -49,8 +49,13 @@ class Stored:
     note: str | None = None
 
 
-def stored(info: Info, precision: str | None, quantisable: int | None, total: int | None) -> Stored:
-    """`quantisable` and `total` are the configuration's counts, null when it has none."""
+def stored(
+    info: Info, precision: str | None, quantisable: int | None, total: int | None, in_headers: int | None = None
+) -> Stored:
+    """`quantisable` and `total` are the configuration's counts, null when it has none.
+
+    `in_headers` are the bytes that the tensor headers of the chosen set give: the truth, where they were read.
+    """
     files = info.files or ()
     found_quants = tuple(quants(files))
     own = [quant for quant in found_quants if not quant.is_beside]
@@ -59,8 +64,8 @@ def stored(info: Info, precision: str | None, quantisable: int | None, total: in
         return _adapter(files, precision)
     if info.is_diffusers and not own:
         return _pipeline(files, precision)
-    chosen, name, kind = _chosen(files)
-    counted = _from_counts(info.dtypes, precision, quantisable, total)
+    chosen, name, kind = weight_set(files)
+    counted = in_headers or _from_counts(info.dtypes, precision, quantisable, total)
     if not chosen and not info.dtypes and own:
         # one file is the repository's weight set; of several nothing says which
         size, named = (own[0].bytes, own[0].precision) if len(own) == 1 else (None, None)
@@ -134,7 +139,7 @@ def _bits() -> Mapping[str, float]:
     return dict(frame.iter_rows())
 
 
-def _chosen(files: tuple[File, ...]) -> tuple[list[File], str, str]:
+def weight_set(files: tuple[File, ...]) -> tuple[list[File], str, str]:
     """One weight set of the top folder: safetensors before pickles, consolidated copies only when they are alone."""
     top = [file for file in files if "/" not in file.name]
     own = [file for file in top if not file.name.startswith(_NOT_A_SET)]

@@ -30,7 +30,8 @@ MODELS = pl.Schema(
         "parameters": pl.Int64(),
         "active_parameters": pl.Int64(),
         "mtp_parameters": pl.Int64(),
-        "parameters_source": pl.String(),  # safetensors_api | gguf_api | config | file_size | inherited
+        # safetensors_header | safetensors_api | gguf_api | config | file_size | inherited
+        "parameters_source": pl.String(),
         "inherited_from": pl.String(),  # the base model whose architecture this one has
         "parameters_conflict": pl.Boolean(),  # two sources disagree and nothing known explains it
         "config_parameters": pl.Int64(),  # what the configuration alone gives, beside the chosen value

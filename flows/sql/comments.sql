@@ -33,7 +33,7 @@ COMMENT ON COLUMN models.base_model IS 'Model that this one was made from, as it
 COMMENT ON COLUMN models.parameters IS 'Logical parameters: unpacked, tied tensors once, with towers and multi-token-prediction blocks, without scales.';
 COMMENT ON COLUMN models.active_parameters IS 'Parameters that take part in one token (all of them for dense models).';
 COMMENT ON COLUMN models.mtp_parameters IS 'Multi-token-prediction blocks: stored, but not resident unless speculative decoding is on.';
-COMMENT ON COLUMN models.parameters_source IS 'Where parameters comes from: safetensors_api, gguf_api, config, file_size or inherited.';
+COMMENT ON COLUMN models.parameters_source IS 'Where parameters comes from: safetensors_header, safetensors_api, gguf_api, config, file_size or inherited.';
 COMMENT ON COLUMN models.inherited_from IS 'Base model whose architecture this one has, for repositories without a configuration (GGUF copies, adapters).';
 COMMENT ON COLUMN models.parameters_conflict IS 'True when two sources disagree and nothing known explains the difference.';
 COMMENT ON COLUMN models.config_parameters IS 'What the configuration alone gives, beside the chosen value.';
