@@ -16,14 +16,13 @@ from huggingface_hub import constants
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils._validators import validate_repo_id
 
-from flows.extract.count import PLAIN
-from flows.extract.info import base_model, load_object, parse
-from flows.extract.stored import weight_set
+from flows.extract.info import Info, load_object, parse
+from flows.extract.inherit import missing_base
 from flows.failures import Failure, HubUnavailable
 from flows.headers.tensor_set import dump
 from flows.hub_bases import Bases
-from flows.hub_headers import INDEX, read_set
 from flows.hub_http import Answer, HubHttp
+from flows.hub_tensors import tensor_sets
 from flows.raw import RawModel, Source
 from flows.settings import Settings
 
@@ -106,30 +105,33 @@ def fetch(client: HubHttp, model_id: str, bases: Bases) -> RawModel | Failure:
     detail = client.get(f"/api/models/{path}", bucket="api", params=params, limit=LARGEST_INFO)
     if isinstance(detail, Failure):
         return detail
-    info = _object(detail)
-    if info is None:
+    answer = _object(detail)
+    text = detail.body.decode("utf-8", errors="replace")
+    info = parse(text)
+    if answer is None or info is None:
         return Failure("malformed_answer", "the detail answer is not a JSON object")
-    if info.get("disabled") is True:
+    if answer.get("disabled") is True:
         return Failure("disabled", "the Hub has disabled this repository", 200)
-    sha = info.get("sha")
+    sha = answer.get("sha")
     revision = sha if isinstance(sha, str) and sha.isalnum() else None
-    config = _config(client, info, model_id, revision)
+    final = info.id if info.id and _is_id(info.id) else model_id  # a renamed repository answers under its new name
+    config = _config(client, info, final, revision)
     if isinstance(config, Failure):
         return config
-    text = detail.body.decode("utf-8", errors="replace")
-    base_id = base_model(info) if config is None else None
+    settings = load_object(config) if config else None
+    base_id = missing_base(info, settings, has_config=config is not None)
     base = bases.config(base_id) if base_id else None
-    tensors = _tensors(client, text, config, model_id, revision)
+    sets = tensor_sets(client, final, revision, info, settings) if revision else []
+    tensors = dump(sets) if sets else None
     return RawModel(model_id, revision, text, config, datetime.now(UTC), base_id, base, tensors)
 
 
-def _config(client: HubHttp, info: dict[str, Any], model_id: str, revision: str | None) -> str | Failure | None:
-    """Text of config.json (model_index.json of a pipeline), null when the repository has none."""
-    name = _config_name(info.get("siblings"))
+def _config(client: HubHttp, info: Info, model_id: str, revision: str | None) -> str | Failure | None:
+    """Text of config.json (or what stands for it, see _config_name), null when the repository has none."""
+    name = _config_name(info)
     if name is None:
         return None
-    final = info.get("id")
-    path = quote(final if isinstance(final, str) and _is_id(final) else model_id, safe="/")
+    path = quote(model_id, safe="/")
     answer: Answer | Failure = Failure("not_found", "no revision")
     if revision is not None:
         # One request; /resolve/ would redirect here, and the redirect counts too.
@@ -144,26 +146,14 @@ def _config(client: HubHttp, info: dict[str, Any], model_id: str, revision: str 
     return None if answer.kind == "not_found" and answer.http_status == 404 else answer
 
 
-def _tensors(client: HubHttp, text: str, config: str | None, model_id: str, revision: str | None) -> str | None:
-    """Tensor headers, where they add something: packed weights, or a checkpoint that the Hub did not count."""
-    info = parse(text)
-    if info is None or revision is None or info.is_adapter or info.is_diffusers:
-        return None
-    settings = load_object(config or "") or {}
-    is_quantised = any(settings.get(key) for key in ("quantization_config", "quantization"))
-    is_packed = any(dtype not in PLAIN for dtype in info.dtypes)
-    files, name, kind = weight_set(info.files or ())
-    if kind != "safetensors" or not files or not (is_quantised or is_packed or not info.dtypes):
-        return None
-    has_index = any(file.name == INDEX for file in info.files or ())
-    return dump([read_set(client, info.id or model_id, revision, name, files, has_index=has_index)])
-
-
-def _config_name(siblings: object) -> str | None:
-    if not isinstance(siblings, list):
+def _config_name(info: Info) -> str | None:
+    """config.json; an adapter, a pipeline and an old sentence-transformers model have theirs under other names."""
+    if info.files is None:
         return "config.json"  # the answer does not say; one try
-    names = {entry.get("rfilename") for entry in siblings if isinstance(entry, dict)}
-    return next((name for name in ("config.json", "model_index.json") if name in names), None)
+    usual = ["config.json", "model_index.json", "0_Transformer/config.json"]
+    names = {file.name for file in info.files}
+    wanted = ["adapter_config.json", *usual] if info.is_adapter else usual
+    return next((name for name in wanted if name in names), None)
 
 
 def _object(answer: Answer) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Tensor headers of a repository on the Hub: the fewest requests that give them.
+"""Tensor headers of one set of files on the Hub: the fewest requests that give them.
 
 A sharded checkpoint costs one request where the Hub serves all headers together, else one for each shard; a single file
 costs one, and a second when its header is larger than the first piece. A failure here is no failure of the model: it is
@@ -7,44 +7,61 @@ the problem of the set.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator
 from urllib.parse import quote
 
-from flows.extract.info import File
+from flows.extract.info import LARGEST_SIZE, File, whole
+from flows.extract.weight_files import FileSet
 from flows.failures import Failure
 from flows.headers import safetensors, sharded
+from flows.headers.byte_source import ReadAt
 from flows.headers.fold import Folder
 from flows.headers.problem import HeaderProblem
 from flows.headers.tensor_set import TensorSet
 from flows.hub_http import Answer, HubHttp
 
 INDEX = "model.safetensors.index.json"
+PICKLE_INDEX = "pytorch_model.bin.index.json"
+LARGEST_INDEX = 32 * 2**20
+MOST_BESIDE = safetensors.LARGEST_HEADER + 8  # bytes of a file that are no data
+READERS = {"safetensors": safetensors.tensors}
 
 
-def read_set(
-    client: HubHttp, model_id: str, revision: str, artifact: str, files: Sequence[File], *, has_index: bool
-) -> TensorSet:
-    """The headers of one set of safetensors files, all of it or a problem."""
+def read_set(client: HubHttp, model_id: str, revision: str, one: FileSet, names: Collection[str]) -> TensorSet:
+    """The headers of one set, all of it or a problem. `names` are the repository's files."""
     path = quote(model_id, safe="/")
-    if has_index and len(files) > 1:
-        found = _together(client, path, artifact, files)
+    if one.role == "model" and one.format == "safetensors" and len(one.files) > 1 and INDEX in names:
+        found = _together(client, path, one)
         if found is not None:
             return found
     folder, total = Folder(), 0
-    for file in files:
+    for file in one.files:
         header = safetensors.Header()
         try:
-            if not _is_inside(file.name):
-                raise HeaderProblem(f"{file.name!r:.80} leaves the repository")
-            read_at = _reader(client, f"/{path}/resolve/{revision}/{quote(file.name, safe='/')}")
-            folder.add(safetensors.tensors(read_at, file.bytes, header))
+            folder.add(READERS[one.format](_reader(client, path, revision, file), file.bytes, header))
         except HeaderProblem as problem:
-            return _unusable(artifact, len(files), f"{file.name}: {problem}")
+            return _unusable(one, f"{file.name}: {problem}")
         total += header.data_bytes
-    return TensorSet(artifact, "safetensors", len(files), total, folder.groups())
+    return TensorSet(one.artifact, one.format, len(one.files), total, folder.groups())
 
 
-def _together(client: HubHttp, path: str, artifact: str, files: Sequence[File]) -> TensorSet | None:
+def read_pickle_total(client: HubHttp, model_id: str, revision: str, one: FileSet) -> TensorSet:
+    """Bytes of a sharded pickle by its index, without its tensors: one request instead of one for each shard."""
+    path = f"/{quote(model_id, safe='/')}/resolve/{revision}/{PICKLE_INDEX}"
+    answer = client.get(path, bucket="resolvers", params=None, limit=LARGEST_INDEX)
+    if isinstance(answer, Failure):
+        return _unusable(one, f"{PICKLE_INDEX}: {answer.kind}: {answer.message}")
+    try:
+        total = whole(json.loads(answer.body)["metadata"]["total_size"], LARGEST_SIZE)
+    except (ValueError, RecursionError, LookupError, TypeError):
+        total = None
+    if not total:
+        return _unusable(one, f"{PICKLE_INDEX} has no usable total_size")
+    return TensorSet(one.artifact, one.format, len(one.files), total, ())
+
+
+def _together(client: HubHttp, path: str, one: FileSet) -> TensorSet | None:
     """All headers in one answer; null when the Hub does not give it, or gives it for other files."""
     folder, shards = Folder(), sharded.Shards()
 
@@ -59,14 +76,22 @@ def _together(client: HubHttp, path: str, artifact: str, files: Sequence[File]) 
     except HeaderProblem:
         return None
     # it is of the current revision, which may have moved on since the list of files was made
-    if isinstance(answer, Failure) or sorted(shards.files) != sorted(file.name for file in files):
+    if isinstance(answer, Failure) or shards.files.keys() != {file.name for file in one.files}:
         return None
-    return TensorSet(artifact, "safetensors", len(files), shards.data_bytes, folder.groups())
+    beside = [file.bytes - shards.files[file.name] for file in one.files if file.bytes is not None]
+    if not all(0 < size <= MOST_BESIDE for size in beside):
+        return None
+    return TensorSet(one.artifact, one.format, len(one.files), shards.data_bytes, folder.groups())
 
 
-def _reader(client: HubHttp, path: str) -> Callable[[int, int], bytes]:
+def _reader(client: HubHttp, path: str, revision: str, file: File) -> ReadAt:
+    """Reads of one file. Raises HeaderProblem for a name that leaves the repository and for what the Hub refuses."""
+    if not _is_inside(file.name):
+        raise HeaderProblem(f"{file.name!r:.80} leaves the repository")
+    url = f"/{path}/resolve/{revision}/{quote(file.name, safe='/')}"
+
     def read_at(offset: int, length: int) -> bytes:
-        answer = client.get_range(path, bucket="resolvers", start=offset, length=length)
+        answer = client.get_range(url, bucket="resolvers", start=offset, length=length)
         if isinstance(answer, Failure):
             raise HeaderProblem(f"{answer.kind}: {answer.message}")
         return answer.body
@@ -92,5 +117,5 @@ def _is_inside(name: str) -> bool:
     return not name.startswith("/") and "://" not in name and ".." not in name.split("/") and "\\" not in name
 
 
-def _unusable(artifact: str, files: int, problem: str) -> TensorSet:
-    return TensorSet(artifact, "safetensors", files, None, (), {}, problem[:300])
+def _unusable(one: FileSet, problem: str) -> TensorSet:
+    return TensorSet(one.artifact, one.format, len(one.files), None, (), {}, problem[:300])

@@ -140,7 +140,7 @@ class HubHttp:
                     if start is not None:
                         return self._read_range(response, start, limit, deadline)
                     if reader is not None and response.is_success:
-                        return reader(response.iter_bytes())
+                        return reader(self._in_time(response, deadline))
                     return self._read(response, limit or LARGEST_ERROR, deadline)
         except httpx2.TimeoutException:
             return Failure("timeout", f"no answer within {self._settings.read_seconds:g} s")
@@ -162,6 +162,13 @@ class HubHttp:
         if response.is_success:
             return Answer(bytes(body))
         return _failure(response, bytes(body))
+
+    def _in_time(self, response: httpx2.Response, deadline: float) -> Iterator[bytes]:
+        """The body in pieces. Raises httpx2.ReadTimeout when it drips past the deadline."""
+        for chunk in response.iter_bytes():
+            yield chunk
+            if self._clock() > deadline:
+                raise httpx2.ReadTimeout("the answer drips", request=response.request)
 
     def _read_range(self, response: httpx2.Response, start: int, length: int, deadline: float) -> Answer | Failure:
         """The piece that was asked for, and not a byte more."""

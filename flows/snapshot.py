@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import catalogs
-from flows.extract.info import base_model
+from flows.extract.info import load_object, parse
+from flows.extract.inherit import missing_base
 from flows.failures import Failure
 from flows.raw import RawModel, Source
 
@@ -24,9 +25,14 @@ def snapshot_source(path: Path | None = None) -> Source:
             if row is None:
                 yield model_id, Failure("not_in_snapshot", "the embedded snapshot does not contain this model")
             else:
-                base_id = base_model(json.loads(row["info"])) if row["config"] is None else None
+                base_id = _base(row)
                 base = rows.get(base_id or "", {}).get("config")
                 raw = RawModel(model_id, row["revision"], row["info"], row["config"], read_at, base_id, base)
                 yield model_id, raw
 
     return source
+
+
+def _base(row: dict[str, Any]) -> str | None:
+    info, config = parse(row["info"]), row["config"]
+    return missing_base(info, load_object(config or ""), has_config=config is not None) if info else None

@@ -14,7 +14,7 @@ import estimator
 from estimator.schema import SHAPES, WEIGHT_OVERRIDES
 from flows import dimensions, lake
 from flows.extract.parts import extract_part
-from flows.extract.tables import ARTIFACTS, ATTENTION_GROUPS, MODELS
+from flows.extract.tables import ARTIFACTS, ATTENTION_GROUPS, MODELS, TENSOR_TYPES
 from flows.failures import MODEL_ERRORS, Failure
 from flows.night import Night
 from flows.raw import HUB, RawModel, Source
@@ -25,6 +25,7 @@ EXTRACTED = {
     "model_overrides": WEIGHT_OVERRIDES,
     "attention_groups": ATTENTION_GROUPS,
     "artifacts": ARTIFACTS,
+    "tensor_types": TENSOR_TYPES,
     "model_errors": MODEL_ERRORS,
 }
 ESTIMATED = ("weight_plans", "cache_plans", "overhead_plans", "fit")

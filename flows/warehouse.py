@@ -41,6 +41,7 @@ FROM_LAKE = {
     "models": "models",
     "attention_groups": "attention_groups",
     "artifacts": "artifacts",
+    "tensor_types": "tensor_types",
     "model_errors": "model_errors",
     "internal.shapes": "shapes",
     "internal.weight_plans": "weight_plans",

@@ -1,9 +1,9 @@
 """How many parameters a model has: published counts and the configuration, cross-checked.
 
-Order of truth: counts by dtype of the checkpoint (plain dtypes only), confirmed or corrected by the configuration;
-the configuration alone; the count of a GGUF file; the size of the weight files. The Hub counts what is stored, the
-configuration what is resident: the differences that are known (tied heads stored twice, masks, rotary tables, extra
-prediction blocks, block scales) are no conflict.
+Order of truth: the tensor headers, where they were read; counts by dtype of the checkpoint (plain dtypes only),
+confirmed or corrected by the configuration; the configuration alone; the count of a GGUF file; the size of the weight
+files. The Hub counts what is stored, the configuration what is resident: the differences that are known (tied heads
+stored twice, masks, rotary tables, extra prediction blocks, block scales) are no conflict.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from flows.extract.architecture import Architecture
 from flows.extract.info import Info
+from flows.extract.measured import Measured
 
 PLAIN = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 BESIDE = {"I64", "BOOL", "F8_E8M0"}  # position tables, masks and scales: stored, but no parameters
@@ -24,7 +25,7 @@ class Count:
 
     parameters: int | None
     resident: int | None
-    source: str | None  # safetensors_api | gguf_api | config | file_size
+    source: str | None  # safetensors_header | pickle_header | safetensors_api | gguf_api | config | file_size
     confidence: str | None  # exact | derived | estimated
     is_conflict: bool = False
     difference: int = 0
@@ -37,13 +38,33 @@ def count(
     *,
     is_quantised: bool,
     from_files: int | None,
-    in_headers: int | None = None,
+    measured: Measured,
 ) -> Count:
-    """The model's parameters; all null when nothing tells. `in_headers` are those of its tensor headers."""
-    if in_headers is not None:
-        told = _told(in_headers, found, is_scaled=False)
-        source = "safetensors_header" if told.source == "safetensors_api" else told.source
-        return replace(told, source=source, confidence="exact" if told.confidence == "derived" else told.confidence)
+    """The model's parameters; all null when nothing tells. Modules beside a transformer are added to what it has."""
+    alone = _alone(info, found, is_quantised=is_quantised, from_files=from_files, measured=measured)
+    if measured.module_parameters == 0:
+        return alone
+    if measured.module_parameters is None or alone.parameters is None or alone.resident is None:
+        return Count(None, None, None, None, note="its modules beside the transformer cannot be sized")
+    return replace(
+        alone,
+        parameters=alone.parameters + measured.module_parameters,
+        resident=alone.resident + measured.module_parameters,
+        difference=alone.difference + measured.module_parameters,
+        confidence=alone.confidence if measured.are_modules_read else "estimated",
+    )
+
+
+def _alone(
+    info: Info,
+    found: Architecture | None,
+    *,
+    is_quantised: bool,
+    from_files: int | None,
+    measured: Measured,
+) -> Count:
+    if measured.parameters is not None:
+        return _measured(measured.parameters, str(measured.source), found)
     published = _published_parameters(info.dtypes)
     configured = found.parameters if found else None
     if found and configured is not None:
@@ -64,6 +85,12 @@ def count(
     if from_files is not None:
         return Count(from_files, from_files, "file_size", "estimated")
     return Count(None, None, None, None)
+
+
+def _measured(parameters: int, source: str, found: Architecture | None) -> Count:
+    """A count of the headers is exact whatever the configuration says; their disagreement is still a conflict."""
+    told = _told(parameters, found, is_scaled=False)
+    return replace(told, source=source, confidence="derived" if told.is_conflict else "exact")
 
 
 def _told(published: int, found: Architecture | None, *, is_scaled: bool) -> Count:

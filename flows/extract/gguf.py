@@ -15,7 +15,7 @@ _TYPE = re.compile(
     r"(?<![A-Za-z0-9])(IQ\d_[A-Z]+|TQ\d_0|Q\d_K_[SML]|Q\d_K|Q\d_[01]|BF16|FP?16|FP?32|MXFP4(?:_MOE)?|NVFP4)(?![A-Za-z0-9])",
     re.IGNORECASE,
 )
-_BESIDE = ("mmproj", "draft", "mtp")
+_BESIDE = {"mmproj": "projector", "draft": "draft", "mtp": "draft"}
 _FLOAT = {"bf16": "bf16", "f16": "fp16", "fp16": "fp16", "f32": "fp32", "fp32": "fp32", "mxfp4": "gguf_mxfp4_moe"}
 
 
@@ -24,10 +24,15 @@ class Quant:
     """One loadable file or shard set. `bytes` is null when a size is missing."""
 
     name: str
+    role: str  # model, projector (towers of an image or sound), draft, or matrix (of importance: nothing to load)
     precision: str | None
     bytes: int | None
-    files: int
-    is_beside: bool  # a projector, a draft model or an importance matrix, not the model itself
+    members: tuple[File, ...]
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether it is something beside the model itself."""
+        return self.role != "model"
 
 
 def quants(files: Iterable[File]) -> list[Quant]:
@@ -39,19 +44,20 @@ def quants(files: Iterable[File]) -> list[Quant]:
     return [
         Quant(
             name=name,
+            role=_role(name.lower().rsplit("/", 1)[-1]),
             precision=precision_of(name),
             bytes=sum_bytes(members),
-            files=len(members),
-            is_beside=_is_beside(name.lower().rsplit("/", 1)[-1]),
+            members=tuple(members),
         )
         for name, members in sorted(sets.items())
     ]
 
 
-def _is_beside(name: str) -> bool:
+def _role(name: str) -> str:
     # a model quantised with an importance matrix says so in its name, beside its file type
-    is_matrix = "imatrix" in name and not _TYPE.search(name)
-    return is_matrix or any(word in name for word in _BESIDE)
+    if "imatrix" in name and not _TYPE.search(name):
+        return "matrix"
+    return next((role for word, role in _BESIDE.items() if word in name), "model")
 
 
 def sum_bytes(files: Iterable[File]) -> int | None:

@@ -25,6 +25,16 @@ class File:
     name: str
     bytes: int | None
 
+    @property
+    def folder(self) -> str:
+        """The folder it lies in, empty at the top."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def base(self) -> str:
+        """The name within its folder."""
+        return self.name.rpartition("/")[2]
+
 
 @dataclass(frozen=True)
 class Info:

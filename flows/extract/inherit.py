@@ -6,7 +6,9 @@ base, and a count of the repository's own that differs from the base's says that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from flows.extract.architecture import Architecture
 from flows.extract.info import Info, clean, load_object, printable
@@ -18,12 +20,22 @@ from flows.raw import RawModel
 MOST_DIFFERENCE = 0.02
 
 
+def missing_base(info: Info, config: Mapping[str, Any] | None, *, has_config: bool) -> str | None:
+    """Id of the base model whose configuration a repository needs: it has none of its own, or is an adapter.
+
+    The card names it, else the adapter's configuration does.
+    """
+    if has_config and not info.is_adapter:
+        return None
+    return info.base_model or clean((config or {}).get("base_model_name_or_path"))
+
+
 def inherited(raw: RawModel, info: Info) -> tuple[Architecture | None, str | None]:
     """(the base's architecture, a note) for a repository without a configuration; nothing when there is no base.
 
     Never raises: a base that cannot be read leaves the model as unknown as it was.
     """
-    if raw.config is not None or raw.base_config is None or info.is_diffusers:
+    if raw.base_config is None or info.is_diffusers or (raw.config is not None and not info.is_adapter):
         return None, None
     name = clean(raw.base_id) or "its base model"
     config = load_object(raw.base_config)

@@ -10,7 +10,7 @@ import polars as pl
 
 from estimator.schema import SHAPES, WEIGHT_OVERRIDES
 from flows.extract.extract import Extracted, extract
-from flows.extract.tables import ARTIFACTS, ATTENTION_GROUPS, MODELS
+from flows.extract.tables import ARTIFACTS, ATTENTION_GROUPS, MODELS, TENSOR_TYPES
 from flows.failures import MODEL_ERRORS, Failure
 from flows.raw import RawModel
 
@@ -26,6 +26,7 @@ class Parts:
     model_overrides: pl.DataFrame
     attention_groups: pl.DataFrame
     artifacts: pl.DataFrame
+    tensor_types: pl.DataFrame
     model_errors: pl.DataFrame
 
 
@@ -51,6 +52,7 @@ def extract_part(hub: pl.DataFrame) -> Parts:
         model_overrides=pl.DataFrame([row for one in read for row in one.overrides], schema=WEIGHT_OVERRIDES),
         attention_groups=pl.DataFrame([row for one in read for row in one.groups], schema=ATTENTION_GROUPS),
         artifacts=pl.DataFrame([row for one in read for row in one.artifacts], schema=ARTIFACTS),
+        tensor_types=pl.DataFrame([row for one in read for row in one.tensor_types], schema=TENSOR_TYPES),
         model_errors=pl.DataFrame(errors, schema=MODEL_ERRORS),
     )
 

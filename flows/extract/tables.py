@@ -29,8 +29,9 @@ MODELS = pl.Schema(
         "base_model": pl.String(),
         "parameters": pl.Int64(),
         "active_parameters": pl.Int64(),
+        "adapter_rank": pl.Int64(),  # of a low-rank adapter; null for everything else
         "mtp_parameters": pl.Int64(),
-        # safetensors_header | safetensors_api | gguf_api | config | file_size | inherited
+        # safetensors_header | pickle_header | gguf_header | safetensors_api | gguf_api | config | file_size | inherited
         "parameters_source": pl.String(),
         "inherited_from": pl.String(),  # the base model whose architecture this one has
         "parameters_conflict": pl.Boolean(),  # two sources disagree and nothing known explains it
@@ -68,9 +69,22 @@ ARTIFACTS = pl.Schema(
     {
         "model_id": pl.String(),
         "artifact": pl.String(),
-        "format": pl.String(),  # safetensors | gguf | pickle | diffusers | adapter | other
+        "role": pl.String(),  # model | component | module | adapter | projector | draft
+        "format": pl.String(),  # safetensors | gguf | pickle
         "precision": pl.String(),
         "bytes": pl.Int64(),
         "files": pl.Int64(),
+    }
+)
+
+# Grain: model x artifact x dtype, of artifacts whose tensor headers were read.
+TENSOR_TYPES = pl.Schema(
+    {
+        "model_id": pl.String(),
+        "artifact": pl.String(),
+        "dtype": pl.String(),  # as the file names it: BF16, F8_E4M3, U8, ...; Q4_K, F32, ... of GGUF
+        "tensors": pl.Int64(),
+        "elements": pl.Int64(),  # stored ones: packed weights are not unpacked
+        "bytes": pl.Int64(),
     }
 )

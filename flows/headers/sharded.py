@@ -26,8 +26,12 @@ _TOKEN = re.compile(rb'[^"{}\[\]]*(?:"(?:[^"\\]|\\.)*"|([{\[])|([}\]]))', re.DOT
 class Shards:
     """What is known after the last tensor."""
 
-    data_bytes: int = 0
-    files: list[str] = field(default_factory=list)
+    files: dict[str, int] = field(default_factory=dict)  # bytes of the data of each
+
+    @property
+    def data_bytes(self) -> int:
+        """Of all shards."""
+        return sum(self.files.values())
 
 
 def tensors(read_at: ReadAt, shards: Shards) -> Iterator[Tensor]:
@@ -40,8 +44,9 @@ def tensors(read_at: ReadAt, shards: Shards) -> Iterator[Tensor]:
             continue
         found = True
         for file in _members(stream):
-            shards.files.append(str(file))
-            if len(shards.files) > MOST_SHARDS:
+            if file in shards.files:
+                raise HeaderProblem("a shard is told twice")
+            if len(shards.files) == MOST_SHARDS:
                 raise HeaderProblem(f"more than {MOST_SHARDS:,} shards")
             begins, ends = array("q"), array("q")
             for tensor_name, value in entries(stream):
@@ -51,7 +56,7 @@ def tensors(read_at: ReadAt, shards: Shards) -> Iterator[Tensor]:
                 begins.append(begin)
                 ends.append(end)
                 yield tensor
-            shards.data_bytes += contiguous(begins, ends)
+            shards.files[str(file)] = contiguous(begins, ends)
     if not found:
         raise HeaderProblem("the answer has no headers")
 

@@ -45,6 +45,14 @@ class TensorSet:
     metadata: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     problem: str | None = None
 
+    @property
+    def dtypes(self) -> dict[str, int]:
+        """Stored elements by dtype, in the order of their first tensor."""
+        counts: dict[str, int] = {}
+        for group in self.groups:
+            counts[group.dtype] = counts.get(group.dtype, 0) + group.elements
+        return counts
+
 
 def pattern(name: str) -> str:
     """The name with every number between dots as `#`."""

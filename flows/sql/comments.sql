@@ -32,8 +32,9 @@ COMMENT ON COLUMN models.architecture IS 'First class named in the configuration
 COMMENT ON COLUMN models.base_model IS 'Model that this one was made from, as its card says.';
 COMMENT ON COLUMN models.parameters IS 'Logical parameters: unpacked, tied tensors once, with towers and multi-token-prediction blocks, without scales.';
 COMMENT ON COLUMN models.active_parameters IS 'Parameters that take part in one token (all of them for dense models).';
+COMMENT ON COLUMN models.adapter_rank IS 'Rank of a low-rank adapter, the largest of its layers; null for everything else.';
 COMMENT ON COLUMN models.mtp_parameters IS 'Multi-token-prediction blocks: stored, but not resident unless speculative decoding is on.';
-COMMENT ON COLUMN models.parameters_source IS 'Where parameters comes from: safetensors_header, safetensors_api, gguf_api, config, file_size or inherited.';
+COMMENT ON COLUMN models.parameters_source IS 'Where parameters comes from: safetensors_header, pickle_header, gguf_header, safetensors_api, gguf_api, config, file_size or inherited.';
 COMMENT ON COLUMN models.inherited_from IS 'Base model whose architecture this one has, for repositories without a configuration (GGUF copies, adapters).';
 COMMENT ON COLUMN models.parameters_conflict IS 'True when two sources disagree and nothing known explains the difference.';
 COMMENT ON COLUMN models.config_parameters IS 'What the configuration alone gives, beside the chosen value.';
@@ -61,11 +62,20 @@ COMMENT ON COLUMN attention_groups.state_bytes IS 'Recurrent state of one sequen
 
 COMMENT ON TABLE artifacts IS 'Weight sets of a repository that can be loaded. Grain: model x artifact.';
 COMMENT ON COLUMN artifacts.model_id IS 'Hub id as listed.';
-COMMENT ON COLUMN artifacts.artifact IS 'Name of the file, shard set or component.';
-COMMENT ON COLUMN artifacts.format IS 'safetensors, gguf, pickle, diffusers, adapter or other.';
+COMMENT ON COLUMN artifacts.artifact IS 'Name of the file, shard set, component or module.';
+COMMENT ON COLUMN artifacts.role IS 'model, component (of a pipeline), module (beside a transformer), adapter, projector or draft (beside a GGUF model).';
+COMMENT ON COLUMN artifacts.format IS 'How the files are written: safetensors, gguf or pickle.';
 COMMENT ON COLUMN artifacts.precision IS 'precision of the set; null when not recognised.';
-COMMENT ON COLUMN artifacts.bytes IS 'Bytes of all its files; null when the Hub does not say.';
+COMMENT ON COLUMN artifacts.bytes IS 'Bytes of its tensors where headers or counts give them, else of all its files; null when the Hub does not say.';
 COMMENT ON COLUMN artifacts.files IS 'Number of files.';
+
+COMMENT ON TABLE tensor_types IS 'What the tensor headers of an artifact say, where they were read. Grain: model x artifact x dtype.';
+COMMENT ON COLUMN tensor_types.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN tensor_types.artifact IS 'Key of artifacts.';
+COMMENT ON COLUMN tensor_types.dtype IS 'As the file names it: BF16, F8_E4M3, U8, …; Q4_K, F32, … of GGUF.';
+COMMENT ON COLUMN tensor_types.tensors IS 'Number of tensors, equal ones of several shards once.';
+COMMENT ON COLUMN tensor_types.elements IS 'Stored elements: packed weights are not unpacked, scales and buffers are included.';
+COMMENT ON COLUMN tensor_types.bytes IS 'Bytes of these elements; null when the width of the type is not known.';
 
 COMMENT ON TABLE model_errors IS 'Listed models that could not be read. Grain: model.';
 COMMENT ON COLUMN model_errors.model_id IS 'The listed text.';

@@ -127,7 +127,7 @@ def test_gguf_repositories_keep_every_file_apart() -> None:
     ]  # fmt: skip
     quants = {quant.name: quant for quant in gguf.quants(files)}
     assert quants["m-Q4_K_M.gguf"].precision == "gguf_q4_k_m"
-    assert (quants["m-Q8_0.gguf"].bytes, quants["m-Q8_0.gguf"].files) == (150, 2)
+    assert (quants["m-Q8_0.gguf"].bytes, len(quants["m-Q8_0.gguf"].members)) == (150, 2)
     assert quants["mmproj-F16.gguf"].is_beside
     assert quants["m-IQ9_Z.gguf"].precision is None
 

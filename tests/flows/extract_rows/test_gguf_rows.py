@@ -111,6 +111,7 @@ def test_a_repository_of_files_only() -> None:
     ]  # half of the Q6_K shards are missing, and the last file's type has no name
     assert {row["artifact"]: (row["bytes"], row["files"]) for row in found.artifacts} == {
         "m-Q4_K_M.gguf": (100, 1), "m-Q8_0.gguf": (150, 2), "m-Q6_K.gguf": (None, 1), "m-UD-Q4_K_XL.gguf": (105, 1),
+        "mmproj-F16.gguf": (9, 1),
     }  # fmt: skip
     model = found.model
     assert (model["parameters"], model["parameters_source"], model["confidence"]) == (999, "gguf_api", "estimated")

@@ -73,8 +73,8 @@ def test_tensor_bytes_are_preferred_to_files_that_agree() -> None:
     assert (found.model["stored_bytes"], found.model["notes"]) == (2 * PARAMETERS, None)
     [artifact] = found.artifacts
     assert artifact == {
-        "model_id": "a/b", "artifact": "model.safetensors", "format": "safetensors", "precision": "bf16",
-        "bytes": 2 * PARAMETERS, "files": 1,
+        "model_id": "a/b", "artifact": "model.safetensors", "role": "model", "format": "safetensors",
+        "precision": "bf16", "bytes": 2 * PARAMETERS, "files": 1,
     }  # fmt: skip
 
 

@@ -44,9 +44,14 @@ class Handler(BaseHTTPRequestHandler):
         models = self.server.models
         if path.startswith("/api/models/") and path.removeprefix("/api/models/") in models:
             self.json(200, models[path.removeprefix("/api/models/")]["info"])
+        elif path.endswith("/safetensors-metadata/model.safetensors.index.json"):
+            self._headers_together(models.get(path.split("/safetensors-metadata/")[0].removeprefix("/api/models/")))
+        elif f"/resolve/{SHA}/" in path and path[1:].partition(f"/resolve/{SHA}/")[0] in models:
+            model_id, _, file = path[1:].partition(f"/resolve/{SHA}/")
+            self._file(models[model_id], file)
         elif path.startswith("/api/resolve-cache/models/"):
-            *owner_name, sha, file = path.removeprefix("/api/resolve-cache/models/").split("/")
-            model = models.get("/".join(owner_name))
+            owner, name, sha, file = path.removeprefix("/api/resolve-cache/models/").split("/", 3)
+            model = models.get(f"{owner}/{name}")
             if model is None or file not in model["files"] or sha != SHA:
                 self.json(404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound"})
             else:
@@ -58,6 +63,34 @@ class Handler(BaseHTTPRequestHandler):
         else:
             # strangers cannot tell a missing repository from a private one
             self.json(401, {"error": "x"}, {"X-Error-Message": "Invalid username or password."})
+
+    def _file(self, model: dict[str, Any], file: str) -> None:
+        """A file, or the range of it that is asked for."""
+        if file in model["files"]:
+            self.json(200, model["files"][file])
+            return
+        blob = model["blobs"].get(file)
+        if blob is None:
+            self.json(404, {"error": "Entry not found"}, {"X-Error-Code": "EntryNotFound"})
+            return
+        first, last = self.headers["range"].removeprefix("bytes=").split("-")
+        piece = blob[int(first) : int(last) + 1]
+        if not piece:
+            self.raw(416, b"")
+            return
+        told = f"bytes {first}-{int(first) + len(piece) - 1}/{len(blob)}"
+        self.raw(206, piece, {"Content-Range": told})
+
+    def _headers_together(self, model: dict[str, Any] | None) -> None:
+        """What the Hub gives for a sharded checkpoint, where it does."""
+        if model is None or not model["serves_headers"]:
+            self.json(404, {"error": "Not found"})
+            return
+        headers = {}
+        for name, blob in model["blobs"].items():
+            length = int.from_bytes(blob[:8], "little")
+            headers[name] = json.loads(blob[8 : 8 + length])
+        self.json(200, {"index": {"metadata": {"total_size": 1}}, "headers": headers})
 
     def json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
         self.raw(status, json.dumps(value).encode(), {"Content-Type": "application/json", **(headers or {})})
@@ -89,14 +122,24 @@ class HubServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def add(self, model_id: str, *, config: Any = LLAMA, **info: Any) -> None:
+    def add(
+        self,
+        model_id: str,
+        *,
+        config: Any = LLAMA,
+        files: dict[str, Any] | None = None,
+        blobs: dict[str, bytes] | None = None,
+        serves_headers: bool = True,
+        **info: Any,
+    ) -> None:
+        """A repository: `files` are JSON files beside config.json, `blobs` files that are read by ranges."""
+        files = {**({} if config is None else {"config.json": config}), **(files or {})}
         siblings = [{"rfilename": "README.md", "size": 3}]
-        files = {}
-        if config is not None:
-            siblings.append({"rfilename": "config.json", "size": 700})
-            files["config.json"] = config
+        siblings += [{"rfilename": name, "size": 700} for name in files]
+        siblings += [{"rfilename": name, "size": len(blob)} for name, blob in (blobs or {}).items()]
         body = {"_id": "1", "id": model_id, "sha": SHA, "siblings": siblings, "gated": False, "downloads": 5, **info}
-        self.models[model_id] = {"info": body, "files": files}
+        model = {"info": body, "files": files, "blobs": blobs or {}, "serves_headers": serves_headers}
+        self.models[model_id] = model
 
     def requests(self) -> Counter[str]:
         return Counter(path for path, _, _ in self.seen)

@@ -1,0 +1,47 @@
+"""Which tensor headers of a repository are worth a request, and asking for them.
+
+Headers add nothing to a plain checkpoint that the Hub has counted. They do where weights are packed, where the Hub
+counted nothing (pickles, odd names) or only a part (components of a pipeline, modules beside a transformer), and for
+adapters, whose rank and parameters nothing else tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from flows.extract.count import PLAIN
+from flows.extract.info import Info
+from flows.extract.weight_files import FileSet, weight_files
+from flows.headers.tensor_set import TensorSet
+from flows.hub_headers import read_pickle_total, read_set
+from flows.hub_http import HubHttp
+
+MOST_PICKLES = 2  # of more files the index tells the bytes in one request, and the configuration the parameters
+MOST_FILES = 64  # of the parts of one pipeline
+
+
+def tensor_sets(
+    client: HubHttp, model_id: str, revision: str, info: Info, config: Mapping[str, Any] | None
+) -> list[TensorSet]:
+    """The headers of every set that they add something to; a set that cannot be read is there with its problem."""
+    names = {file.name for file in info.files or ()}
+    wanted = [one for one in weight_files(info) if one.files and _is_worth(one, info, config or {})]
+    if sum(len(one.files) for one in wanted if one.role == "component") > MOST_FILES:
+        wanted = []
+    found = []
+    for one in wanted:
+        if one.format == "pickle" and len(one.files) > MOST_PICKLES:
+            found.append(read_pickle_total(client, model_id, revision, one))
+        else:
+            found.append(read_set(client, model_id, revision, one, names))
+    return found
+
+
+def _is_worth(one: FileSet, info: Info, config: Mapping[str, Any]) -> bool:
+    if one.role != "model" or not info.dtypes:
+        return True
+    is_quantised = any(config.get(key) for key in ("quantization_config", "quantization"))
+    text = config.get("text_config")
+    is_quantised = is_quantised or bool(isinstance(text, dict) and text.get("quantization_config"))
+    return is_quantised or any(dtype not in PLAIN for dtype in info.dtypes)
