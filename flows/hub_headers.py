@@ -14,7 +14,7 @@ from urllib.parse import quote
 from flows.extract.info import LARGEST_SIZE, File, whole
 from flows.extract.weight_files import FileSet
 from flows.failures import Failure
-from flows.headers import safetensors, sharded
+from flows.headers import gguf, safetensors, sharded
 from flows.headers.byte_source import ReadAt
 from flows.headers.fold import Folder
 from flows.headers.problem import HeaderProblem
@@ -25,7 +25,7 @@ INDEX = "model.safetensors.index.json"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
 LARGEST_INDEX = 32 * 2**20
 MOST_BESIDE = safetensors.LARGEST_HEADER + 8  # bytes of a file that are no data
-READERS = {"safetensors": safetensors.tensors}
+READERS = {"safetensors": safetensors.tensors, "gguf": gguf.tensors}
 
 
 def read_set(client: HubHttp, model_id: str, revision: str, one: FileSet, names: Collection[str]) -> TensorSet:
@@ -36,14 +36,16 @@ def read_set(client: HubHttp, model_id: str, revision: str, one: FileSet, names:
         if found is not None:
             return found
     folder, total = Folder(), 0
-    for file in one.files:
+    metadata: dict[str, str | int | float | bool] = {}
+    for file in sorted(one.files, key=lambda file: file.name):
         header = safetensors.Header()
         try:
             folder.add(READERS[one.format](_reader(client, path, revision, file), file.bytes, header))
         except HeaderProblem as problem:
             return _unusable(one, f"{file.name}: {problem}")
         total += header.data_bytes
-    return TensorSet(one.artifact, one.format, len(one.files), total, folder.groups())
+        metadata = header.metadata | metadata  # of GGUF shards only the first has the architecture
+    return TensorSet(one.artifact, one.format, len(one.files), total, folder.groups(), metadata)
 
 
 def read_pickle_total(client: HubHttp, model_id: str, revision: str, one: FileSet) -> TensorSet:

@@ -2,7 +2,8 @@
 
 Headers add nothing to a plain checkpoint that the Hub has counted. They do where weights are packed, where the Hub
 counted nothing (pickles, odd names) or only a part (components of a pipeline, modules beside a transformer), and for
-adapters, whose rank and parameters nothing else tells.
+adapters, whose rank and parameters nothing else tells. GGUF files say what they are in their names: one is read where
+there is no configuration, and each whose name does not say it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.extract.count import PLAIN
+from flows.extract.gguf import quants
 from flows.extract.info import Info
 from flows.extract.weight_files import FileSet, weight_files
 from flows.headers.tensor_set import TensorSet
@@ -18,6 +20,7 @@ from flows.hub_headers import read_pickle_total, read_set
 from flows.hub_http import HubHttp
 
 MOST_PICKLES = 2  # of more files the index tells the bytes in one request, and the configuration the parameters
+MOST_NAMELESS = 16  # GGUF files of one repository
 MOST_FILES = 64  # of the parts of one pipeline
 
 
@@ -30,12 +33,22 @@ def tensor_sets(
     if sum(len(one.files) for one in wanted if one.role == "component") > MOST_FILES:
         wanted = []
     found = []
-    for one in wanted:
+    for one in [*wanted, *_gguf_files(info, has_config=config is not None, has_others=bool(wanted))]:
         if one.format == "pickle" and len(one.files) > MOST_PICKLES:
             found.append(read_pickle_total(client, model_id, revision, one))
         else:
             found.append(read_set(client, model_id, revision, one, names))
     return found
+
+
+def _gguf_files(info: Info, *, has_config: bool, has_others: bool) -> list[FileSet]:
+    """The smallest model, for its dimensions and exact count, and every file of a type that its name does not tell."""
+    models = [quant for quant in quants(info.files or ()) if not quant.is_beside and quant.bytes]
+    models.sort(key=lambda quant: (len(quant.members), quant.bytes, quant.name))
+    nameless = [quant for quant in models if quant.precision is None][:MOST_NAMELESS]
+    first = [] if has_config or has_others else models[:1]
+    chosen = {quant.name: quant for quant in (*first, *nameless)}
+    return [FileSet(name, "model", quant.members) for name, quant in chosen.items()]
 
 
 def _is_worth(one: FileSet, info: Info, config: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from catalogs.errors import CatalogError
 
 FOLDER = Path(__file__).parent
-FILES = ("spellings.toml", "decoders.toml", "encoders.toml", "towers.toml", "multimodal.toml")
+FILES = ("spellings.toml", "decoders.toml", "encoders.toml", "towers.toml", "multimodal.toml", "gguf.toml")
 CLASSES = "class_defaults.jsonl"
 # Tables of a row that add to its relative's instead of taking their place.
 MERGED = ("let", "heads")
@@ -61,6 +61,16 @@ def towers() -> Mapping[str, Mapping[str, Any]]:
     return {name: {**row, "let": {**_tables()["parts"], **row.get("let", {})}} for name, row in rows.items()}
 
 
+@cache
+def gguf() -> Mapping[str, Mapping[str, Any]]:
+    """Name of a GGUF architecture -> the model type it is and its `keys` as expressions. Errors: CatalogError."""
+    rows: Mapping[str, Mapping[str, Any]] = _tables()["gguf"]
+    for name, row in rows.items():
+        if row.get("type") not in dialects() or not row.get("source"):
+            raise CatalogError("gguf.toml", f"gguf.{name} must name a known dialect and a source")
+    return {name: {**row, "keys": {**_tables()["gguf_keys"], **row.get("keys", {})}} for name, row in rows.items()}
+
+
 def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict[str, Any]:
     row = rows.get(name)
     if row is None or name in seen:
@@ -80,7 +90,8 @@ def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict
 @cache
 def _tables() -> Mapping[str, Any]:
     """All files as one. Raises CatalogError for a file that cannot be read or a row that stands in two."""
-    tables: dict[str, dict[str, Any]] = {"spellings": {}, "dialects": {}, "parts": {}, "towers": {}, "multimodal": {}}
+    names = ("spellings", "dialects", "parts", "towers", "multimodal", "gguf_keys", "gguf")
+    tables: dict[str, dict[str, Any]] = {name: {} for name in names}
     for name in FILES:
         try:
             found = tomllib.loads((FOLDER / name).read_text(encoding="utf-8"))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+from flows.extract.info import LARGEST_SIZE
 
 GROUP_KINDS = ("full", "sliding", "chunked", "latent", "recurrent", "cross", "none", "unknown")
 
@@ -41,3 +45,12 @@ class Architecture:
     dimensions: Mapping[str, int | float | bool | None]  # head_dim, tied, n_moe_layers, … for the per-tensor rules
     groups: tuple[Group, ...]
     notes: tuple[str, ...] = field(default=())  # defaults used, keys that contradict each other, what is unknown
+
+
+def is_sane(found: Architecture) -> bool:
+    """Whether every number is one that the tables and the estimator's arithmetic can carry."""
+    numbers: list[Any] = [found.parameters, found.active_parameters, found.mtp_parameters]
+    numbers += found.columns.values()
+    numbers += found.dimensions.values()
+    numbers += [value for group in found.groups for value in vars(group).values() if not isinstance(value, str)]
+    return all(value is None or (math.isfinite(value) and abs(value) <= LARGEST_SIZE) for value in numbers)

@@ -16,6 +16,7 @@ from flows.extract.info import Info
 from flows.extract.measured import Measured
 
 PLAIN = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
+TOWERS = ("p_vision", "p_audio", "p_projector")
 BESIDE = {"I64", "BOOL", "F8_E8M0"}  # position tables, masks and scales: stored, but no parameters
 
 
@@ -30,6 +31,7 @@ class Count:
     is_conflict: bool = False
     difference: int = 0
     note: str | None = None
+    is_text_only: bool = False  # the towers that the configuration has are not among these weights
 
 
 def count(
@@ -88,7 +90,16 @@ def _alone(
 
 
 def _measured(parameters: int, source: str, found: Architecture | None) -> Count:
-    """A count of the headers is exact whatever the configuration says; their disagreement is still a conflict."""
+    """A count of the headers is exact whatever the configuration says; their disagreement is still a conflict.
+
+    GGUF files keep the towers of images and sound in a file of their own, and may leave out further predictions.
+    """
+    if source == "gguf_header" and found is not None and found.parameters is not None:
+        mtp, towers = found.mtp_parameters or 0, _towers(found.columns)
+        for has_mtp, has_towers in ((True, True), (False, True), (True, False), (False, False)):
+            if parameters == found.parameters - (0 if has_mtp else mtp) - (0 if has_towers else towers):
+                resident = parameters - (mtp if has_mtp else 0)
+                return Count(parameters, resident, source, "exact", is_text_only=bool(towers) and not has_towers)
     told = _told(parameters, found, is_scaled=False)
     return replace(told, source=source, confidence="derived" if told.is_conflict else "exact")
 
@@ -168,6 +179,10 @@ def parts(columns: Mapping[str, int | float | None]) -> Iterator[int | float | N
     for name, value in columns.items():
         if name.startswith("p_") and name not in ("p_kv_proj", "p_tp_replicated", "p_expert_bias"):
             yield value
+
+
+def _towers(columns: Mapping[str, int | float | None]) -> int:
+    return int(sum(columns.get(name) or 0 for name in TOWERS))
 
 
 def _parts(columns: Mapping[str, int | float | None]) -> int | None:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from flows.extract.adapter import adapter_rank
-from flows.extract.architecture import Architecture
+from flows.extract.architecture import Architecture, is_sane
 from flows.extract.count import Count, count
+from flows.extract.gguf_architecture import gguf_architecture
 from flows.extract.info import Info, load_object, parse, printable
 from flows.extract.inherit import inherited
 from flows.extract.measured import measure
 from flows.extract.model_row import model_row
 from flows.extract.quantization import stored_precision
 from flows.extract.read_config import read_architecture
-from flows.extract.shape import is_sane, override_rows, shape_id, shape_row
+from flows.extract.shape import override_rows, shape_id, shape_row
 from flows.extract.stored import WIDTHS, Stored, stored
 from flows.extract.tensor_types import tensor_types
 from flows.failures import Failure
@@ -58,6 +59,9 @@ def extract(raw: RawModel) -> Extracted | Failure:
         found = base
     precision, is_quantised = stored_precision(config, info.dtypes)
     measured = measure(raw.tensors, info, config, is_tied=found is not None and found.columns.get("p_lm_head") == 0)
+    header_note = None
+    if found is None and measured.gguf is not None and not info.is_diffusers:
+        found, header_note = gguf_architecture(measured.gguf)
     total = found.parameters if found else None
     weights = stored(info, precision, _quantisable(found), total, measured.sets)
     from_files = _from_files(weights, info)
@@ -73,6 +77,7 @@ def extract(raw: RawModel) -> Extracted | Failure:
     notes = [
         *(found.notes if found else ()),
         base_note,
+        header_note,
         *measured.notes,
         problem,
         counted.note,

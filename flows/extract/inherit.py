@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from flows.extract.architecture import Architecture
+from flows.extract.architecture import Architecture, is_sane
 from flows.extract.info import Info, clean, load_object, printable
 from flows.extract.read_config import read_architecture
-from flows.extract.shape import is_sane
 from flows.raw import RawModel
 
 # A copy may store a tied head or rotary frequencies besides; a merge, a pruned or an extended model differs by more.

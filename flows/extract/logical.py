@@ -28,6 +28,8 @@ NO_PARAMETER = re.compile(
 )
 MASK = re.compile(r"(?:^|\.)attn(?:ention)?\.bias$")  # causal masks of GPT-2 and GPT-NeoX: a bias has one dimension
 EMBEDDING = re.compile(r"(?:^|\.)(?:embed_tokens|wte|word_embeddings|shared|embed_in|tok_embeddings)\.weight$")
+# Rotary factors that converters to GGUF store with the weights.
+ROTARY_TABLES = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
 # What a tied model may store a second time: the head, the embedding of each half beside the shared one, head biases.
 HEAD = re.compile(r"(?:^|\.)(?:lm_head|embed_out|proj_out|predictions\.decoder|lm_head\.decoder)\.weight$")
 HALF = re.compile(r"(?:^|\.)(?:encoder|decoder)\.embed_tokens\.weight$")
@@ -44,8 +46,6 @@ class Logical:
 
 def logical(found: TensorSet, config: Mapping[str, Any], *, is_tied: bool) -> Logical:
     """Parameters of one weight set. `is_tied`: a stored head is a copy of the embedding."""
-    if not found.groups:
-        return Logical(None, found.problem and f"its tensor headers cannot be read: {found.problem}")
     packing = rules(config)
     modules = _modules(found) if packing else {}
     copies = _copies(found, is_tied=is_tied)
@@ -67,6 +67,12 @@ def logical(found: TensorSet, config: Mapping[str, Any], *, is_tied: bool) -> Lo
     if total.denominator != 1 or not 0 < total <= LARGEST_SIZE:
         return Logical(None, "its packed tensors do not hold a whole number of weights")
     return Logical(int(total))
+
+
+def gguf_parameters(found: TensorSet) -> int | None:
+    """Logical parameters of one file or shard set, exact; null when its headers are not known."""
+    total = sum(group.elements for group in found.groups if group.pattern not in ROTARY_TABLES)
+    return total if 0 < total <= LARGEST_SIZE else None
 
 
 def _copies(found: TensorSet, *, is_tied: bool) -> set[TensorGroup]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flows.extract.gguf import quants
 from flows.extract.info import Info, printable
-from flows.extract.logical import logical
+from flows.extract.logical import gguf_parameters, logical
 from flows.extract.weight_files import FileSet, weight_files
 from flows.headers.tensor_set import TensorSet, load
 
@@ -20,10 +21,11 @@ class Measured:
 
     sets: Mapping[str, TensorSet]  # by artifact
     parameters: int | None = None
-    source: str | None = None  # safetensors_header | pickle_header
+    source: str | None = None  # safetensors_header | pickle_header | gguf_header
     module_parameters: int | None = 0  # dense layers of a sentence-transformers model, null when they cannot be sized
     are_modules_read: bool = True
     notes: tuple[str, ...] = field(default=())
+    gguf: TensorSet | None = None  # the file that stands for all GGUF files of the repository
 
 
 def measure(text: str | None, info: Info, config: Mapping[str, Any] | None, *, is_tied: bool) -> Measured:
@@ -31,13 +33,17 @@ def measure(text: str | None, info: Info, config: Mapping[str, Any] | None, *, i
     sets = {one.artifact: one for one in load(text)}
     files = weight_files(info)
     counts, notes = {}, []
+    for name, found in sets.items():
+        if found.problem is not None:
+            notes.append(printable(f"{name}: its tensor headers cannot be read: {found.problem}"))
     for one in files:
-        if one.artifact in sets:
-            found = logical(sets[one.artifact], config or {}, is_tied=is_tied)
-            counts[one.artifact] = found.parameters
-            if found.note:
-                notes.append(printable(f"{one.artifact}: {found.note}"))
+        if one.artifact in sets and sets[one.artifact].groups:
+            told = logical(sets[one.artifact], config or {}, is_tied=is_tied)
+            counts[one.artifact] = told.parameters
+            notes += [printable(f"{one.artifact}: {told.note}")] if told.note else []
     own = [one for one in files if one.role != "module"]
+    if not own and (whole := _gguf(sets, info)):
+        return Measured(sets, gguf_parameters(whole), "gguf_header", notes=tuple(notes), gguf=whole)
     known = [counts[one.artifact] for one in own if counts.get(one.artifact) is not None]
     is_whole = bool(own) and len(known) == len(own)
     modules, are_read = _modules([one for one in files if one.role == "module"], counts)
@@ -49,6 +55,12 @@ def measure(text: str | None, info: Info, config: Mapping[str, Any] | None, *, i
         are_modules_read=are_read,
         notes=tuple(notes),
     )
+
+
+def _gguf(sets: Mapping[str, TensorSet], info: Info) -> TensorSet | None:
+    """The first GGUF file that is a whole model and whose header was read; one repository's have equal tensors."""
+    own = {quant.name for quant in quants(info.files or ()) if not quant.is_beside}
+    return next((one for one in sets.values() if one.format == "gguf" and one.groups and one.artifact in own), None)
 
 
 def _modules(modules: Sequence[FileSet], counts: Mapping[str, int | None]) -> tuple[int | None, bool]:

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from estimator.schema import SHAPES
 from flows.extract import gguf_mix
 from flows.extract.architecture import Architecture
-from flows.extract.count import Count
-from flows.extract.info import LARGEST_SIZE
+from flows.extract.count import TOWERS, Count
 from flows.extract.quantization import known_precisions
 from flows.extract.stored import Stored
 
 Row = dict[str, Any]
-
-
-def is_sane(found: Architecture) -> bool:
-    """Whether every number is one that the tables and the estimator's arithmetic can carry."""
-    numbers: list[Any] = [found.parameters, found.active_parameters, found.mtp_parameters]
-    numbers += found.columns.values()
-    numbers += found.dimensions.values()
-    numbers += [value for group in found.groups for value in vars(group).values() if not isinstance(value, str)]
-    return all(value is None or (math.isfinite(value) and abs(value) <= LARGEST_SIZE) for value in numbers)
 
 
 def shape_row(kind: str, found: Architecture | None, counted: Count, weights: Stored) -> Row:
@@ -34,6 +23,8 @@ def shape_row(kind: str, found: Architecture | None, counted: Count, weights: St
     if found is not None:
         shape |= {name: value for name, value in found.columns.items() if name in SHAPES}
     shape["parameters_resident"] = counted.resident
+    if counted.is_text_only:
+        shape |= dict.fromkeys(TOWERS, 0)
     _settle_difference(shape, found, counted)
     return shape | {"kind": kind, "stored_bytes": weights.bytes, "stored_precision": weights.precision}
 

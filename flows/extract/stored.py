@@ -9,11 +9,12 @@ meant.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import catalogs
 from flows.extract.gguf import Quant, most_shards, quants, sum_bytes
+from flows.extract.gguf_types import precision_of_tensors
 from flows.extract.info import LARGEST_SIZE, File, Info, clean, whole
 from flows.extract.quantization import stored_precision
 from flows.extract.weight_files import FileSet, weight_files
@@ -61,7 +62,7 @@ def stored(
     `headers` are those that were read, by artifact: what they say of the bytes is the truth.
     """
     headers = headers or {}
-    found_quants = tuple(quants(info.files or ()))
+    found_quants = tuple(_measured(quant, headers.get(quant.name)) for quant in quants(info.files or ()))
     own = [quant for quant in found_quants if not quant.is_beside]
     artifacts = [_gguf(quant) for quant in found_quants if quant.role != "matrix"]
     sets = weight_files(info)
@@ -92,6 +93,14 @@ def stored(
 def _precision(found: TensorSet | None) -> str | None:
     """Of a set without settings of its own: the float that most of it is stored in."""
     return stored_precision(None, found.dtypes)[0] if found else None
+
+
+def _measured(quant: Quant, found: TensorSet | None) -> Quant:
+    """A GGUF file as its header has it: bytes of the tensors, and what it is stored in where its name does not say."""
+    if found is None or not found.groups:
+        return quant
+    precision = quant.precision or precision_of_tensors(found.groups, found.metadata)
+    return replace(quant, precision=precision, bytes=found.tensor_bytes)
 
 
 def _gguf(quant: Quant) -> Artifact:

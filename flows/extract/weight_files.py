@@ -38,7 +38,8 @@ class FileSet:
     @property
     def format(self) -> str:
         """How its files are written: safetensors, pickle or gguf; safetensors when there is none."""
-        return next((ENDINGS[end] for file in self.files for end in ENDINGS if file.name.endswith(end)), "safetensors")
+        name = self.files[0].name.lower() if self.files else ""
+        return next((ENDINGS[ending] for ending in ENDINGS if name.endswith(ending)), "safetensors")
 
 
 def weight_files(info: Info) -> tuple[FileSet, ...]:

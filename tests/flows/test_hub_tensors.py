@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from gguf_bytes import STRING, U32, described, gguf, pair
 from local_hub import LLAMA, SHA, raw, reset, status
 from weight_bytes import Tensors, safetensors
 from wire import ask
@@ -14,8 +16,10 @@ from flows.extract.extract import Extracted, extract
 from flows.raw import RawModel
 
 if TYPE_CHECKING:
-    from local_hub import HubServer
+    from gguf_bytes import STRING, U32, described, gguf, pair
+from local_hub import HubServer
 
+F32, Q8_0 = 0, 8  # of ggml
 INDEX = "model.safetensors.index.json"
 AWQ = {**LLAMA, "quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}
 MATRIX: Tensors = {"model.layers.0.mlp.up_proj.qweight": ("I32", (64, 16)), "model.norm.weight": ("F16", (64,))}
@@ -255,3 +259,77 @@ def test_an_index_that_lies_leaves_the_files(hub: HubServer, index: Any) -> None
     names = [f"pytorch_model-{i:05}-of-00003.bin" for i in range(1, 4)]
     hub.add("a/b", files={"pytorch_model.bin.index.json": index}, blobs=dict.fromkeys(names, bytes(100)))
     assert read(hub).model["stored_bytes"] == 300
+
+
+def gguf_llama(**extra: Any) -> bytes:
+    """A llama of two layers, tied, in Q8_0; every matrix of 64 columns."""
+    matrices = {"attn_q": 64, "attn_k": 32, "attn_v": 32, "attn_output": 64, "ffn_gate": 128, "ffn_up": 128}
+    shapes: list[tuple[str, tuple[int, ...], int]] = [
+        ("token_embd.weight", (64, 256), Q8_0),
+        ("output_norm.weight", (64,), F32),
+    ]
+    for layer in range(2):
+        shapes += [(f"blk.{layer}.{name}.weight", (64, rows), Q8_0) for name, rows in matrices.items()]
+        shapes += [(f"blk.{layer}.ffn_down.weight", (128, 64), Q8_0)]
+        shapes += [(f"blk.{layer}.{name}.weight", (64,), F32) for name in ("attn_norm", "ffn_norm")]
+    keys = {"embedding_length": 64, "block_count": 2, "feed_forward_length": 128, "attention.head_count": 4,
+            "attention.head_count_kv": 2, "context_length": 512, "vocab_size": 256}  # fmt: skip
+    pairs = [pair("general.architecture", STRING, "llama"), pair("general.file_type", U32, 7)]
+    pairs += [pair(f"llama.{key}", U32, number) for key, number in keys.items()]
+    described_tensors, at = [], 0
+    for name, dimensions, kind in shapes:
+        described_tensors.append(described(name, dimensions, kind, at))
+        size = math.prod(dimensions) * (4 if kind == F32 else 1) * (34 if kind == Q8_0 else 32) // 32
+        at += -(-size // 32) * 32
+    return gguf(pairs, described_tensors, data=at, **extra)
+
+
+PARAMETERS_OF_THE_LLAMA = 256 * 64 + 64 + 2 * (64 * (64 + 32 + 32 + 64 + 128 + 128 + 128) + 128)
+
+
+def test_one_gguf_file_tells_the_architecture_of_a_repository_without_a_configuration(hub: HubServer) -> None:
+    content = gguf_llama()
+    blobs = {"m-Q8_0.gguf": content, "m-Q4_K_M.gguf": content + bytes(9), "m-BF16.gguf": content + bytes(99),
+             "mmproj-F16.gguf": content}  # fmt: skip
+    hub.add("a/b", config=None, blobs=blobs, gguf={"total": 5, "architecture": "llama"})
+    found = read(hub)
+    assert asked_for_weights(hub) == [f"/a/b/resolve/{SHA}/m-Q8_0.gguf"]  # the smallest whole model
+    model = found.model
+    assert (model["parameters"], model["parameters_source"]) == (PARAMETERS_OF_THE_LLAMA, "gguf_header")
+    assert (model["confidence"], model["model_type"], model["layers"]) == ("exact", "llama", 2)
+    assert [group["kind"] for group in found.groups] == ["full"]
+    artifacts = {row["artifact"]: row for row in found.artifacts}
+    assert {name: row["role"] for name, row in artifacts.items()} == {
+        "m-Q8_0.gguf": "model", "m-Q4_K_M.gguf": "model", "m-BF16.gguf": "model", "mmproj-F16.gguf": "projector",
+    }  # fmt: skip
+    vectors = 5 * 64
+    assert artifacts["m-Q8_0.gguf"]["bytes"] == (PARAMETERS_OF_THE_LLAMA - vectors) * 34 // 32 + 4 * vectors
+    assert artifacts["m-Q4_K_M.gguf"]["bytes"] == len(content) + 9
+    assert {row["dtype"]: row["elements"] for row in found.tensor_types} == {
+        "Q8_0": PARAMETERS_OF_THE_LLAMA - vectors, "F32": vectors,
+    }  # fmt: skip
+
+
+def test_a_gguf_file_whose_name_says_nothing_is_named_by_its_header(hub: HubServer) -> None:
+    hub.add("a/b", blobs={"weights.gguf": gguf_llama()})
+    found = read(hub)
+    assert [(row["artifact"], row["precision"]) for row in found.artifacts] == [("weights.gguf", "gguf_q8_0")]
+    assert [row["precision"] for row in found.overrides if row["weights_basis"] == "stored"] == ["gguf_q8_0"]
+
+
+def test_gguf_shards_are_one_model(hub: HubServer) -> None:
+    first = gguf_llama()
+    second = gguf([pair("split.no", U32, 1)], [described("blk.9.extra.weight", (64, 64), Q8_0, 0)], data=64 * 68)
+    blobs = {"m-00001-of-00002.gguf": first, "m-00002-of-00002.gguf": second}
+    hub.add("a/b", config=None, blobs=blobs)
+    model = read(hub).model
+    assert (model["parameters"], model["parameters_source"]) == (PARAMETERS_OF_THE_LLAMA + 64 * 64, "gguf_header")
+    assert "its tensors" in model["notes"]  # the extra matrix is none of a llama's: no cache is claimed
+    assert model["layers"] is None
+
+
+def test_a_gguf_file_that_is_none_is_a_note(hub: HubServer) -> None:
+    hub.add("a/b", config=None, blobs={"m-Q8_0.gguf": b"not a model"}, gguf={"total": 5, "architecture": "llama"})
+    model = read(hub).model
+    assert (model["parameters"], model["parameters_source"], model["stored_bytes"]) == (5, "gguf_api", 11)
+    assert "not a GGUF file" in model["notes"]

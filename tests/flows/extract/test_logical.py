@@ -12,8 +12,8 @@ from flows.headers.tensor_set import TensorGroup, TensorSet
 Row = tuple[str, str, tuple[int, ...], int]
 
 
-def tensor_set(*rows: Row, problem: str | None = None) -> TensorSet:
-    return TensorSet("model.safetensors", "safetensors", 1, None, tuple(TensorGroup(*row) for row in rows), {}, problem)
+def tensor_set(*rows: Row) -> TensorSet:
+    return TensorSet("model.safetensors", "safetensors", 1, None, tuple(TensorGroup(*row) for row in rows))
 
 
 def count(rows: list[Row], section: Any = None, *, is_tied: bool = False, **config: Any) -> Logical:
@@ -226,8 +226,3 @@ def test_settings_of_the_text_part_count() -> None:
         is_tied=False,
     )
     assert found.parameters == 4 * 512 * 256
-
-
-def test_headers_that_could_not_be_read_say_why() -> None:
-    found = logical(tensor_set(problem="a header of 0 bytes"), {}, is_tied=False)
-    assert found == Logical(None, "its tensor headers cannot be read: a header of 0 bytes")

@@ -10,9 +10,9 @@ import pytest
 
 import catalogs
 from estimator.schema import SHAPES
-from flows.extract.architecture import Architecture, Group
+from flows.extract.architecture import Architecture, Group, is_sane
 from flows.extract.extract import Extracted, extract
-from flows.extract.shape import is_sane, shape_id
+from flows.extract.shape import shape_id
 from flows.raw import RawModel
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
