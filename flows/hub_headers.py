@@ -14,7 +14,7 @@ from urllib.parse import quote
 from flows.extract.info import LARGEST_SIZE, File, whole
 from flows.extract.weight_files import FileSet
 from flows.failures import Failure
-from flows.headers import gguf, safetensors, sharded
+from flows.headers import safetensors, sharded
 from flows.headers.byte_source import ReadAt
 from flows.headers.fold import Folder
 from flows.headers.problem import HeaderProblem
@@ -25,7 +25,7 @@ INDEX = "model.safetensors.index.json"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
 LARGEST_INDEX = 32 * 2**20
 MOST_BESIDE = safetensors.LARGEST_HEADER + 8  # bytes of a file that are no data
-READERS = {"safetensors": safetensors.tensors, "gguf": gguf.tensors}
+READERS = {"safetensors": safetensors.tensors}
 
 
 def read_set(client: HubHttp, model_id: str, revision: str, one: FileSet, names: Collection[str]) -> TensorSet:
@@ -36,16 +36,14 @@ def read_set(client: HubHttp, model_id: str, revision: str, one: FileSet, names:
         if found is not None:
             return found
     folder, total = Folder(), 0
-    metadata: dict[str, str | int | float | bool] = {}
-    for file in sorted(one.files, key=lambda file: file.name):
+    for file in one.files:
         header = safetensors.Header()
         try:
-            folder.add(READERS[one.format](_reader(client, path, revision, file), file.bytes, header))
+            folder.add(READERS[one.format](reader(client, path, revision, file), file.bytes, header))
         except HeaderProblem as problem:
-            return _unusable(one, f"{file.name}: {problem}")
+            return unusable(one, f"{file.name}: {problem}")
         total += header.data_bytes
-        metadata = header.metadata | metadata  # of GGUF shards only the first has the architecture
-    return TensorSet(one.artifact, one.format, len(one.files), total, folder.groups(), metadata)
+    return TensorSet(one.artifact, one.format, len(one.files), total, folder.groups())
 
 
 def read_pickle_total(client: HubHttp, model_id: str, revision: str, one: FileSet) -> TensorSet:
@@ -53,13 +51,13 @@ def read_pickle_total(client: HubHttp, model_id: str, revision: str, one: FileSe
     path = f"/{quote(model_id, safe='/')}/resolve/{revision}/{PICKLE_INDEX}"
     answer = client.get(path, bucket="resolvers", params=None, limit=LARGEST_INDEX)
     if isinstance(answer, Failure):
-        return _unusable(one, f"{PICKLE_INDEX}: {answer.kind}: {answer.message}")
+        return unusable(one, f"{PICKLE_INDEX}: {answer.kind}: {answer.message}")
     try:
         total = whole(json.loads(answer.body)["metadata"]["total_size"], LARGEST_SIZE)
     except (ValueError, RecursionError, LookupError, TypeError):
         total = None
     if not total:
-        return _unusable(one, f"{PICKLE_INDEX} has no usable total_size")
+        return unusable(one, f"{PICKLE_INDEX} has no usable total_size")
     return TensorSet(one.artifact, one.format, len(one.files), total, ())
 
 
@@ -86,7 +84,7 @@ def _together(client: HubHttp, path: str, one: FileSet) -> TensorSet | None:
     return TensorSet(one.artifact, one.format, len(one.files), shards.data_bytes, folder.groups())
 
 
-def _reader(client: HubHttp, path: str, revision: str, file: File) -> ReadAt:
+def reader(client: HubHttp, path: str, revision: str, file: File) -> ReadAt:
     """Reads of one file. Raises HeaderProblem for a name that leaves the repository and for what the Hub refuses."""
     if not _is_inside(file.name):
         raise HeaderProblem(f"{file.name!r:.80} leaves the repository")
@@ -119,5 +117,6 @@ def _is_inside(name: str) -> bool:
     return not name.startswith("/") and "://" not in name and ".." not in name.split("/") and "\\" not in name
 
 
-def _unusable(one: FileSet, problem: str) -> TensorSet:
+def unusable(one: FileSet, problem: str) -> TensorSet:
+    """The set with the reason why it has no tensors."""
     return TensorSet(one.artifact, one.format, len(one.files), None, (), {}, problem[:300])

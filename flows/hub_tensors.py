@@ -2,8 +2,8 @@
 
 Headers add nothing to a plain checkpoint that the Hub has counted. They do where weights are packed, where the Hub
 counted nothing (pickles, odd names) or only a part (components of a pipeline, modules beside a transformer), and for
-adapters, whose rank and parameters nothing else tells. GGUF files say what they are in their names: one is read where
-there is no configuration, and each whose name does not say it.
+adapters, whose rank and parameters nothing else tells. GGUF files differ in the types of their tensors: every single
+file is read, shard sets only where their names do not say what they are or nothing else tells what the model is.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from flows.extract.gguf import quants
 from flows.extract.info import Info
 from flows.extract.weight_files import FileSet, weight_files
 from flows.headers.tensor_set import TensorSet
+from flows.hub_gguf import read_gguf
 from flows.hub_headers import read_pickle_total, read_set
 from flows.hub_http import HubHttp
 
 MOST_PICKLES = 2  # of more files the index tells the bytes in one request, and the configuration the parameters
-MOST_NAMELESS = 16  # GGUF files of one repository
+MOST_GGUF = 64  # files of one repository
 MOST_FILES = 64  # of the parts of one pipeline
 
 
@@ -32,8 +33,8 @@ def tensor_sets(
     wanted = [one for one in weight_files(info) if one.files and _is_worth(one, info, config or {})]
     if sum(len(one.files) for one in wanted if one.role == "component") > MOST_FILES:
         wanted = []
-    found = []
-    for one in [*wanted, *_gguf_files(info, has_config=config is not None, has_others=bool(wanted))]:
+    found = read_gguf(client, model_id, revision, _gguf_files(info, is_alone=config is None and not wanted))
+    for one in wanted:
         if one.format == "pickle" and len(one.files) > MOST_PICKLES:
             found.append(read_pickle_total(client, model_id, revision, one))
         else:
@@ -41,14 +42,16 @@ def tensor_sets(
     return found
 
 
-def _gguf_files(info: Info, *, has_config: bool, has_others: bool) -> list[FileSet]:
-    """The smallest model, for its dimensions and exact count, and every file of a type that its name does not tell."""
+def _gguf_files(info: Info, *, is_alone: bool) -> list[FileSet]:
+    """The smallest single file first, the others are read by what it says. `is_alone`: nothing else tells the model."""
     models = [quant for quant in quants(info.files or ()) if not quant.is_beside and quant.bytes]
     models.sort(key=lambda quant: (len(quant.members), quant.bytes, quant.name))
-    nameless = [quant for quant in models if quant.precision is None][:MOST_NAMELESS]
-    first = [] if has_config or has_others else models[:1]
-    chosen = {quant.name: quant for quant in (*first, *nameless)}
-    return [FileSet(name, "model", quant.members) for name, quant in chosen.items()]
+    wanted = [
+        quant
+        for number, quant in enumerate(models)
+        if len(quant.members) == 1 or quant.precision is None or (number == 0 and is_alone)
+    ]
+    return [FileSet(quant.name, "model", quant.members) for quant in wanted[:MOST_GGUF]]
 
 
 def _is_worth(one: FileSet, info: Info, config: Mapping[str, Any]) -> bool:

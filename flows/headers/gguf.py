@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from flows.headers.byte_source import ReadAt, Stream
 from flows.headers.ggml_types import REMOVED, TYPES, GgmlType
@@ -28,7 +29,29 @@ DEFAULT_ALIGNMENT = 32
 VERSIONS = (2, 3)
 
 
-def tensors(read_at: ReadAt, size: int | None, header: Header) -> Iterator[Tensor]:
+@dataclass
+class GgufHeader(Header):
+    """Besides, where the descriptions of the tensors begin and end, and where the last tensor ends in the data."""
+
+    described_at: int = 0
+    described_to: int = 0
+    data_end: int | None = None  # null without tensors
+    alignment: int = DEFAULT_ALIGNMENT
+
+    def check(self, size: int | None) -> int:
+        """Bytes of the file without what may follow. Raises HeaderProblem when `size` bytes cannot hold its tensors.
+
+        The last tensor is not padded by every writer, and need not be.
+        """
+        told = self.described_to
+        if self.data_end is not None:
+            told = _padded(told, self.alignment) + self.data_end
+        if size is not None and told > size:
+            raise HeaderProblem(f"the header describes a file of {told:,} bytes, it has {size:,}")
+        return told
+
+
+def tensors(read_at: ReadAt, size: int | None, header: GgufHeader) -> Iterator[Tensor]:
     """Every tensor in the order of the file; `header` is filled by the way. `size` is the file's, null when unknown.
 
     `header.data_bytes` has the tensors without padding. Shapes are those of torch, rows first.
@@ -40,10 +63,19 @@ def tensors(read_at: ReadAt, size: int | None, header: Header) -> Iterator[Tenso
     if tensor_count > MOST_TENSORS or key_count > MOST_KEYS:
         raise HeaderProblem(f"{tensor_count:,} tensors and {key_count:,} keys")
     header.metadata = metadata(stream, key_count)
-    alignment = _alignment(header)
+    header.alignment = _alignment(header)
+    header.described_at = stream.position
+    yield from described(stream, tensor_count, header)
+    header.described_to = stream.position
+    header.check(size)
+
+
+def described(stream: Stream, count: int, header: GgufHeader) -> Iterator[Tensor]:
+    """The next `count` descriptions; `header` is told what their data has. Raises HeaderProblem."""
+    alignment = header.alignment
     names: set[int] = set()
     total = begin = end = 0  # bytes of the data
-    for _ in range(tensor_count):
+    for _ in range(count):
         tensor, offset, length = _tensor(stream)
         if hash(tensor.name) in names:
             raise HeaderProblem(f"two tensors have the name {tensor.name!r:.80}")
@@ -58,11 +90,7 @@ def tensors(read_at: ReadAt, size: int | None, header: Header) -> Iterator[Tenso
         if begin >= 2**62:
             raise HeaderProblem("more bytes of tensors than a file can have")
         yield tensor
-    header.data_bytes = total
-    # The last tensor is not padded by every writer, and need not be.
-    told = _padded(stream.position, alignment) + end if tensor_count else stream.position
-    if size is not None and told > size:
-        raise HeaderProblem(f"the header describes a file of {told:,} bytes, it has {size:,}")
+    header.data_bytes, header.data_end = total, end if count else None
 
 
 def _check_version(magic: bytes, version: int) -> None:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+Scalar = str | int | float | bool
 _NUMBER = re.compile(r"(?:(?<=\.)|^)\d+(?=\.|$)")
 MOST_GROUPS = 20_000
 LONGEST_PATTERN = 300
@@ -42,7 +43,7 @@ class TensorSet:
     files: int
     tensor_bytes: int | None  # exact bytes of the tensors' data; null when not all headers were read
     groups: tuple[TensorGroup, ...]
-    metadata: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    metadata: Mapping[str, Scalar] = field(default_factory=dict)
     problem: str | None = None
 
     @property

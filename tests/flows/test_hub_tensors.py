@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gguf_bytes import STRING, U32, described, gguf, pair
+from gguf_bytes import ARRAY, STRING, U32, described, gguf, pair
 from local_hub import LLAMA, SHA, raw, reset, status
 from weight_bytes import Tensors, safetensors
 from wire import ask
@@ -16,10 +16,11 @@ from flows.extract.extract import Extracted, extract
 from flows.raw import RawModel
 
 if TYPE_CHECKING:
-    from gguf_bytes import STRING, U32, described, gguf, pair
+    from gguf_bytes import ARRAY, STRING, U32, described, gguf, pair
 from local_hub import HubServer
 
-F32, Q8_0 = 0, 8  # of ggml
+F32, F16, Q4_0, Q8_0 = 0, 1, 2, 8  # types of ggml
+HALF_BITS = {F32: 64, F16: 32, Q4_0: 9, Q8_0: 17}
 INDEX = "model.safetensors.index.json"
 AWQ = {**LLAMA, "quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128}}
 MATRIX: Tensors = {"model.layers.0.mlp.up_proj.qweight": ("I32", (64, 16)), "model.norm.weight": ("F16", (64,))}
@@ -261,53 +262,73 @@ def test_an_index_that_lies_leaves_the_files(hub: HubServer, index: Any) -> None
     assert read(hub).model["stored_bytes"] == 300
 
 
-def gguf_llama(**extra: Any) -> bytes:
-    """A llama of two layers, tied, in Q8_0; every matrix of 64 columns."""
+def gguf_llama(kind: int = Q8_0, name: str = "llama", **extra: Any) -> bytes:
+    """A llama of two layers, tied, whose matrices are of one type; every matrix of 64 columns."""
     matrices = {"attn_q": 64, "attn_k": 32, "attn_v": 32, "attn_output": 64, "ffn_gate": 128, "ffn_up": 128}
-    shapes: list[tuple[str, tuple[int, ...], int]] = [
-        ("token_embd.weight", (64, 256), Q8_0),
-        ("output_norm.weight", (64,), F32),
-    ]
+    shapes: list[tuple[str, tuple[int, ...], int]] = [("token_embd.weight", (64, 256), kind)]
+    shapes += [("output_norm.weight", (64,), F32)]
     for layer in range(2):
-        shapes += [(f"blk.{layer}.{name}.weight", (64, rows), Q8_0) for name, rows in matrices.items()]
-        shapes += [(f"blk.{layer}.ffn_down.weight", (128, 64), Q8_0)]
-        shapes += [(f"blk.{layer}.{name}.weight", (64,), F32) for name in ("attn_norm", "ffn_norm")]
+        shapes += [(f"blk.{layer}.{matrix}.weight", (64, rows), kind) for matrix, rows in matrices.items()]
+        shapes += [(f"blk.{layer}.ffn_down.weight", (128, 64), kind)]
+        shapes += [(f"blk.{layer}.{norm}.weight", (64,), F32) for norm in ("attn_norm", "ffn_norm")]
     keys = {"embedding_length": 64, "block_count": 2, "feed_forward_length": 128, "attention.head_count": 4,
             "attention.head_count_kv": 2, "context_length": 512, "vocab_size": 256}  # fmt: skip
-    pairs = [pair("general.architecture", STRING, "llama"), pair("general.file_type", U32, 7)]
+    pairs = [pair("general.architecture", STRING, "llama"), pair("general.name", STRING, name)]
+    pairs += [pair("general.file_type", U32, {Q8_0: 7, F16: 1, Q4_0: 2}[kind])]
     pairs += [pair(f"llama.{key}", U32, number) for key, number in keys.items()]
-    described_tensors, at = [], 0
-    for name, dimensions, kind in shapes:
-        described_tensors.append(described(name, dimensions, kind, at))
-        size = math.prod(dimensions) * (4 if kind == F32 else 1) * (34 if kind == Q8_0 else 32) // 32
-        at += -(-size // 32) * 32
-    return gguf(pairs, described_tensors, data=at, **extra)
+    pairs += [pair("tokenizer.ggml.tokens", ARRAY, (STRING, ["token"] * 10_000))]
+    tensors, at = [], 0
+    for tensor, dimensions, its_kind in shapes:
+        tensors.append(described(tensor, dimensions, its_kind, at))
+        at += -(-math.prod(dimensions) * HALF_BITS[its_kind] // 16 // 32) * 32
+    return gguf(pairs, tensors, data=at, **extra)
 
 
-PARAMETERS_OF_THE_LLAMA = 256 * 64 + 64 + 2 * (64 * (64 + 32 + 32 + 64 + 128 + 128 + 128) + 128)
+VECTORS_OF_THE_LLAMA = 5 * 64
+MATRICES_OF_THE_LLAMA = 256 * 64 + 2 * 64 * (64 + 32 + 32 + 64 + 128 + 128 + 128)
+PARAMETERS_OF_THE_LLAMA = MATRICES_OF_THE_LLAMA + VECTORS_OF_THE_LLAMA
 
 
-def test_one_gguf_file_tells_the_architecture_of_a_repository_without_a_configuration(hub: HubServer) -> None:
-    content = gguf_llama()
-    blobs = {"m-Q8_0.gguf": content, "m-Q4_K_M.gguf": content + bytes(9), "m-BF16.gguf": content + bytes(99),
-             "mmproj-F16.gguf": content}  # fmt: skip
+def test_gguf_files_tell_the_architecture_and_types_of_a_repository_without_a_configuration(hub: HubServer) -> None:
+    blobs = {"m-Q8_0.gguf": gguf_llama(), "m-Q4_0.gguf": gguf_llama(Q4_0, name="another name"),
+             "m-F16.gguf": gguf_llama(F16), "mmproj-F16.gguf": gguf_llama(F16)}  # fmt: skip
     hub.add("a/b", config=None, blobs=blobs, gguf={"total": 5, "architecture": "llama"})
     found = read(hub)
-    assert asked_for_weights(hub) == [f"/a/b/resolve/{SHA}/m-Q8_0.gguf"]  # the smallest whole model
+    # one request for each whole model, the smallest first; the vocabulary of the others is passed over
+    asked = [(path, headers["range"]) for path, headers, _ in hub.seen if "/resolve/" in path]
+    assert [path for path, _ in asked] == [f"/a/b/resolve/{SHA}/m-{kind}.gguf" for kind in ("Q4_0", "Q8_0", "F16")]
+    starts = [int(told.removeprefix("bytes=").partition("-")[0]) for _, told in asked]
+    assert starts[0] == 0
+    assert min(starts[1:]) > 100_000
     model = found.model
     assert (model["parameters"], model["parameters_source"]) == (PARAMETERS_OF_THE_LLAMA, "gguf_header")
     assert (model["confidence"], model["model_type"], model["layers"]) == ("exact", "llama", 2)
     assert [group["kind"] for group in found.groups] == ["full"]
-    artifacts = {row["artifact"]: row for row in found.artifacts}
-    assert {name: row["role"] for name, row in artifacts.items()} == {
-        "m-Q8_0.gguf": "model", "m-Q4_K_M.gguf": "model", "m-BF16.gguf": "model", "mmproj-F16.gguf": "projector",
-    }  # fmt: skip
-    vectors = 5 * 64
-    assert artifacts["m-Q8_0.gguf"]["bytes"] == (PARAMETERS_OF_THE_LLAMA - vectors) * 34 // 32 + 4 * vectors
-    assert artifacts["m-Q4_K_M.gguf"]["bytes"] == len(content) + 9
-    assert {row["dtype"]: row["elements"] for row in found.tensor_types} == {
-        "Q8_0": PARAMETERS_OF_THE_LLAMA - vectors, "F32": vectors,
-    }  # fmt: skip
+    vectors = 4 * VECTORS_OF_THE_LLAMA
+    assert {row["artifact"]: (row["role"], row["bytes"]) for row in found.artifacts} == {
+        "m-Q8_0.gguf": ("model", MATRICES_OF_THE_LLAMA * 34 // 32 + vectors),
+        "m-Q4_0.gguf": ("model", MATRICES_OF_THE_LLAMA * 18 // 32 + vectors),
+        "m-F16.gguf": ("model", MATRICES_OF_THE_LLAMA * 2 + vectors),
+        "mmproj-F16.gguf": ("projector", len(blobs["mmproj-F16.gguf"])),
+    }
+    assert {(row["artifact"], row["dtype"], row["elements"]) for row in found.tensor_types} == {
+        (f"m-{kind}.gguf", *told)
+        for kind in ("Q8_0", "Q4_0", "F16")
+        for told in ((kind, MATRICES_OF_THE_LLAMA), ("F32", VECTORS_OF_THE_LLAMA))
+    }
+    assert {row["precision"]: row["weights_bytes"] for row in found.overrides if row["weights_basis"] == "stored"} == {
+        "gguf_q8_0": MATRICES_OF_THE_LLAMA * 34 // 32 + vectors,
+        "gguf_q4_0": MATRICES_OF_THE_LLAMA * 18 // 32 + vectors,
+        "fp16": MATRICES_OF_THE_LLAMA * 2 + vectors,
+    }
+
+
+def test_a_gguf_file_that_is_not_like_its_sibling_is_read_whole(hub: HubServer) -> None:
+    other = gguf([pair("general.architecture", STRING, "llama")], [described("x", (32, 2), F16, 0)], data=128)
+    hub.add("a/b", config=None, blobs={"m-Q4_0.gguf": gguf_llama(Q4_0), "m-F16.gguf": other + bytes(400_000)})
+    found = read(hub)
+    assert ("m-F16.gguf", "F16", 64) in {(row["artifact"], row["dtype"], row["elements"]) for row in found.tensor_types}
+    assert len(asked_for_weights(hub)) == 3  # where the sibling's are; then from the beginning
 
 
 def test_a_gguf_file_whose_name_says_nothing_is_named_by_its_header(hub: HubServer) -> None:

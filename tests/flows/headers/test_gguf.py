@@ -18,10 +18,10 @@ import catalogs
 from flows.extract.gguf_mix import BITS
 from flows.headers.fold import Folder
 from flows.headers.ggml_types import REMOVED, TYPES
-from flows.headers.gguf import LARGEST_HEADER, MOST_TENSORS, PIECE, tensors
+from flows.headers.gguf import LARGEST_HEADER, MOST_TENSORS, PIECE, GgufHeader, tensors
 from flows.headers.gguf_metadata import MOST_KEYS, MOST_METADATA
 from flows.headers.problem import HeaderProblem
-from flows.headers.safetensors import Header, Tensor
+from flows.headers.safetensors import Tensor
 
 LLAMA = [
     pair("general.architecture", STRING, "llama"),
@@ -60,8 +60,8 @@ TENSORS = [
 WHOLE = gguf(LLAMA, TENSORS, data=610)
 
 
-def read(content: bytes, size: int | None = -1) -> tuple[list[Tensor], Header]:
-    header = Header()
+def read(content: bytes, size: int | None = -1) -> tuple[list[Tensor], GgufHeader]:
+    header = GgufHeader()
     whole = len(content) if size == -1 else size
     found = list(tensors(lambda at, count: content[at : at + count], whole, header))
     return found, header
@@ -299,7 +299,7 @@ def test_the_largest_vocabulary_is_read_in_few_requests_and_little_memory() -> N
         asked.append((at, count))
         return content[at : at + count]
 
-    folder, header = Folder(), Header()
+    folder, header = Folder(), GgufHeader()
     tracemalloc.start()
     folder.add(tensors(read_at, len(content), header))
     peak = tracemalloc.get_traced_memory()[1]
@@ -314,7 +314,7 @@ def test_the_largest_vocabulary_is_read_in_few_requests_and_little_memory() -> N
 @pytest.mark.parametrize("size", [5, 13, 64, 1000])
 def test_pieces_of_any_size_give_the_same(size: int) -> None:
     found: list[Tensor] = []
-    header = Header()
+    header = GgufHeader()
     content = gguf([*LLAMA, pair("a.s", STRING, "long" * 300)], TENSORS, data=610)
     found = list(tensors(lambda at, count: content[at : at + min(count, size)], len(content), header))
     assert (found, header.metadata) == (read(WHOLE)[0], KEPT)
@@ -330,7 +330,7 @@ def test_an_endless_header_stops() -> None:
         return (start[at:] + bytes(count))[:count]
 
     with pytest.raises(HeaderProblem, match=f"a header of more than {LARGEST_HEADER:,} bytes"):
-        list(tensors(read_at, None, Header()))
+        list(tensors(read_at, None, GgufHeader()))
     assert furthest < LARGEST_HEADER + PIECE
 
 
@@ -343,7 +343,7 @@ def test_numbers_that_are_passed_over_are_not_asked_for() -> None:
         asked.append(count)
         return content[at : at + count]
 
-    assert len(list(tensors(read_at, len(content), Header()))) == 3
+    assert len(list(tensors(read_at, len(content), GgufHeader()))) == 3
     assert len(asked) == 2
 
 
