@@ -22,6 +22,17 @@ PARTS = {
 # Rows of the map that say nothing: no kernel or nothing known, on every device.
 SILENT = frozenset("-?")
 
+# Weight sets with the types of their tensors, most bytes first, where their headers were read.
+ARTIFACTS = """
+    SELECT a.*, t.types
+    FROM artifacts a
+    LEFT JOIN (
+        SELECT model_id, artifact, list(dtype ORDER BY bytes DESC NULLS LAST, dtype) AS types
+        FROM tensor_types GROUP BY ALL
+    ) t USING (model_id, artifact)
+    ORDER BY model_id, artifact
+"""
+
 
 def model_pages(rows: Rows, night: Night) -> Iterator[ModelPage]:
     """Every model read, shape by shape, so that a heat map is unfolded once for all models of its shape."""
@@ -31,7 +42,7 @@ def model_pages(rows: Rows, night: Night) -> Iterator[ModelPage]:
     precisions = [row["precision"] for row in rows.all("SELECT precision FROM precisions ORDER BY precision_ix")]
     options, reach = rows.options(), rows.reach()
     groups = dict(rows.by_model("FROM attention_groups ORDER BY model_id, position"))
-    artifacts = dict(rows.by_model("FROM artifacts ORDER BY model_id, artifact"))
+    artifacts = dict(rows.by_model(ARTIFACTS))
     needs = dict(
         rows.by_model(
             f"""
@@ -120,6 +131,10 @@ def _page(
             for row in options
         ],
         artifacts=[
-            Artifact(row["artifact"], row["format"], row["precision"], row["bytes"], row["files"]) for row in artifacts
+            Artifact(
+                row["artifact"], row["role"], row["format"], row["precision"], row["bytes"], row["files"],
+                row["types"] or (),
+            )
+            for row in artifacts
         ],
     )  # fmt: skip

@@ -172,10 +172,12 @@ class Artifact:
     """A weight set in the repository."""
 
     name: str
+    role: str
     format: str
     precision: str | None
     bytes: int | None
     files: int
+    types: Sequence[str]  # of its tensors, most bytes first; empty where no headers were read
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ SELECT model_id, count(*) AS copies FROM models GROUP BY model_id HAVING copies 
 -- name: no_model_both_read_and_failed
 SELECT model_id FROM models SEMI JOIN model_errors USING (model_id);
 
+-- name: tensor_types_are_of_artifacts
+SELECT model_id, artifact FROM tensor_types ANTI JOIN artifacts USING (model_id, artifact);
+
 -- name: every_model_has_its_shape
 SELECT model_id, shape_id FROM models ANTI JOIN internal.shapes USING (shape_id);
 

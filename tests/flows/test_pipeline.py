@@ -244,6 +244,7 @@ def damaged(published: Path, statement: str, tmp_path: Path) -> set[str]:
         ("INSERT INTO models FROM models LIMIT 1", "models_unique"),
         ("INSERT INTO model_errors BY NAME SELECT model_id FROM models LIMIT 1", "no_model_both_read_and_failed"),
         ("UPDATE models SET shape_id = 'none' WHERE model_id LIKE '%gpt2'", "every_model_has_its_shape"),
+        ("INSERT INTO tensor_types BY NAME SELECT 'x' AS model_id", "tensor_types_are_of_artifacts"),
         ("DELETE FROM internal.fit WHERE gpu_ix = 1", "fit_covers_cross_product"),
         ("UPDATE internal.fit SET precision_ix = 0 WHERE gpu_ix = 1", "fit_key_unique"),
         ("UPDATE internal.fit SET gpus_needed = 2 WHERE verdict = 'fits'", "gpus_needed_matches_verdict"),
