@@ -27,6 +27,7 @@ from flows.headers import gguf as gguf_headers
 from flows.headers import safetensors as safetensors_headers
 from flows.headers.fold import Folder
 from flows.headers.safetensors import Tensor
+from flows.hub_files import RemoteFiles
 from flows.hub_http import HubHttp
 from flows.hub_tensors import tensor_sets
 from flows.settings import Settings
@@ -111,7 +112,7 @@ def requests() -> None:
         server.seen.clear()
         info = parse(json.dumps(server.models[model_id]["info"]))
         assert info is not None
-        found = tensor_sets(client, model_id, "a" * 40, info, {"model_type": "llama"})
+        found = tensor_sets(RemoteFiles(client, model_id, "a" * 40), info, {"model_type": "llama"})
         assert all(one.groups for one in found), found
         asked = len(server.seen)
         floor = f" (floor {FLOOR_REQUESTS}: {'met' if asked <= FLOOR_REQUESTS else 'MISSED'})" if least == 1 else ""

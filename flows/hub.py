@@ -21,6 +21,7 @@ from flows.extract.inherit import missing_base
 from flows.failures import Failure, HubUnavailable
 from flows.headers.tensor_set import dump
 from flows.hub_bases import Bases
+from flows.hub_files import RemoteFiles
 from flows.hub_http import Answer, HubHttp
 from flows.hub_tensors import tensor_sets
 from flows.raw import RawModel, Source
@@ -121,7 +122,7 @@ def fetch(client: HubHttp, model_id: str, bases: Bases) -> RawModel | Failure:
     settings = load_object(config) if config else None
     base_id = missing_base(info, settings, has_config=config is not None)
     base = bases.config(base_id) if base_id else None
-    sets = tensor_sets(client, final, revision, info, settings) if revision else []
+    sets = tensor_sets(RemoteFiles(client, final, revision), info, settings) if revision else []
     tensors = dump(sets) if sets else None
     return RawModel(model_id, revision, text, config, datetime.now(UTC), base_id, base, tensors)
 

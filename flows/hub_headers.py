@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator
-from urllib.parse import quote
 
-from flows.extract.info import LARGEST_SIZE, File, whole
+from flows.extract.info import LARGEST_SIZE, whole
 from flows.extract.weight_files import FileSet
 from flows.failures import Failure
 from flows.headers import safetensors, sharded
-from flows.headers.byte_source import ReadAt
 from flows.headers.fold import Folder
 from flows.headers.problem import HeaderProblem
 from flows.headers.tensor_set import TensorSet
-from flows.hub_http import Answer, HubHttp
+from flows.hub_files import RemoteFiles
+from flows.hub_http import Answer
 
 INDEX = "model.safetensors.index.json"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
@@ -28,28 +27,26 @@ MOST_BESIDE = safetensors.LARGEST_HEADER + 8  # bytes of a file that are no data
 READERS = {"safetensors": safetensors.tensors}
 
 
-def read_set(client: HubHttp, model_id: str, revision: str, one: FileSet, names: Collection[str]) -> TensorSet:
+def read_set(remote: RemoteFiles, one: FileSet, names: Collection[str]) -> TensorSet:
     """The headers of one set, all of it or a problem. `names` are the repository's files."""
-    path = quote(model_id, safe="/")
     if one.role == "model" and one.format == "safetensors" and len(one.files) > 1 and INDEX in names:
-        found = _together(client, path, one)
+        found = _together(remote, one)
         if found is not None:
             return found
     folder, total = Folder(), 0
     for file in one.files:
         header = safetensors.Header()
         try:
-            folder.add(READERS[one.format](reader(client, path, revision, file), file.bytes, header))
+            folder.add(READERS[one.format](remote.reader(file), file.bytes, header))
         except HeaderProblem as problem:
             return unusable(one, f"{file.name}: {problem}")
         total += header.data_bytes
     return TensorSet(one.artifact, one.format, len(one.files), total, folder.groups())
 
 
-def read_pickle_total(client: HubHttp, model_id: str, revision: str, one: FileSet) -> TensorSet:
+def read_pickle_total(remote: RemoteFiles, one: FileSet) -> TensorSet:
     """Bytes of a sharded pickle by its index, without its tensors: one request instead of one for each shard."""
-    path = f"/{quote(model_id, safe='/')}/resolve/{revision}/{PICKLE_INDEX}"
-    answer = client.get(path, bucket="resolvers", params=None, limit=LARGEST_INDEX)
+    answer = remote.client.get(remote.url(PICKLE_INDEX), bucket="resolvers", params=None, limit=LARGEST_INDEX)
     if isinstance(answer, Failure):
         return unusable(one, f"{PICKLE_INDEX}: {answer.kind}: {answer.message}")
     try:
@@ -61,7 +58,7 @@ def read_pickle_total(client: HubHttp, model_id: str, revision: str, one: FileSe
     return TensorSet(one.artifact, one.format, len(one.files), total, ())
 
 
-def _together(client: HubHttp, path: str, one: FileSet) -> TensorSet | None:
+def _together(remote: RemoteFiles, one: FileSet) -> TensorSet | None:
     """All headers in one answer; null when the Hub does not give it, or gives it for other files."""
     folder, shards = Folder(), sharded.Shards()
 
@@ -72,7 +69,8 @@ def _together(client: HubHttp, path: str, one: FileSet) -> TensorSet | None:
         return Answer(b"")
 
     try:
-        answer = client.consume(f"/api/models/{path}/safetensors-metadata/{INDEX}", bucket="api", reader=read)
+        path = f"/api/models/{remote.path}/safetensors-metadata/{INDEX}"
+        answer = remote.client.consume(path, bucket="api", reader=read)
     except HeaderProblem:
         return None
     # it is of the current revision, which may have moved on since the list of files was made
@@ -82,21 +80,6 @@ def _together(client: HubHttp, path: str, one: FileSet) -> TensorSet | None:
     if not all(0 < size <= MOST_BESIDE for size in beside):
         return None
     return TensorSet(one.artifact, one.format, len(one.files), shards.data_bytes, folder.groups())
-
-
-def reader(client: HubHttp, path: str, revision: str, file: File) -> ReadAt:
-    """Reads of one file. Raises HeaderProblem for a name that leaves the repository and for what the Hub refuses."""
-    if not _is_inside(file.name):
-        raise HeaderProblem(f"{file.name!r:.80} leaves the repository")
-    url = f"/{path}/resolve/{revision}/{quote(file.name, safe='/')}"
-
-    def read_at(offset: int, length: int) -> bytes:
-        answer = client.get_range(url, bucket="resolvers", start=offset, length=length)
-        if isinstance(answer, Failure):
-            raise HeaderProblem(f"{answer.kind}: {answer.message}")
-        return answer.body
-
-    return read_at
 
 
 def _sequential(pieces: Iterator[bytes]) -> Callable[[int, int], bytes]:
@@ -111,10 +94,6 @@ def _sequential(pieces: Iterator[bytes]) -> Callable[[int, int], bytes]:
         return found
 
     return read_at
-
-
-def _is_inside(name: str) -> bool:
-    return not name.startswith("/") and "://" not in name and ".." not in name.split("/") and "\\" not in name
 
 
 def unusable(one: FileSet, problem: str) -> TensorSet:

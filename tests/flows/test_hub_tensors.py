@@ -12,6 +12,7 @@ from local_hub import LLAMA, SHA, raw, reset, status
 from weight_bytes import Tensors, safetensors
 from wire import ask
 
+from flows import hub_files
 from flows.extract.extract import Extracted, extract
 from flows.raw import RawModel
 
@@ -354,3 +355,13 @@ def test_a_gguf_file_that_is_none_is_a_note(hub: HubServer) -> None:
     model = read(hub).model
     assert (model["parameters"], model["parameters_source"], model["stored_bytes"]) == (5, "gguf_api", 11)
     assert "not a GGUF file" in model["notes"]
+
+
+def test_the_headers_of_one_repository_are_bounded_in_bytes(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_files, "MOST_BYTES", 1000)
+    blobs = {
+        f"x_{i}.safetensors": safetensors({f"x{i}": ("BF16", (8, 4)), "pad" * 200: ("U8", (1,))}) for i in range(9)
+    }
+    hub.add("a/b", blobs=blobs)
+    assert "more than a night can read" in read(hub).model["notes"]
+    assert 1 < len(asked_for_weights(hub)) < 9
