@@ -60,3 +60,5 @@ def test_caches_are_those_of_the_class(line: dict[str, Any]) -> None:
     growing = (columns["kv_full_elements_per_token"] or 0) + (columns["kv_latent_elements_per_token"] or 0)
     assert growing == line["elements_per_token_beyond_windows"]
     assert growing + (columns["kv_window_elements_per_token"] or 0) == line["elements_per_token"]
+    if "recurrent_elements" in line:
+        assert columns["state_recurrent_elements"] == line["recurrent_elements"]

@@ -1,0 +1,31 @@
+"""Numbers that a class computes from others: the tables `derived` and `fallback` of a dialect.
+
+    derived  = { head_dim = "2 * hidden // heads" }
+    fallback = { ffn = { of = "hidden", times = "ffn_proj_factor", up_to = 64 } }
+
+`derived` holds whatever the configuration says, `fallback` where neither it nor the class says anything. A rule is an
+expression, a number `times` a ratio, rounded up to a multiple, or whether the word of a key `is` a certain one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flows.extract.expressions import evaluate
+
+if TYPE_CHECKING:
+    from flows.extract.keys import Keys
+
+
+def derived(rule: Any, keys: Keys) -> int:
+    """The number. Raises ValueError when one that it is made of is missing."""
+    if not isinstance(rule, Mapping):
+        return evaluate(rule, keys.count)
+    if "is" in rule:
+        return int(keys.text(rule["key"]) == rule["is"])
+    ratio = keys.real(rule["times"])
+    if ratio is None:
+        raise ValueError(f"{rule['times']} is missing")
+    step = rule.get("up_to", 1)
+    return int((keys.need(rule["of"]) * ratio + step - 1) // step * step)
