@@ -27,9 +27,13 @@ OTHER_PICTURES = {"patch_size": 8, "image_size": 160, "num_mel_bins": 80, "spati
 # What a class cannot be built or be told apart without.
 NEEDED: dict[str, dict[str, Any]] = {
     "dots1": {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_shared_experts": 2, "first_k_dense_replace": 1},
+    "gemma4_unified": {
+        "vision_config": {"model_type": "gemma4_unified_vision"},
+        "audio_config": {"model_type": "gemma4_unified_audio"},
+    },
     "zamba": {"num_hidden_layers": 14},
     "zamba2": {"num_hidden_layers": 54},
-}
+}  # fmt: skip
 PLANS = ("layer_types", "layers_block_type", "mlp_layer_types")
 # Switches of the running program, not of the model.
 NOT_SWITCHES = {"output_attentions", "output_hidden_states", "return_dict", "use_cache", "is_decoder",

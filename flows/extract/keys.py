@@ -131,6 +131,9 @@ class Keys:
         """Whether the value is true or false."""
         return isinstance(self._value(name)[1], bool)
 
+    def is_number(self, name: str) -> bool:
+        return type(self._value(name)[1]) is int
+
     def truth(self, name: str) -> int:
         """A number or a switch as a number, 0 for anything else: for conditions of rows."""
         value = self._value(name)[1]
