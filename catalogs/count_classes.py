@@ -21,9 +21,19 @@ from typing import Any
 FEWER = {"num_hidden_layers": 5, "n_layer": 5, "num_layers": 5, "encoder_layers": 3, "decoder_layers": 4}
 OTHER_WIDTHS = {
     "vocab_size": 40_000, "intermediate_size": 2560, "ffn_dim": 2560, "moe_intermediate_size": 640, "head_dim": 96,
-    "num_key_value_heads": 2, "max_position_embeddings": 1111,
+    "num_key_value_heads": 2, "max_position_embeddings": 1111, "num_mem_blocks": 2,
 }  # fmt: skip
 OTHER_PICTURES = {"patch_size": 8, "image_size": 160, "num_mel_bins": 80, "spatial_merge_size": 3, "depth": 3}
+# What a class cannot be built or be told apart without.
+NEEDED: dict[str, dict[str, Any]] = {
+    "dots1": {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_shared_experts": 2, "first_k_dense_replace": 1},
+    "gemma4_unified": {
+        "vision_config": {"model_type": "gemma4_unified_vision"},
+        "audio_config": {"model_type": "gemma4_unified_audio"},
+    },
+    "zamba": {"num_hidden_layers": 14},
+    "zamba2": {"num_hidden_layers": 54},
+}  # fmt: skip
 PLANS = ("layer_types", "layers_block_type", "mlp_layer_types")
 # Switches of the running program, not of the model.
 NOT_SWITCHES = {"output_attentions", "output_hidden_states", "return_dict", "use_cache", "is_decoder",
@@ -56,7 +66,8 @@ def counts(model_type: str, architecture: str) -> Iterator[dict[str, Any]]:
     except Exception as error:  # a class may demand anything; what it cannot do is no golden
         print(f"{model_type}: {type(error).__name__}")
         return
-    for changes in found:
+    for written in found:
+        changes = {**written, **NEEDED.get(model_type, {})} if written else written
         try:
             parameters = count(model_class, config_class(**changes))
         except Exception as error:  # as above, for this variant

@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 FILES = ("spellings.toml", "decoders.toml", "encoders.toml", "towers.toml", "multimodal.toml", "gguf.toml")
 CLASSES = "class_defaults.jsonl"
 # Tables of a row that add to its relative's instead of taking their place.
-MERGED = ("let", "heads")
+MERGED = ("let", "heads", "derived", "fallback")
 
 
 @cache

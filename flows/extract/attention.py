@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flows.extract.keys import Keys
@@ -26,6 +26,10 @@ class Attention:
     fixed_bytes: int = 0
     window_elements: int = 0  # a second cache beside the growing one, as long as the window
     is_latent: bool = False
+
+    def without_matrices(self) -> Attention:
+        """The same cache again, of a layer that runs with the parameters of another or a second time."""
+        return replace(self, linears=(), norm=0, bias=0, small=0)
 
 
 def head_dim(keys: Keys, heads: int, hidden: int) -> int:
@@ -68,11 +72,12 @@ def grouped(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, owns_c
         bias += queries + has_keys * kv_heads * key_dim + has_values * kv_heads * value_dim
     if keys.flag(dialect["o_bias"]) or dialect.get("o_bias_alone"):
         bias += h
-    linears = [Linear("attn", queries, h)]
+    width = keys.count(dialect["attention_input"]) if "attention_input" in dialect else h
+    linears = [Linear("attn", queries, width)]
     if has_keys:
-        linears.append(Linear("attn", kv_heads * key_dim, h, 1, "kv"))
+        linears.append(Linear("attn", kv_heads * key_dim, width, 1, "kv"))
     if has_values:
-        linears.append(Linear("attn", kv_heads * value_dim, h, 1, "kv"))
+        linears.append(Linear("attn", kv_heads * value_dim, width, 1, "kv"))
     return Attention(
         linears=(*linears, Linear("attn", h, heads * value_dim)),
         heads=heads,

@@ -55,7 +55,8 @@ class Body:
             self.cache["window"] += one.window_elements
         if not one.elements:
             return
-        name = "latent" if one.is_latent else "full" if kind == "hybrid" else kind
+        alike = {"hybrid": "full", "hybrid_sliding": "sliding"}
+        name = "latent" if one.is_latent else alike.get(kind, kind)
         if name == "cross":
             self.cache["cross"] += int(one.elements)
             self.groups[("cross", one.kv_heads, one.key_dim, one.value_dim, None, float(one.elements), 0)] += 1
@@ -81,6 +82,11 @@ class Body:
     def add_unknown(self, why: str) -> None:
         self.unknown_parameters = self.unknown_cache = why
         self.groups[UNKNOWN_GROUP] += 1
+
+    def forget_cache(self, why: str) -> None:
+        """Parameters stay known; what the layers keep is not."""
+        self.unknown_cache = why
+        self.groups = Counter({UNKNOWN_GROUP: self.groups.total()})
 
     def attention_groups(self) -> tuple[Group, ...]:
         """Like layers together, in the order in which they first appear; sums over the layers of a group."""

@@ -11,12 +11,15 @@ from flows.extract import feed_forward, heads, mixers
 from flows.extract import layers as plans
 from flows.extract.attention import Attention, grouped
 from flows.extract.body import Body
+from flows.extract.expressions import evaluate
 from flows.extract.extras import extras
 from flows.extract.keys import Keys
 from flows.extract.latent import compressed, latent
 
 BYTES_OF_DTYPE = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
-ATTENTION_KINDS = ("full", "sliding", "chunked", "hybrid", "csa", "hca", "cross")
+ATTENTION_KINDS = ("full", "sliding", "chunked", "hybrid", "hybrid_sliding", "csa", "hca", "cross")
+MOST_PASSES = 1000
+MIXER_KINDS = ("recurrent", "hybrid", "hybrid_sliding")
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,14 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
     body = Body(unknown_parameters=dialect.get("unknown_parameters"))
     spans = {"sliding": plans.window(keys, dialect), "chunked": keys.number("attention_chunk_size")}
     spans |= dict.fromkeys(("csa", "hca"), spans["sliding"])
-    mixer = mixers.mixer(keys, dialect, hidden) if {"recurrent", "hybrid"} & set(plan) else None
+    spans["hybrid_sliding"] = spans["sliding"]
+    # layers that attend with the parameters of a few blocks, one after the other (Zamba)
+    shared = evaluate(dialect["shared_blocks"], keys.count) if "shared_blocks" in dialect else len(plan)
+    mixer: mixers.Mixer | None = None
     state_bytes = _state_bytes(keys, dialect)
     owners = plans.cache_owners(keys, plan)
     built: dict[tuple[Any, ...], Attention] = {}
-    widest = 0
+    widest = attended = 0
     for position, kind in enumerate(plan):
         before = body.parameters if position == len(plan) - 1 else 0
         one, owns = keys.layer(position), owners[position]
@@ -59,11 +65,17 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
             if key not in built:
                 built[key] = _attention(one, dialect, hidden, kind, owns_cache=owns, has_indexer=has_indexer)
             found = built[key]
-            for _ in range(dialect.get("attentions", 1)):
-                body.add_attention(found, kind, spans.get(kind), owns_cache=owns)
-            places |= {"attention", "owner" if owns else "borrower"}
             known |= {"heads": found.heads, "kv_heads": found.kv_heads, "head_dim": found.key_dim}
-        if kind in ("recurrent", "hybrid"):
+            places |= {"attention", "owner" if owns else "borrower"}
+            places |= {"built"} if attended < shared else set()
+            attended += 1
+            again = found.without_matrices()
+            for _ in range(dialect.get("attentions", 1)):
+                body.add_attention(found if "built" in places else again, kind, spans.get(kind), owns_cache=owns)
+            for _ in range(_passes(one, dialect, known) - 1):
+                body.add_attention(again, kind, spans.get(kind), owns_cache=owns)
+        if kind in MIXER_KINDS:
+            mixer = mixers.mixer(one, dialect, hidden, known)
             if mixer is None:
                 body.add_unknown("its recurrent layers are of an unknown kind")
             else:
@@ -73,7 +85,8 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
         if kind in ("mlp", "moe", "nothing"):
             body.groups[("none", None, None, None, None, 0.0, 0)] += 1
         # where letters plan the layers, a block is a mixer or a feed-forward, not both
-        if dialect["layers"] != "letters" or kind in ("mlp", "moe"):
+        has_ffn = "built" in places if "shared_blocks" in dialect else dialect["layers"] != "letters"
+        if has_ffn or kind in ("mlp", "moe"):
             feed_forward.add(body, one, dialect, hidden, ffn, moe, is_sparse=sparse[position])
             widest = max(widest, ffn if not sparse[position] or moe.is_beside_dense else 0)
         body.counts["p_norm"] += _norms(keys, dialect) * hidden * _norm_width(dialect)
@@ -86,6 +99,8 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
             body.prediction_block = last + 2 * hidden * hidden + 3 * hidden
             blocks = keys.number("num_nextn_predict_layers") or 0 if dialect.get("mtp") else 0
             body.mtp = blocks * body.prediction_block
+    if "unknown_cache" in dialect:
+        body.forget_cache(dialect["unknown_cache"])
     _add_ends(body, keys, dialect, hidden, keys.need("vocabulary"), name)
     known = {"hidden": hidden, "layers": len(plan), "vocabulary": keys.need("vocabulary")}
     places = {"model", "head"} if heads.has_vocabulary_head(name) else {"model"}
@@ -99,10 +114,18 @@ def _attention(
 ) -> Attention:
     match dialect["attention"]:
         case "latent":
-            return latent(keys, dialect, hidden, has_indexer=has_indexer)
+            return latent(keys, dialect, hidden, kind=kind, has_indexer=has_indexer)
         case "compressed":
             return compressed(keys, hidden, kind=kind)
     return grouped(keys, dialect, hidden, kind=kind, owns_cache=owns_cache)
+
+
+def _passes(keys: Keys, dialect: Mapping[str, Any], known: Mapping[str, int]) -> int:
+    """How often a token goes through a layer, with a cache each time. Raises ValueError beyond reason."""
+    passes = evaluate(dialect.get("passes", 1), lambda name: known[name] if name in known else keys.count(name))
+    if not 0 < passes <= MOST_PASSES:
+        raise ValueError(f"a layer that runs {passes} times is no layer")
+    return passes
 
 
 def _add_ends(

@@ -1,12 +1,14 @@
 """Small arithmetic in rows of catalogs/architectures: `2 * hidden * laurel_rank`.
 
 Whole numbers, names of the configuration (`text.hidden` is one of a section), + - * // %, comparisons, and/or/not,
-max, min and ceil (division rounded up). Nothing else is understood, so a row can neither call nor import anything.
+max, min, ceil (division rounded up) and root (of a square, rounded down). Nothing else is understood, so a row can
+neither call nor import anything.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Callable
 from functools import cache
 
@@ -22,10 +24,12 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[int, int], bool]] = {
     ast.Gt: lambda a, b: a > b,
     ast.GtE: lambda a, b: a >= b,
     ast.Lt: lambda a, b: a < b,
+    ast.LtE: lambda a, b: a <= b,
     ast.Eq: lambda a, b: a == b,
     ast.NotEq: lambda a, b: a != b,
 }
-_FUNCTIONS: dict[str, Callable[..., int]] = {"max": max, "min": min, "ceil": lambda a, b: -(-a // b)}
+_FUNCTIONS: dict[str, Callable[..., int]] = {"max": max, "min": min, "ceil": lambda a, b: -(-a // b),
+                                              "root": math.isqrt}  # fmt: skip
 
 
 def evaluate(text: str | int, value_of: Callable[[str], int]) -> int:

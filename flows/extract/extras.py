@@ -36,7 +36,7 @@ def extras(
             continue
 
         def number(name: str) -> int:
-            return known[name] if name in known else keys.need(name)
+            return known[name] if name in known else keys.count(name)
 
         if row["part"] in COMPONENTS:
             count = evaluate(row.get("count", 1), number)

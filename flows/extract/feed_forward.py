@@ -58,7 +58,7 @@ def add(
     """One layer's feed-forward into the sums."""
     gated = bool(dialect["gated_mlp"])
     if is_sparse:
-        body.linears += moe.linears(hidden, gated=gated)
+        body.linears += moe.linears(hidden, gated=bool(dialect["moe"].get("gated", gated)))
         body.counts["p_router"] += moe.router(hidden)
         body.counts["p_bias"] += moe.bias(hidden) + (moe.count if moe.has_router_bias else 0)
         body.cache["expert_bias"] += moe.bias(hidden)

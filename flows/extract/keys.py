@@ -7,6 +7,7 @@ from typing import Any
 
 from catalogs import architectures
 from flows.extract import blocks
+from flows.extract.derived import derived
 
 # No dimension of a real model comes near; larger numbers are damage or malice.
 LARGEST = 2**40
@@ -62,6 +63,11 @@ class Keys:
         one._own, one._varying, one._overrides = frozenset(changes), {}, None
         return one
 
+    def renamed(self, names: Mapping[str, str]) -> Keys:
+        """The configuration with other keys in the place of some: name -> the key whose value it takes."""
+        changes = {name: self.number(key) for name, key in names.items()}
+        return Keys({**self._config, **changes}, self._dialect)
+
     def has_own(self, name: str) -> bool:
         """Whether this layer's value differs from the model's by the configuration's word."""
         return not self._own.isdisjoint(_spellings(name))
@@ -96,6 +102,10 @@ class Keys:
             raise ValueError(f"{name} is missing")
         return value
 
+    def count(self, name: str) -> int:
+        """A number or a switch as a number, for expressions of rows. Raises ValueError when there is none."""
+        return self.truth(name) if self.is_switch(name) else self.need(name)
+
     def real(self, name: str) -> float | None:
         key, value = self._value(name)
         if value is None:
@@ -121,6 +131,9 @@ class Keys:
         """Whether the value is true or false."""
         return isinstance(self._value(name)[1], bool)
 
+    def is_number(self, name: str) -> bool:
+        return type(self._value(name)[1]) is int
+
     def truth(self, name: str) -> int:
         """A number or a switch as a number, 0 for anything else: for conditions of rows."""
         value = self._value(name)[1]
@@ -144,12 +157,16 @@ class Keys:
         return value if isinstance(value, dict) else None
 
     def _value(self, name: str) -> tuple[str, Any]:
+        if name in self._dialect.get("derived", ()):
+            return name, derived(self._dialect["derived"][name], self)
         found, key, value = self._find(name)
-        if found:
+        if found and (value is not None or name not in self._dialect.get("fallback", ())):
             return key, value
         for spelling in _spellings(name):
-            if spelling in self._defaults:
+            if not found and spelling in self._defaults:
                 return spelling, self._defaults[spelling]
+        if name in self._dialect.get("fallback", ()):
+            return name, derived(self._dialect["fallback"][name], self)
         return name, None
 
     def _find(self, name: str) -> tuple[bool, str, Any]:

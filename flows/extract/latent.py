@@ -13,11 +13,14 @@ from flows.extract.linears import Linear
 INDEXER_BYTES_PER_TOKEN = 132
 
 
-def latent(keys: Keys, dialect: Mapping[str, Any], h: int, *, has_indexer: bool) -> Attention:
+def latent(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, has_indexer: bool) -> Attention:
     """Multi-head latent attention: rank + rotary elements a token, once for all heads.
 
     Source: transformers 5.24 models/deepseek_v2, _v3, _v32. Raises ValueError when a dimension is missing.
     """
+    renamed = dialect.get("by_kind", {}).get(kind, {})
+    if renamed and not keys.has_own("heads"):
+        keys = keys.renamed(renamed)
     heads = keys.need("heads")
     nope, rope = keys.need("qk_nope_head_dim"), keys.need("qk_rope_head_dim")
     value, rank = keys.need("v_head_dim"), keys.need("kv_lora_rank")
@@ -41,6 +44,7 @@ def latent(keys: Keys, dialect: Mapping[str, Any], h: int, *, has_indexer: bool)
         fixed = INDEXER_BYTES_PER_TOKEN
     # with attention_bias the projections down to a rank and the last one carry a bias
     bias = (query_rank or 0) + rank + rope + h if keys.flag(dialect["qkv_bias"]) else 0
+    is_windowed = kind == "sliding"
     return Attention(
         linears=(
             *queries,
@@ -52,7 +56,8 @@ def latent(keys: Keys, dialect: Mapping[str, Any], h: int, *, has_indexer: bool)
         kv_heads=1,
         key_dim=rank + rope,
         value_dim=rank,
-        elements=rank + rope,
+        elements=0 if is_windowed else rank + rope,
+        window_elements=rank + rope if is_windowed else 0,
         norm=norm,
         bias=bias,
         fixed_bytes=fixed,

@@ -21,8 +21,9 @@ SPELLED = {
     "chunked_attention": "chunked",
     "linear_attention": "recurrent", "mamba": "recurrent", "mamba2": "recurrent", "conv": "recurrent",
     "recurrent": "recurrent",
-    "hybrid": "hybrid", "mlp": "mlp", "moe": "moe",
-    "indexed_attention": "full", "deepseek_sparse_attention": "full", "qwen_sparse_attention": "full",
+    "hybrid": "hybrid", "hybrid_sliding": "hybrid_sliding", "mlp": "mlp", "moe": "moe",
+    "indexed_attention": "full", "minimax_m3_sparse": "full",
+    "deepseek_sparse_attention": "full", "qwen_sparse_attention": "full",
     "compressed_sparse_attention": "csa", "heavily_compressed_attention": "hca",
 }  # fmt: skip
 LETTERS = {"M": "recurrent", "*": "full", "-": "mlp", "E": "moe"}
@@ -43,7 +44,8 @@ def kinds(keys: Keys, dialect: Mapping[str, Any]) -> list[str]:
         if len(plan) != layers:
             raise ValueError(f"layer_types names {len(plan)} of {layers} layers")
         return _unwindowed(plan, window(keys, dialect))
-    return _unwindowed(_by_rule(keys, dialect, layers), window(keys, dialect))
+    head = list(dialect.get("first_layers", ()))[:layers]
+    return _unwindowed(head + _by_rule(keys, dialect, layers - len(head)), window(keys, dialect))
 
 
 def window(keys: Keys, dialect: Mapping[str, Any]) -> int | None:
@@ -54,7 +56,9 @@ def window(keys: Keys, dialect: Mapping[str, Any]) -> int | None:
 
 def _unwindowed(plan: list[str], window_tokens: int | None) -> list[str]:
     """A sliding layer without a window is an ordinary one."""
-    return ["full" if kind == "sliding" and window_tokens is None else kind for kind in plan]
+    if window_tokens is not None:
+        return plan
+    return [{"sliding": "full", "hybrid_sliding": "hybrid"}.get(kind, kind) for kind in plan]
 
 
 def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
@@ -69,7 +73,8 @@ def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
         return _every(keys, dialect["every"], layers)
     if rule == "period":
         period, offset = keys.need("attn_layer_period"), keys.need("attn_layer_offset")
-        return ["full" if period and i % period == offset else "recurrent" for i in range(layers)]
+        attends = dialect.get("period_kind", "full")
+        return [attends if period and i % period == offset else "recurrent" for i in range(layers)]
     if rule == "attn_type_list":
         listed = keys.items("attn_type_list")
         if listed is None:

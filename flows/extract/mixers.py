@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.extract.attention import head_dim
+from flows.extract.expressions import evaluate
 from flows.extract.keys import Keys
 from flows.extract.linears import Linear
 
@@ -28,8 +29,13 @@ class Mixer:
     heads: tuple[int, ...] = ()
 
 
-def mixer(keys: Keys, dialect: Mapping[str, Any], hidden: int) -> Mixer | None:
-    """The dialect's mixer, null when it has none that is known. Raises ValueError for missing keys."""
+def mixer(keys: Keys, dialect: Mapping[str, Any], hidden: int, known: Mapping[str, int]) -> Mixer | None:
+    """The dialect's mixer, null when it has none that is known. Raises ValueError for missing keys.
+
+    `known` are numbers of the layer for mixers whose state the row writes down; their matrices are its `extra`.
+    """
+    if "state" in dialect:
+        return _written(keys, dialect["state"], known)
     build = {
         "mamba1": _mamba1,
         "mamba2": _mamba2,
@@ -41,6 +47,18 @@ def mixer(keys: Keys, dialect: Mapping[str, Any], hidden: int) -> Mixer | None:
         "rwkv4": _rwkv4,
     }.get(dialect.get("mixer", ""))
     return build(keys, dialect, hidden) if build else None
+
+
+def _written(keys: Keys, state: Mapping[str, Any], known: Mapping[str, int]) -> Mixer:
+    def number(name: str) -> int:
+        return known[name] if name in known else keys.count(name)
+
+    return Mixer(
+        linears=(),
+        conv_elements=evaluate(state.get("conv", 0), number),
+        recurrent_elements=evaluate(state.get("recurrent", 0), number),
+        heads=(known["heads"],) if known.get("heads") else (),
+    )
 
 
 def _ssm(rows: int, columns: int, count: int = 1) -> Linear:
@@ -110,7 +128,10 @@ def _gated_delta(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
 
 
 def _kda(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
-    """Kimi delta attention: four projections, low-rank decay and gate, one beta a head (transformers 5.23)."""
+    """Kimi delta attention: four projections, decay and gate (low-rank unless the row says otherwise), one beta a head.
+
+    Source: transformers 5.24 models/kimi_linear, bailing_hybrid.
+    """
     written = keys.section("linear_attn_config")
     if written is None:  # the class has names of its own
         heads, dim = keys.need("linear_num_heads"), keys.need("linear_head_dim")
@@ -119,8 +140,10 @@ def _kda(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
         section = Keys(written, {"defaults": {}})
         heads, dim, kernel = section.need("heads"), section.need("head_dim"), section.need("short_conv_kernel_size")
     wide = heads * dim
+    is_whole = bool(dialect.get("mixer_keys", {}).get("whole_gates"))
+    gates = (_ssm(wide, h, 2),) if is_whole else (_ssm(dim, h, 2), _ssm(wide, dim, 2))
     return Mixer(
-        linears=(_ssm(wide, h, 3), _ssm(h, wide), _ssm(dim, h, 2), _ssm(wide, dim, 2), _ssm(heads, h)),
+        linears=(_ssm(wide, h, 3), _ssm(h, wide), *gates, _ssm(heads, h)),
         small=3 * wide * kernel + heads + wide,
         norm=dim,
         conv_elements=3 * wide * (kernel - 1),

@@ -9,12 +9,14 @@ from typing import Any
 from catalogs import architectures
 from flows.extract import towers
 from flows.extract.architecture import Architecture
+from flows.extract.encoders.read import read_encoder
 from flows.extract.keys import Keys
 from flows.extract.opaque import opaque
 from flows.extract.read_decoder import read_decoder
 
 SECTIONS = {"text": "text_config", "vision": "vision_config", "audio": "audio_config"}
-COLUMNS = {"vision": "p_vision", "audio": "p_audio"}
+# A part and the column that counts it; `second` is another tower for pictures.
+COLUMNS = {"vision": "p_vision", "second": "p_vision", "audio": "p_audio"}
 
 
 def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None) -> Architecture:
@@ -30,8 +32,16 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
     text = _text(config, entry, sections["text"], model_type, name)
     counts: dict[str, int | None] = {"p_vision": 0, "p_audio": 0, "p_projector": 0}
     notes = []
+    outer = {
+        "": towers.keys_of(config, model_type, entry.get("defaults", {})),
+        "text": Keys(
+            _section(config, sections["text"], model_type),
+            _dialect(config, entry, sections["text"], model_type),
+        ),
+        **_other_parts(config, entry, model_type),
+    }
     for part, column in COLUMNS.items():
-        kind, section = _tower(config, entry, part, sections[part], model_type)
+        kind, section = _tower(config, entry, part, sections[part], model_type) if part in sections else (None, None)
         if section is None:
             continue
         found = towers.size(kind, section) if kind else None
@@ -39,18 +49,13 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
             counts[column] = counts["p_projector"] = None
             notes.append(f"its {part} tower{f' {kind!r:.60}' if kind else ''} is not counted in closed form")
             continue
-        counts[column] = found
+        if counts[column] is not None:
+            counts[column] += found * entry.get("copies", {}).get(part, 1)
         if part in entry and counts["p_projector"] is not None:
-            keys = {
-                "": towers.keys_of(config, model_type, entry.get("defaults", {})),
-                "text": Keys(
-                    _section(config, sections["text"], model_type),
-                    _dialect(config, entry, sections["text"], model_type),
-                ),
-                part: towers.keys_of(section, kind, architectures.towers()[str(kind)].get("defaults", {})),
-                **_other_parts(config, entry, model_type),
-            }
-            counts["p_projector"] += towers.named(entry[part], keys, {})
+            own = towers.keys_of(section, kind, architectures.towers()[str(kind)].get("defaults", {}))
+            counts["p_projector"] += towers.named(entry[part], {**outer, part: own}, {})
+    if "beside" in entry and counts["p_projector"] is not None:
+        counts["p_projector"] += towers.named(entry["beside"], outer, {})
     if "unknown" in entry:
         counts, notes = dict.fromkeys(counts), [entry["unknown"]]
     return _with(text, counts, tuple(notes), is_verified=bool(entry.get("verified")))
@@ -75,6 +80,8 @@ def _text(
     if (is_tied := _is_tied(config, section, entry.get("tie"), model_type)) is not None:
         section = {**section, "tie_word_embeddings": is_tied}
     row = _dialect(config, entry, key, model_type)
+    if "family" in row:
+        return read_encoder(section, row, model_type, None)
     return read_decoder(section, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
 
 
@@ -101,7 +108,9 @@ def _section(config: Mapping[str, Any], key: str, model_type: str) -> dict[str, 
         return {**known.get("built", {}).get(key, {}), **section} if is_merged else section
     if key in known.get("sections", {}) and not any(name in config for name in architectures.spellings()["hidden"]):
         return dict(known.get("built", {}).get(key, {}))
-    return {name: value for name, value in config.items() if not isinstance(value, dict)}
+    # a class without a section for its text has the text's defaults itself
+    own = {} if key in known.get("sections", {}) else known.get("defaults", {})
+    return {**own, **{name: value for name, value in config.items() if not isinstance(value, dict)}}
 
 
 def _unknown_text(config: Mapping[str, Any], key: str, model_type: str) -> str | None:
@@ -121,7 +130,7 @@ def _dialect(config: Mapping[str, Any], entry: Mapping[str, Any], key: str, mode
     of_class = architectures.classes().get(model_type, {}).get("sections", {}).get(key)
     for kind in (named, of_class, entry["text"]):
         row = architectures.dialects().get(kind) if isinstance(kind, str) else None
-        if row is not None and "family" not in row:
+        if row is not None and ("family" not in row or entry.get("listens")):
             return row
     return architectures.dialects()[entry["text"]]
 

@@ -31,7 +31,15 @@ def size(kind: str, section: Mapping[str, Any]) -> int | None:
     fixed = row.get("fixed")
     if fixed and keys.text(fixed["key"]) != fixed["value"]:
         return None
+    if row.get("as_built") and not _is_as_built(section, kind):
+        return None
     return named(row["size"], {"": keys}, row["let"])
+
+
+def _is_as_built(section: Mapping[str, Any], kind: str) -> bool:
+    """Whether a section says nothing else than its class does: the count of the row holds for no other."""
+    own = architectures.classes().get(kind, {}).get("defaults", {})
+    return all(section.get(key, value) == value for key, value in own.items())
 
 
 def named(text: str, sections: Mapping[str, Keys], let: Mapping[str, str], depth: int = 0) -> int:
@@ -57,16 +65,19 @@ def named(text: str, sections: Mapping[str, Keys], let: Mapping[str, str], depth
 
 
 def _number(keys: Keys, name: str) -> int:
-    """A key as a number: switches count 1, lists by their length, product or members."""
+    """A key as a number: switches count 1, lists by length, product or members; any_X is 0 when X is not there."""
     for prefix, of in (("number_of_", len), ("product_of_", _product), ("first_of_", _first), ("second_of_", _second)):
         if name.startswith(prefix):
-            items = keys.items(name.removeprefix(prefix))
+            key = name.removeprefix(prefix)
+            if of in (_first, _second) and keys.is_number(key):
+                return keys.need(key)  # one number for both
+            items = keys.items(key)
             if items is None:
                 raise ValueError(f"{name.removeprefix(prefix)} is missing")
             return of(items)
-    if keys.is_switch(name):
-        return keys.truth(name)
-    return keys.need(name)
+    if name.startswith("any_"):
+        return keys.number(name.removeprefix("any_")) or 0
+    return keys.count(name)
 
 
 def _product(items: list[Any]) -> int:

@@ -1,0 +1,37 @@
+"""Numbers that a class computes from others: the tables `derived` and `fallback` of a dialect.
+
+    derived  = { head_dim = "2 * hidden // heads" }
+    fallback = { ffn = { of = "hidden", times = "ffn_proj_factor", up_to = 64 } }
+
+`derived` holds whatever the configuration says, `fallback` where neither it nor the class says anything. A rule is an
+expression, a number `times` a ratio, rounded up to a multiple, an item of a list, or whether the word of a key `is` a
+certain one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from flows.extract.expressions import evaluate
+
+if TYPE_CHECKING:
+    from flows.extract.keys import Keys
+
+
+def derived(rule: Any, keys: Keys) -> int:
+    """The number. Raises ValueError when one that it is made of is missing."""
+    if not isinstance(rule, Mapping):
+        return evaluate(rule, keys.count)
+    if "item" in rule:
+        items = keys.items(rule["of"]) or []
+        if len(items) <= rule["item"] or type(items[rule["item"]]) is not int or not 0 <= items[rule["item"]] < 2**40:
+            raise ValueError(f"{rule['of']} has no usable number {rule['item']}")
+        return int(items[rule["item"]])
+    if "is" in rule:
+        return int(keys.text(rule["key"]) == rule["is"])
+    ratio = keys.real(rule["times"])
+    if ratio is None:
+        raise ValueError(f"{rule['times']} is missing")
+    step = rule.get("up_to", 1)
+    return int((keys.need(rule["of"]) * ratio + step - 1) // step * step)
