@@ -19,7 +19,7 @@ UNKNOWN_GROUP = ("unknown", None, None, None, None, None, None)
 class Body:
     """Sums of parameters, cache and state. `unknown_*` say why one of them cannot be told."""
 
-    linears: list[Linear] = field(default_factory=list)
+    linears: Counter[Linear] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)  # small tensors by column of SHAPES
     cache: Counter[str] = field(default_factory=Counter)
     latent: float = 0.0  # elements a token; fractions where the cache is compressed
@@ -31,18 +31,32 @@ class Body:
 
     @property
     def parameters(self) -> int:
-        return sum(linear.parameters for linear in self.linears) + sum(self.counts.values())
+        return sum(linear.parameters * times for linear, times in self.linears.items()) + sum(self.counts.values())
 
     def add(self, part: Linear | tuple[str, int]) -> None:
         """A matrix, or (column, elements) of small tensors."""
         if isinstance(part, Linear):
-            self.linears.append(part)
+            self.linears[part] += 1
         else:
             self.counts[part[0]] += part[1]
 
+    def merge(self, other: Body, times: int) -> None:
+        """Add the sums of a part that is there `times` times."""
+        for mine, its in (
+            (self.linears, other.linears),
+            (self.counts, other.counts),
+            (self.cache, other.cache),
+            (self.groups, other.groups),
+        ):
+            for key, count in its.items():
+                mine[key] += count * times  # type: ignore[index]
+        self.latent += other.latent * times
+        self.unknown_parameters = self.unknown_parameters or other.unknown_parameters
+        self.unknown_cache = self.unknown_cache or other.unknown_cache
+
     def add_attention(self, one: Attention, kind: str, span: int | None, *, owns_cache: bool) -> None:
         """`span` is the window of a sliding layer; a layer without a cache of its own adds only parameters."""
-        self.linears += one.linears
+        self.linears.update(one.linears)
         self.counts["p_norm"] += one.norm
         self.counts["p_bias"] += one.bias
         self.counts["p_small"] += one.small
@@ -70,7 +84,7 @@ class Body:
         self.cache["fixed_bytes"] += one.fixed_bytes
 
     def add_mixer(self, one: Mixer, state_bytes: float) -> None:
-        self.linears += one.linears
+        self.linears.update(one.linears)
         self.counts["p_small"] += one.small
         self.counts["p_norm"] += one.norm
         self.counts["p_bias"] += one.bias

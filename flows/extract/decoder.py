@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flows.extract import experts as routed
-from flows.extract import feed_forward, heads, mixers
+from flows.extract import heads, mixers
 from flows.extract import layers as plans
-from flows.extract.attention import Attention, grouped
+from flows.extract.attention import Attention
 from flows.extract.body import Body
 from flows.extract.expressions import evaluate
 from flows.extract.extras import extras
 from flows.extract.keys import Keys
-from flows.extract.latent import compressed, latent
+from flows.extract.layer import ATTENTION_KINDS, Layer, Stack, asks_for_position, read_layer
 
 BYTES_OF_DTYPE = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
-ATTENTION_KINDS = ("full", "sliding", "chunked", "hybrid", "hybrid_sliding", "csa", "hca", "cross")
-MOST_PASSES = 1000
-MIXER_KINDS = ("recurrent", "hybrid", "hybrid_sliding")
+WINDOWED = ("sliding", "hybrid_sliding", "csa", "hca")
 
 
 @dataclass(frozen=True)
@@ -37,68 +36,29 @@ class Decoder:
 
 
 def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
-    """Add up a decoder; `name` is its class and decides what head it has. Raises ValueError for an unusable one."""
+    """Add up a decoder; `name` is its class and decides what head it has. Raises ValueError for an unusable one.
+
+    Each kind of layer is worked out once and added as often as it is there.
+    """
     hidden = keys.need("hidden")
     plan = plans.kinds(keys, dialect)
     moe = routed.experts(keys, dialect)
     sparse = routed.is_sparse(keys, dialect, plan, moe)
+    window = plans.window(keys, dialect)
+    spans = {"chunked": keys.number("attention_chunk_size"), **dict.fromkeys(WINDOWED, window)}
+    stack = Stack(dialect, hidden, len(plan), moe, spans, _state_bytes(keys, dialect))
+    layers = _layers(keys, dialect, plan, sparse)
+    alike = Counter(layers)
+    sums = {layer: read_layer(layer, stack) for layer in alike}
     body = Body(unknown_parameters=dialect.get("unknown_parameters"))
-    spans = {"sliding": plans.window(keys, dialect), "chunked": keys.number("attention_chunk_size")}
-    spans |= dict.fromkeys(("csa", "hca"), spans["sliding"])
-    spans["hybrid_sliding"] = spans["sliding"]
-    # layers that attend with the parameters of a few blocks, one after the other (Zamba)
-    shared = evaluate(dialect["shared_blocks"], keys.count) if "shared_blocks" in dialect else len(plan)
-    mixer: mixers.Mixer | None = None
-    state_bytes = _state_bytes(keys, dialect)
-    owners = plans.cache_owners(keys, plan)
-    built: dict[tuple[Any, ...], Attention] = {}
-    widest = attended = 0
-    for position, kind in enumerate(plan):
-        before = body.parameters if position == len(plan) - 1 else 0
-        one, owns = keys.layer(position), owners[position]
-        ffn = feed_forward.width(one, dialect, hidden, moe, owns_cache=owns)
-        places = {"layer", kind, "sparse" if sparse[position] else "dense"}
-        known = {"hidden": hidden, "ffn": ffn, "layers": len(plan), "experts": moe.count, "position": position}
-        if kind in ATTENTION_KINDS:
-            has_indexer = bool(dialect.get("indexer")) and plans.has_indexer(keys, position)
-            key = (kind, owns, has_indexer, one if one is not keys else None)
-            if key not in built:
-                built[key] = _attention(one, dialect, hidden, kind, owns_cache=owns, has_indexer=has_indexer)
-            found = built[key]
-            known |= {"heads": found.heads, "kv_heads": found.kv_heads, "head_dim": found.key_dim}
-            places |= {"attention", "owner" if owns else "borrower"}
-            places |= {"built"} if attended < shared else set()
-            attended += 1
-            again = found.without_matrices()
-            for _ in range(dialect.get("attentions", 1)):
-                body.add_attention(found if "built" in places else again, kind, spans.get(kind), owns_cache=owns)
-            for _ in range(_passes(one, dialect, known) - 1):
-                body.add_attention(again, kind, spans.get(kind), owns_cache=owns)
-        if kind in MIXER_KINDS:
-            mixer = mixers.mixer(one, dialect, hidden, known)
-            if mixer is None:
-                body.add_unknown("its recurrent layers are of an unknown kind")
-            else:
-                body.add_mixer(mixer, state_bytes)
-        if kind == "unknown":
-            body.add_unknown("its layer plan names an unknown kind of layer")
-        if kind in ("mlp", "moe", "nothing"):
-            body.groups[("none", None, None, None, None, 0.0, 0)] += 1
-        # where letters plan the layers, a block is a mixer or a feed-forward, not both
-        has_ffn = "built" in places if "shared_blocks" in dialect else dialect["layers"] != "letters"
-        if has_ffn or kind in ("mlp", "moe"):
-            feed_forward.add(body, one, dialect, hidden, ffn, moe, is_sparse=sparse[position])
-            widest = max(widest, ffn if not sparse[position] or moe.is_beside_dense else 0)
-        body.counts["p_norm"] += _norms(keys, dialect) * hidden * _norm_width(dialect)
-        if dialect.get("sub_norms"):
-            body.counts["p_norm"] += hidden + ffn
-        for part in extras(dialect, frozenset(places), one, known):
-            body.add(part)
-        if position == len(plan) - 1:
-            last = body.parameters - before
-            body.prediction_block = last + 2 * hidden * hidden + 3 * hidden
-            blocks = keys.number("num_nextn_predict_layers") or 0 if dialect.get("mtp") else 0
-            body.mtp = blocks * body.prediction_block
+    norms = _norms(keys, dialect) * hidden * _norm_width(dialect)
+    for layer, times in alike.items():
+        body.merge(sums[layer].body, times)
+        body.counts["p_norm"] += norms * times
+    if layers:
+        body.prediction_block = sums[layers[-1]].body.parameters + norms + 2 * hidden * hidden + 3 * hidden
+        blocks = keys.number("num_nextn_predict_layers") or 0 if dialect.get("mtp") else 0
+        body.mtp = blocks * body.prediction_block
     if "unknown_cache" in dialect:
         body.forget_cache(dialect["unknown_cache"])
     _add_ends(body, keys, dialect, hidden, keys.need("vocabulary"), name)
@@ -106,26 +66,41 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
     places = {"model", "head"} if heads.has_vocabulary_head(name) else {"model"}
     for part in extras(dialect, frozenset(places), keys, known):
         body.add(part)
-    return Decoder(body, plan, sparse, list(dict.fromkeys(built.values())), mixer, moe, widest, state_bytes)
+    return Decoder(
+        body=body,
+        plan=plan,
+        sparse=sparse,
+        attentions=list(dict.fromkeys(one.attention for one in sums.values() if one.attention is not None)),
+        mixer=next((one.mixer for one in reversed(sums.values()) if one.mixer is not None), None),
+        moe=moe,
+        ffn=max((one.ffn for one in sums.values()), default=0),
+        state_bytes=stack.state_bytes,
+    )
 
 
-def _attention(
-    keys: Keys, dialect: Mapping[str, Any], hidden: int, kind: str, *, owns_cache: bool, has_indexer: bool
-) -> Attention:
-    match dialect["attention"]:
-        case "latent":
-            return latent(keys, dialect, hidden, kind=kind, has_indexer=has_indexer)
-        case "compressed":
-            return compressed(keys, hidden, kind=kind)
-    return grouped(keys, dialect, hidden, kind=kind, owns_cache=owns_cache)
-
-
-def _passes(keys: Keys, dialect: Mapping[str, Any], known: Mapping[str, int]) -> int:
-    """How often a token goes through a layer, with a cache each time. Raises ValueError beyond reason."""
-    passes = evaluate(dialect.get("passes", 1), lambda name: known[name] if name in known else keys.count(name))
-    if not 0 < passes <= MOST_PASSES:
-        raise ValueError(f"a layer that runs {passes} times is no layer")
-    return passes
+def _layers(keys: Keys, dialect: Mapping[str, Any], plan: list[str], sparse: list[bool]) -> list[Layer]:
+    owners = plans.cache_owners(keys, plan)
+    # layers that attend with the parameters of a few blocks, one after the other (Zamba)
+    shared = evaluate(dialect["shared_blocks"], keys.count) if "shared_blocks" in dialect else len(plan)
+    has_positions = asks_for_position(dialect)
+    attended = 0
+    layers = []
+    for position, kind in enumerate(plan):
+        has_indexer = bool(dialect.get("indexer")) and kind in ATTENTION_KINDS and plans.has_indexer(keys, position)
+        is_built = attended < shared
+        attended += kind in ATTENTION_KINDS
+        layers.append(
+            Layer(
+                kind=kind,
+                keys=keys.layer(position),
+                is_sparse=sparse[position],
+                owns_cache=owners[position],
+                has_indexer=has_indexer,
+                is_built=is_built,
+                position=position if has_positions else None,
+            )
+        )
+    return layers
 
 
 def _add_ends(

@@ -58,12 +58,12 @@ def add(
     """One layer's feed-forward into the sums."""
     gated = bool(dialect["gated_mlp"])
     if is_sparse:
-        body.linears += moe.linears(hidden, gated=bool(dialect["moe"].get("gated", gated)))
+        body.linears.update(moe.linears(hidden, gated=bool(dialect["moe"].get("gated", gated))))
         body.counts["p_router"] += moe.router(hidden)
         body.counts["p_bias"] += moe.bias(hidden) + (moe.count if moe.has_router_bias else 0)
         body.cache["expert_bias"] += moe.bias(hidden)
     if ffn and (not is_sparse or moe.is_beside_dense):
         ups = 2 if gated else 1
-        body.linears += [Linear("mlp", ffn, hidden, ups), Linear("mlp", hidden, ffn)]
+        body.linears.update([Linear("mlp", ffn, hidden, ups), Linear("mlp", hidden, ffn)])
         if keys.flag(dialect["mlp_bias"]):
             body.counts["p_bias"] += ups * ffn + hidden

@@ -28,6 +28,7 @@ class Keys:
         self._defaults: Mapping[str, Any] = dialect.get("defaults", {})
         self._dialect = dialect
         self._own: frozenset[str] = frozenset()  # keys that this one layer has a value of its own for
+        self._layers: dict[str, Keys] = {}  # views of single layers
         self._varying = self._per_layer()
         self._overrides = config.get("per_layer_config")
         if dialect.get("layers") == "block_configs":
@@ -59,9 +60,12 @@ class Keys:
             changes |= own
         if not changes:
             return self
-        one = Keys({**self._config, **changes}, self._dialect)
-        one._own, one._varying, one._overrides = frozenset(changes), {}, None
-        return one
+        known = repr(changes)  # equal layers share one view, by which they are known to be alike
+        if known not in self._layers:
+            one = Keys({**self._config, **changes}, self._dialect)
+            one._own, one._varying, one._overrides = frozenset(changes), {}, None
+            self._layers[known] = one
+        return self._layers[known]
 
     def renamed(self, names: Mapping[str, str]) -> Keys:
         """The configuration with other keys in the place of some: name -> the key whose value it takes."""

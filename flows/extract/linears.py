@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -25,20 +25,21 @@ class Linear:
         return self.rows * self.columns * self.count
 
 
-def sums(linears: Iterable[Linear]) -> dict[str, int]:
-    """Columns of SHAPES that are sums over linear layers (counts)."""
+def sums(linears: Mapping[Linear, int]) -> dict[str, int]:
+    """Columns of SHAPES that are sums over linear layers (counts); each with how often it is there."""
     totals = dict.fromkeys(
         ("p_attn", "p_mlp", "p_expert", "p_shared", "p_ssm", "p_kv_proj", "p_tp_replicated",
          "quant_rows", "fp8_block_scales", "lora_io"), 0
     )  # fmt: skip
-    for linear in linears:
-        totals[f"p_{linear.component}"] += linear.parameters
-        totals["quant_rows"] += linear.rows * linear.count
-        totals["fp8_block_scales"] += -(-linear.rows // 128) * -(-linear.columns // 128) * linear.count
+    for linear, times in linears.items():
+        matrices, parameters = linear.count * times, linear.parameters * times
+        totals[f"p_{linear.component}"] += parameters
+        totals["quant_rows"] += linear.rows * matrices
+        totals["fp8_block_scales"] += -(-linear.rows // 128) * -(-linear.columns // 128) * matrices
         if linear.role == "kv":
-            totals["p_kv_proj"] += linear.parameters
+            totals["p_kv_proj"] += parameters
         if linear.role == "replicated":
-            totals["p_tp_replicated"] += linear.parameters
+            totals["p_tp_replicated"] += parameters
         if linear.component != "expert":  # PEFT leaves fused expert tensors alone
-            totals["lora_io"] += (linear.rows + linear.columns) * linear.count
+            totals["lora_io"] += (linear.rows + linear.columns) * matrices
     return totals

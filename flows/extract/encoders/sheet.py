@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +60,7 @@ class Sheet:
 
     def all_columns(self) -> dict[str, Any]:
         """Columns of SHAPES; what the form does not mention the model does not have."""
-        return {**sums(self.linears), **self.components, **ABSENT, **self.columns}
+        return {**sums(Counter(self.linears)), **self.components, **ABSENT, **self.columns}
 
 
 def dimensions(layers: int, hidden: int, heads: int, ffn: int, vocabulary: int, context: int | None) -> dict[str, Any]:
