@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cache_bytes import kept
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +19,6 @@ from flows.extract.architecture import Architecture
 from flows.extract.read_config import read_architecture
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "architectures.csv"
-FACTS = os.environ.get("HUBFIT_FACTS")
 
 
 def snapshot() -> dict[str, dict[str, Any]]:
@@ -274,69 +273,3 @@ def test_snapshot_caches_match_at_every_context(model_id: str) -> None:
         if row["model_id"] == model_id:
             at = (int(row["context_tokens"]), int(row["sequences"]), row["dtype"])
             assert kept(columns, *at) == (int(row["kv_bytes"]), int(row["state_bytes"])), at
-
-
-# Active parameters that the oracle counts otherwise: it takes the merger behind the tower for a part of the text.
-OTHER_ACTIVE = {"openbmb/MiniCPM-V-4.6": 752_161_600}
-
-
-@pytest.mark.skipif(FACTS is None, reason="set HUBFIT_FACTS to a folder with models/params.csv and models/kv.csv")
-def test_all_gathered_configurations_match_the_oracles() -> None:
-    folder = Path(str(FACTS)) / "models"
-    with (folder / "params.csv").open(encoding="utf-8", newline="") as file:
-        oracles = {row["model_id"]: row for row in csv.DictReader(file)}
-    with (folder / "index.csv").open(encoding="utf-8", newline="") as file:
-        index = [row for row in csv.DictReader(file) if oracles[row["model_id"]]["status"] == "ok"]
-    missed = []
-    for row in index:
-        found = read_architecture(json.loads((folder / row["file"]).read_text(encoding="utf-8")))
-        oracle = oracles[row["model_id"]]
-        counted = None if found.parameters is None else found.parameters - (found.mtp_parameters or 0)
-        active = OTHER_ACTIVE.get(row["model_id"], int(oracle["params_active_per_token"]))
-        if (counted, found.active_parameters) != (int(oracle["params_total"]), active):
-            missed.append((row["model_id"], counted, oracle["params_total"]))
-    assert missed == []
-
-
-@pytest.mark.skipif(FACTS is None, reason="set HUBFIT_FACTS to a folder with models/params.csv and models/kv.csv")
-def test_all_gathered_caches_match_the_oracles() -> None:
-    folder = Path(str(FACTS)) / "models"
-    with (folder / "index.csv").open(encoding="utf-8", newline="") as file:
-        files = {row["model_id"]: row["file"] for row in csv.DictReader(file)}
-    # T5: the oracle pairs short contexts with an encoder of 512.
-    exceptions = ("t5",)
-    missed, unknown = [], set()
-    with (folder / "kv.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["model_id"] not in files or row["model_type"] in exceptions or not row["serving_kv_bytes"]:
-                continue
-            columns = read_architecture(json.loads((folder / files[row["model_id"]]).read_text())).columns
-            if columns.get("kv_full_elements_per_token") is None:
-                unknown.add(row["model_id"])
-                continue
-            if row["serving_rule"].startswith("not derived"):
-                # compressed caches: the oracle has no serving rule, but what one more token adds
-                more = row["hf_bytes_per_token_marginal"]
-                assert not more or float(more) == 2 * (columns["kv_latent_elements_per_token"] or 0)
-                continue
-            at = (int(row["context"]), int(row["batch"]), row["dtype"])
-            if kept(columns, *at) != (float(row["serving_kv_bytes"]), float(row["serving_state_bytes"] or 0)):
-                missed.append((row["model_id"], at, kept(columns, *at)))
-    assert missed == []
-    assert unknown == set()
-
-
-def kept(columns: Any, context: int, batch: int, dtype: str) -> tuple[float, float]:
-    """(cache bytes, state bytes) by hand from the columns."""
-    width = {"bfloat16": 2, "float16": 2, "float32": 4}[dtype]
-    cross = context if columns["cross_tokens"] == -1 else columns["cross_tokens"]
-    elements = (
-        (columns["kv_full_elements_per_token"] + columns["kv_latent_elements_per_token"]) * context
-        + columns["kv_window_elements_per_token"] * min(context, columns["window_tokens"])
-        + columns["kv_cross_elements_per_token"] * cross
-    )
-    cache = batch * (width * elements + columns["kv_fixed_bytes_per_token"] * context)
-    conv = columns["state_conv_elements"] * width
-    # 2 stands for the dtype of the model
-    each = columns["state_recurrent_bytes_in_vllm"] if columns["state_recurrent_bytes_in_vllm"] != 2 else width
-    return cache, batch * (conv + columns["state_recurrent_elements"] * each)
