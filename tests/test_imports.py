@@ -25,6 +25,11 @@ DOORS = {
     "duckdb": {"warehouse.py", "report_rows.py", "sql_shell.py", "check.py"},
     "prefect": {"nightly.py", "serve.py"},
 }
+# What can run code that a file holds. Checkpoints come from strangers: they are read, never unpickled.
+UNPICKLERS = {
+    "pickle", "_pickle", "pickletools", "shelve", "marshal", "dill", "cloudpickle", "joblib", "torch", "numpy",
+}  # fmt: skip
+RUNNERS = {"eval", "exec", "compile", "__import__"}
 MODULES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
 
 
@@ -46,6 +51,14 @@ def test_imports_follow_the_rule(path: Path) -> None:
     assert names - OURS <= LIBRARIES[package]
     for library, doors in DOORS.items():
         assert library not in names or path.name in doors, f"{path.name} must not import {library}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_ever_unpickled_or_evaluated(path: Path) -> None:
+    assert not set(imported(path)) & UNPICKLERS
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Name):  # called, or handed on to be called; re.compile is an attribute
+            assert node.id not in RUNNERS, f"line {node.lineno}: {node.id}"
 
 
 def test_the_command_starts_without_prefect() -> None:
