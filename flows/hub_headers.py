@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from flows.extract.info import LARGEST_SIZE, whole
 from flows.extract.weight_files import FileSet
 from flows.failures import Failure
-from flows.headers import safetensors, sharded
+from flows.headers import pickled, safetensors, sharded
 from flows.headers.fold import Folder
 from flows.headers.problem import HeaderProblem
 from flows.headers.tensor_set import TensorSet
@@ -24,7 +24,7 @@ INDEX = "model.safetensors.index.json"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
 LARGEST_INDEX = 32 * 2**20
 MOST_BESIDE = safetensors.LARGEST_HEADER + 8  # bytes of a file that are no data
-READERS = {"safetensors": safetensors.tensors}
+READERS = {"safetensors": safetensors.tensors, "pickle": pickled.tensors}
 
 
 def read_set(remote: RemoteFiles, one: FileSet, names: Collection[str]) -> TensorSet:

@@ -1,9 +1,10 @@
 """Which tensor headers of a repository are worth a request, and asking for them.
 
-Headers add nothing to a plain checkpoint that the Hub has counted. They do where weights are packed, where the Hub
-counted nothing (pickles, odd names) or only a part (components of a pipeline, modules beside a transformer), and for
-adapters, whose rank and parameters nothing else tells. GGUF files differ in the types of their tensors: every single
-file is read, shard sets only where their names do not say what they are or nothing else tells what the model is.
+Headers add nothing to a plain checkpoint that the Hub has counted as its configuration does. They do where the two
+disagree, where weights are packed, where the Hub counted nothing (pickles, odd names) or only a part (components of a
+pipeline, modules beside a transformer), and for adapters, whose rank and parameters nothing else tells. GGUF files
+differ in the types of their tensors: every single file is read, shard sets only where their names do not say what they
+are or nothing else tells what the model is.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flows.extract.count import PLAIN
+from flows.extract.count import PLAIN, count
 from flows.extract.gguf import quants
 from flows.extract.info import Info
+from flows.extract.measured import Measured
+from flows.extract.read_config import configured
 from flows.extract.weight_files import FileSet, weight_files
 from flows.headers.tensor_set import TensorSet
 from flows.hub_files import RemoteFiles
@@ -58,4 +61,11 @@ def _is_worth(one: FileSet, info: Info, config: Mapping[str, Any]) -> bool:
     is_quantised = any(config.get(key) for key in ("quantization_config", "quantization"))
     text = config.get("text_config")
     is_quantised = is_quantised or bool(isinstance(text, dict) and text.get("quantization_config"))
-    return is_quantised or any(dtype not in PLAIN for dtype in info.dtypes)
+    return is_quantised or any(dtype not in PLAIN for dtype in info.dtypes) or _is_ambiguous(info, config)
+
+
+def _is_ambiguous(info: Info, config: Mapping[str, Any]) -> bool:
+    """Whether the Hub's count and the configuration disagree in a way that nothing known explains."""
+    found, _ = configured(config)
+    counted = count(info, found, is_quantised=False, from_files=None, measured=Measured({}))
+    return counted.is_conflict

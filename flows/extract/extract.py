@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from flows.extract.adapter import adapter_rank
-from flows.extract.architecture import Architecture, is_sane
+from flows.extract.architecture import Architecture
 from flows.extract.count import Count, count
 from flows.extract.gguf_architecture import gguf_architecture
-from flows.extract.info import Info, load_object, parse, printable
+from flows.extract.info import Info, load_object, parse
 from flows.extract.inherit import inherited
 from flows.extract.measured import measure
 from flows.extract.model_row import model_row
 from flows.extract.quantization import stored_precision
-from flows.extract.read_config import read_architecture
+from flows.extract.read_config import configured
 from flows.extract.shape import override_rows, shape_id, shape_row
 from flows.extract.stored import WIDTHS, Stored, stored
 from flows.extract.tensor_types import tensor_types
@@ -27,7 +26,6 @@ GGUF_KINDS = {
     "clip": "encoder", "bert": "encoder", "nomic-bert": "encoder", "t5encoder": "encoder", "flux": "diffusion",
     "sd1": "diffusion", "sd3": "diffusion", "sdxl": "diffusion", "wan": "diffusion", "ltxv": "diffusion",
 }  # fmt: skip
-UNREADABLE = "the configuration met a defect of the reader"
 Row = dict[str, Any]
 
 
@@ -53,7 +51,7 @@ def extract(raw: RawModel) -> Extracted | Failure:
         info = replace(info, is_diffusers=True)
     found: Architecture | None = None
     if config is not None and not info.is_adapter and not (info.is_diffusers and "model_type" not in config):
-        found, problem = _architecture(config)
+        found, problem = configured(config)
     base, base_note = inherited(raw, info)
     if base is not None and not info.is_adapter:
         found = base
@@ -105,21 +103,6 @@ def _config(text: str | None) -> tuple[dict[str, Any] | None, str | None]:
         return None, None
     config = load_object(text)
     return (None, "config.json is not a JSON object") if config is None else (config, None)
-
-
-def _architecture(config: Mapping[str, Any]) -> tuple[Architecture | None, str | None]:
-    """What the configuration says, or why it says nothing.
-
-    The reader promises ValueError. What else a strange configuration may provoke is a defect of the reader, named as
-    such in the model's row: one model must not take the others' night with it.
-    """
-    try:
-        found = read_architecture(config)
-    except ValueError as error:
-        return None, printable(str(error))
-    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
-        return None, printable(f"{UNREADABLE} ({type(error).__name__}: {error})")
-    return (found, None) if is_sane(found) else (None, "the configuration's dimensions are beyond any model")
 
 
 def _quantisable(found: Architecture | None) -> int | None:

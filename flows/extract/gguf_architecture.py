@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalogs import architectures
-from flows.extract.architecture import Architecture, is_sane
+from flows.extract.architecture import Architecture
 from flows.extract.expressions import evaluate
 from flows.extract.info import clean
 from flows.extract.logical import gguf_parameters
-from flows.extract.read_config import read_architecture
+from flows.extract.read_config import configured
 from flows.headers.gguf_metadata import ARCHITECTURE, TOKEN_COUNT
 from flows.headers.tensor_set import TensorSet
 
@@ -32,12 +32,11 @@ def gguf_architecture(found: TensorSet) -> tuple[Architecture | None, str | None
     if row is None:
         return None, f"the GGUF architecture {clean(name) or 'unnamed'} is not known here"
     parameters = gguf_parameters(found)
-    try:
-        read = read_architecture(_config(found, str(name), row))
-    except (ValueError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
-        return None, f"the dimensions in its GGUF header cannot be read ({error})"
+    read, problem = configured(_config(found, str(name), row))
+    if read is None:
+        return None, f"the dimensions in its GGUF header cannot be read ({problem})"
     own = None if read.parameters is None else read.parameters - (read.mtp_parameters or 0)
-    if own != parameters or not is_sane(read):
+    if own != parameters:
         return None, f"the dimensions in its GGUF header give {own or 'no'} parameters, its tensors {parameters}"
     return read, "architecture from the GGUF header"
 

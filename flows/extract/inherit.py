@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from flows.extract.architecture import Architecture, is_sane
-from flows.extract.info import Info, clean, load_object, printable
-from flows.extract.read_config import read_architecture
+from flows.extract.architecture import Architecture
+from flows.extract.info import Info, clean, load_object
+from flows.extract.read_config import configured
 from flows.raw import RawModel
 
 # A copy may store a tied head or rotary frequencies besides; a merge, a pruned or an extended model differs by more.
@@ -40,13 +40,10 @@ def inherited(raw: RawModel, info: Info) -> tuple[Architecture | None, str | Non
     config = load_object(raw.base_config)
     if config is None or "model_type" not in config:
         return None, f"the configuration of {name} cannot be read"
-    try:
-        # what the base is stored in says nothing about its copy
-        found = read_architecture({key: value for key, value in config.items() if key != "quantization_config"})
-    except (ValueError, ArithmeticError, AttributeError, LookupError, TypeError) as error:
-        return None, printable(f"the configuration of {name} cannot be read ({error})")
-    if not is_sane(found):
-        return None, f"the configuration of {name} cannot be read"
+    # what the base is stored in says nothing about its copy
+    found, problem = configured({key: value for key, value in config.items() if key != "quantization_config"})
+    if found is None:
+        return None, f"the configuration of {name} cannot be read ({problem})"
     own, base = info.gguf_total, found.parameters
     if own and base and abs(own - base) > MOST_DIFFERENCE * base and not info.is_adapter:
         text = base - (found.mtp_parameters or 0)

@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalogs import architectures
-from flows.extract.architecture import Architecture
+from flows.extract.architecture import Architecture, is_sane
 from flows.extract.encoders.read import read_encoder
+from flows.extract.info import printable
 from flows.extract.keys import Keys
 from flows.extract.multimodal import read_multimodal
 from flows.extract.opaque import opaque
 from flows.extract.read_decoder import DECODER_HINTS, read_decoder
 
+UNREADABLE = "the configuration met a defect of the reader"
 # Keys that announce a cache or a mixer which the common decoder does not have.
 STRANGE = (
     "kv_lora_rank", "q_lora_rank", "ssm", "mamba", "linear_attn", "linear_num", "conv_kernel", "state_size",
@@ -42,6 +44,21 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
     if "family" in row:
         return read_encoder(config, row, model_type, name)
     return read_decoder(config, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
+
+
+def configured(config: Mapping[str, Any]) -> tuple[Architecture | None, str | None]:
+    """What the configuration says, or why it says nothing.
+
+    The reader promises ValueError. What else a strange configuration may provoke is a defect of the reader, named as
+    such in the model's row: one model must not take the others' night with it.
+    """
+    try:
+        found = read_architecture(config)
+    except ValueError as error:
+        return None, printable(str(error))
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        return None, printable(f"{UNREADABLE} ({type(error).__name__}: {error})")
+    return (found, None) if is_sane(found) else (None, "the configuration's dimensions are beyond any model")
 
 
 def _unknown_type(config: Mapping[str, Any], model_type: str, name: str | None) -> Architecture:

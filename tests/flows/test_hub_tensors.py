@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +17,7 @@ from wire import ask
 
 from flows import hub_files
 from flows.extract.extract import Extracted, extract
+from flows.extract.read_config import read_architecture
 from flows.raw import RawModel
 
 if TYPE_CHECKING:
@@ -48,7 +52,8 @@ def asked_for_weights(hub: HubServer) -> list[str]:
 
 
 def test_a_plain_counted_checkpoint_costs_no_more(hub: HubServer) -> None:
-    counts = {"parameters": {"BF16": 32}, "total": 32}
+    parameters = read_architecture(LLAMA).parameters
+    counts = {"parameters": {"BF16": parameters}, "total": parameters}
     hub.add("a/b", blobs={"model.safetensors": safetensors({"x": ("BF16", (8, 4))})}, safetensors=counts)
     ask("a/b")
     assert len(hub.seen) == 2
@@ -365,3 +370,39 @@ def test_the_headers_of_one_repository_are_bounded_in_bytes(hub: HubServer, monk
     hub.add("a/b", blobs=blobs)
     assert "more than a night can read" in read(hub).model["notes"]
     assert 1 < len(asked_for_weights(hub)) < 9
+
+
+PICKLES = Path(__file__).parents[1] / "data" / "pickles"
+
+
+@pytest.mark.parametrize("file", ["tied.bin", "legacy_tied.bin"])
+def test_a_pickle_that_the_hub_did_not_count_is_counted_and_never_unpickled(hub: HubServer, file: str) -> None:
+    hub.add("a/b", blobs={"pytorch_model.bin": (PICKLES / file).read_bytes()})
+    found = read(hub)
+    assert asked_for_weights(hub) == [f"/a/b/resolve/{SHA}/pytorch_model.bin"]
+    assert found.model["parameters_source"] == "pickle_header"
+    assert [(row["artifact"], row["format"], row["files"]) for row in found.artifacts] == [
+        ("pytorch_model.bin", "pickle", 1)
+    ]
+    assert sum(row["elements"] for row in found.tensor_types) == found.model["parameters"]
+
+
+def test_a_pickle_that_wants_to_run_code_is_a_note(hub: HubServer) -> None:
+    hostile = io.BytesIO()
+    with zipfile.ZipFile(hostile, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02cos\nsystem\nX\x02\x00\x00\x00id\x85R.")
+    hub.add("a/b", config=AWQ, blobs={"pytorch_model.bin": hostile.getvalue()})
+    model = read(hub).model
+    assert model["parameters_source"] == "config"
+    assert "os.system" in model["notes"]
+
+
+def test_a_count_that_contradicts_the_configuration_is_settled_by_the_header(hub: HubServer) -> None:
+    tensors: Tensors = {"model.embed_tokens.weight": ("BF16", (256, 64)), "model.other.weight": ("BF16", (1000, 1000))}
+    counts = {"parameters": {"BF16": 999}, "total": 999}
+    hub.add("a/b", blobs={"model.safetensors": safetensors(tensors)}, safetensors=counts)
+    model = read(hub).model
+    assert len(asked_for_weights(hub)) == 1
+    assert (model["parameters"], model["parameters_source"]) == (256 * 64 + 1_000_000, "safetensors_header")
+    assert (model["parameters_conflict"], model["confidence"]) == (True, "derived")
+    assert "the configuration gives" in model["notes"]

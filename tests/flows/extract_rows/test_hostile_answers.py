@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import catalogs
-from flows.extract import extract as extract_module
-from flows.extract.extract import UNREADABLE, Extracted, extract
+from flows.extract import read_config
+from flows.extract.extract import Extracted, extract
 from flows.extract.info import LARGEST, LARGEST_SIZE, clean, parse, whole
 from flows.extract.parts import Parts, extract_part
+from flows.extract.read_config import UNREADABLE
 from flows.extract.tables import MODELS
 from flows.failures import Failure
 from flows.raw import HUB, RawModel
@@ -151,7 +152,7 @@ def test_a_defect_of_the_reader_is_named_and_costs_one_model(monkeypatch: pytest
     def broken(config: object) -> None:
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setattr(extract_module, "read_architecture", broken)
+    monkeypatch.setattr(read_config, "read_architecture", broken)
     found = extract(RawModel("a/b", None, "{}", json.dumps(LLAMA), NOW))
     assert found == Failure("malformed_config", f"{UNREADABLE} (ZeroDivisionError: division by zero)")
 
