@@ -36,6 +36,7 @@ TRIES = 4
 LONGEST_WAIT_SECONDS = 300.0  # one window of the Hub's quota
 MOST_REDIRECTS = 5
 LARGEST_ERROR = 2**20
+NO_ADDRESS = "the answer redirects to no usable address"
 BAD_TOKEN = "Invalid credentials in Authorization header"
 
 
@@ -135,7 +136,10 @@ class HubHttp:
                 with self._client.stream("GET", url, params=params, headers=headers) as response:
                     self._heed_quota(bucket, response)
                     if response.status_code in (301, 302, 303, 307, 308) and "location" in response.headers:
-                        url, params = urljoin(str(response.url), response.headers["location"]), None
+                        found = _redirected(str(response.url), response.headers["location"])
+                        if found is None:
+                            return Failure("malformed_answer", NO_ADDRESS, response.status_code)
+                        url, params = found, None
                         continue
                     if start is not None:
                         return self._read_range(response, start, limit, deadline)
@@ -144,21 +148,22 @@ class HubHttp:
                     return self._read(response, limit or LARGEST_ERROR, deadline)
         except httpx2.TimeoutException:
             return Failure("timeout", f"no answer within {self._settings.read_seconds:g} s")
-        except (httpx2.TransportError, httpx2.InvalidURL) as error:
+        except httpx2.DecodingError:
+            return Failure("malformed_answer", "the answer's compression is broken")
+        except httpx2.TransportError as error:
             return Failure("connection", f"{type(error).__name__}: the connection failed")
+        except (httpx2.InvalidURL, UnicodeError):  # host names that no resolver takes
+            return Failure("malformed_answer", NO_ADDRESS)
         return Failure("malformed_answer", f"more than {MOST_REDIRECTS} redirects")
 
     def _read(self, response: httpx2.Response, limit: int, deadline: float) -> Answer | Failure:
         body = bytearray()
-        try:
-            for chunk in response.iter_bytes():
-                body += chunk
-                if len(body) > limit:
-                    return Failure("too_large", f"the answer is larger than {limit // 2**20} MiB", response.status_code)
-                if self._clock() > deadline:
-                    return Failure("timeout", f"the answer took more than {self._settings.total_seconds:g} s")
-        except httpx2.DecodingError:
-            return Failure("malformed_answer", "the answer's compression is broken", response.status_code)
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > limit:
+                return Failure("too_large", f"the answer is larger than {limit // 2**20} MiB", response.status_code)
+            if self._clock() > deadline:
+                return Failure("timeout", f"the answer took more than {self._settings.total_seconds:g} s")
         if response.is_success:
             return Answer(bytes(body))
         return _failure(response, bytes(body))
@@ -191,10 +196,10 @@ class HubHttp:
 
     def _heed_quota(self, bucket: str, response: httpx2.Response) -> None:
         """Remember until when a bucket is closed: `RateLimit: "api";r=0;t=55`, or Retry-After on a 429."""
-        found = re.search(r"r=(\d+);t=(\d+)", response.headers.get("ratelimit", ""))
+        found = re.search(r"r=(\d{1,9});t=(\d{1,9})", response.headers.get("ratelimit", ""))
         wait = float(found[2]) + 1 if found and int(found[1]) == 0 else 0.0
         retry_after = response.headers.get("retry-after", "")
-        if response.status_code == 429 and not wait and retry_after.isdigit():
+        if response.status_code == 429 and not wait and re.fullmatch(r"[0-9]{1,9}", retry_after):
             wait = float(retry_after)
         if wait:
             with self._lock:
@@ -248,6 +253,15 @@ def _headers() -> dict[str, str]:
     headers = {"user-agent": f"hubfit/{metadata.version('hubfit')}; hf_hub/{hub_version}", "accept": "application/json"}
     token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     return headers | ({"authorization": f"Bearer {token}"} if token else {})
+
+
+def _redirected(url: str, location: str) -> str | None:
+    """Where an answer sends us, null when that is no address of the web."""
+    try:
+        found = urljoin(url, location)
+        return found if urlsplit(found).scheme in ("http", "https") and urlsplit(found).hostname else None
+    except ValueError:
+        return None
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -125,8 +125,10 @@ def test_a_tensor_in_two_shards_counts_once(hub: HubServer) -> None:
         (raw((10**3).to_bytes(8, "little") + b"x" * 10**3), "not a JSON object"),
         (status(500), "server_error"),
         (reset, "connection"),
+        (raw(b"not gzip", {"Content-Encoding": "gzip"}), "compression is broken"),
+        (status(302, {"Location": "http://[::1"}), "no usable address"),
     ],
-    ids=["missing", "gated", "length", "short", "garbage", "500", "reset"],
+    ids=["missing", "gated", "length", "short", "garbage", "500", "reset", "gzip", "redirect"],
 )
 def test_a_header_that_cannot_be_had_is_a_note_and_the_configuration_counts(
     hub: HubServer, respond: Any, why: str
@@ -406,3 +408,10 @@ def test_a_count_that_contradicts_the_configuration_is_settled_by_the_header(hub
     assert (model["parameters"], model["parameters_source"]) == (256 * 64 + 1_000_000, "safetensors_header")
     assert (model["parameters_conflict"], model["confidence"]) == (True, "derived")
     assert "the configuration gives" in model["notes"]
+
+
+@pytest.mark.parametrize("respond", [raw(b"not gzip", {"Content-Encoding": "gzip"}), raw(b"[1"), status(500), reset])
+def test_broken_headers_of_all_shards_are_read_one_by_one(hub: HubServer, respond: Any) -> None:
+    hub.add("a/b", files={INDEX: {}}, blobs=shards(2))
+    hub.faults[f"/api/models/a/b/safetensors-metadata/{INDEX}"] = respond
+    assert read(hub).model["parameters"] == 2 * 32
