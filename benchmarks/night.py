@@ -72,13 +72,12 @@ def varied(snapshot: Night, target: Night, models: int) -> None:
         copies_of_models.append(facts.with_columns(shape_id, model_id=pl.format("{}-v{}", "model_id", pl.lit(number))))
     chosen = pl.concat(copies_of_models).head(models).sort("model_id")
     used = pl.concat(copies_of_shapes).join(chosen.select("shape_id"), on="shape_id", how="semi").unique("shape_id")
-    overrides = stages.read(snapshot, "model_overrides")
     frames = {"models": (chosen, MODELS), "model_shapes": (used, SHAPES)}
     for table, (frame, schema) in frames.items():
         lake.write(frame.select(schema.names()), target.part(table, 0), schema)
-    for table in ("attention_groups", "artifacts", "model_errors"):
-        lake.write(stages.read(snapshot, table).clear(), target.part(table, 0))
-    lake.write(overrides.clear(), target.part("model_overrides", 0))
+    for table, schema in stages.EXTRACTED.items():
+        if table not in frames:
+            lake.write(pl.DataFrame(schema=schema), target.part(table, 0), schema)
 
 
 def main() -> None:

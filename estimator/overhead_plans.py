@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import activations, overhead
+from estimator import activations, cache, overhead
+from estimator import training_activations as saved
+from estimator.bounds import whole_bytes
 from estimator.cache_plans import splits
 from estimator.pairs import Frame
 from estimator.schema import MEMORY_TIERS, OVERHEAD_PLANS
@@ -24,6 +26,13 @@ _PROFILE = [
     "graph_bytes",
 ]
 
+# Of shapes and workloads, for training alone.
+_TRAINED = [
+    "layers", "heads", "kv_heads", "max_context_tokens", "p_attn", "p_mlp", "p_ssm", "p_norm",
+    "kv_latent_elements_per_token",
+]  # fmt: skip
+_RECIPE = ["method", "gradient_checkpointing", "lora_rank", "context_tokens", "concurrent_sequences"]
+
 
 def tiers() -> pl.LazyFrame:
     """The memory tiers and their positions."""
@@ -36,8 +45,9 @@ def tiers() -> pl.LazyFrame:
 def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFrame:
     """What an engine takes besides weights and cache: OVERHEAD_PLANS, sorted by its keys.
 
-    Engine `none` is the architectural minimum and takes 0 on every tier. Null for an engine without a row of that
-    tier in the catalog and where a width or the vocabulary of the shape is unknown.
+    Engine `none` is the architectural minimum and takes 0 on every tier; training keeps what its backward pass needs.
+    Null for an engine without a row of that tier in the catalog, where a width or the vocabulary of the shape is
+    unknown, and for the training of anything but a gated dense decoder.
     """
     c = pl.col
     is_none = c("engine") == "none"
@@ -87,16 +97,54 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
                 "expert_ffn_size",
                 "experts",
                 "experts_per_token",
+                *_TRAINED,
             ),
-            workloads.lazy().select("workload_ix", "mode", "engine"),
+            workloads.lazy().select("workload_ix", "mode", "engine", *_RECIPE),
         )
         .join(tiers(), how="cross")
         .join(profile, on=["engine", "memory_tier"], how="left")
         .select(
             *_KEYS,
-            activation_bytes=pl.when(is_none).then(pl.lit(0, dtype=pl.Int64)).otherwise(peak),
+            activation_bytes=pl.when(c("mode") == "training")
+            .then(_training_bytes())
+            .when(is_none)
+            .then(pl.lit(0, dtype=pl.Int64))
+            .otherwise(peak),
             overhead_bytes=pl.when(is_none).then(pl.lit(0, dtype=pl.Int64)).otherwise(outside),
         )
         .sort(_KEYS)
         .match_to_schema(OVERHEAD_PLANS)
     )
+
+
+def _training_bytes() -> pl.Expr:
+    """Bytes of activations of a training step on each device, from the columns of _TRAINED and _RECIPE."""
+    c = pl.col
+    layers, hidden, heads = c("layers"), c("hidden_size"), c("heads")
+    context = cache.context_tokens(asked=c("context_tokens"), limit=c("max_context_tokens"))
+    width = saved.attention_width(p_attn=c("p_attn"), layers=layers, hidden=hidden)
+    layer = saved.layer_bytes(
+        method=c("method"), hidden=hidden, width=width, ffn=c("ffn_size"), heads=heads, rank=c("lora_rank")
+    )
+    norms = saved.query_key_norm_bytes(
+        norm=c("p_norm"), layers=layers, hidden=hidden, width=width, heads=heads + c("kv_heads")
+    )
+    step = saved.step_bytes(
+        tokens=context * c("concurrent_sequences"),
+        layer=layer + norms,
+        layers=layers,
+        hidden=hidden,
+        vocabulary=c("vocab_size"),
+        is_checkpointed=c("gradient_checkpointing"),
+    )
+    known = saved.is_known(
+        kind=c("kind"),
+        experts=c("experts"),
+        p_ssm=c("p_ssm"),
+        latent=c("kv_latent_elements_per_token"),
+        p_mlp=c("p_mlp"),
+        layers=layers,
+        hidden=hidden,
+        ffn=c("ffn_size"),
+    )
+    return pl.when(known).then(whole_bytes(step))

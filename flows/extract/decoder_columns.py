@@ -66,7 +66,7 @@ def _output_dim(one: Attention, keys: Keys) -> int:
 
 def _rope_elements(keys: Keys, dialect: Mapping[str, Any], some: Attention | None) -> int | None:
     """Elements of the rotary table: positions x rotary width; 0 without rotary embedding."""
-    if some is None or dialect.get("rotary") is False:
+    if some is None or dialect.get("rotary") is False or keys.text("position_embedding_type") == "nope":
         return 0
     context = keys.number("context")
     if context is None:

@@ -67,11 +67,14 @@ def extract(raw: RawModel) -> Extracted | Failure:
         counted = _count_pipeline(info, weights, from_files)
     else:
         counted = count(info, found, is_quantised=is_quantised, from_files=from_files, measured=measured)
-    if found is None and counted.parameters is None and weights.bytes is None and not weights.quants:
+    is_nothing = found is None and counted.parameters is None and weights.bytes is None and not weights.quants
+    if is_nothing and not info.is_adapter:
         if problem:
             return Failure("malformed_config", problem)
         return Failure("no_weights", "neither a configuration nor weights that can be sized")
-    unnamed = "the format of its quantised weights has no name here" if is_quantised and precision is None else None
+    unnamed = None
+    if weights.precision is None and not info.is_diffusers and len(weights.quants) < 2:
+        unnamed = "the format of its quantised weights has no name here" if is_quantised else "no word of its dtype"
     notes = [
         *(found.notes if found else ()),
         base_note,

@@ -69,8 +69,11 @@ def stored(
     counted = None if info.is_adapter or info.is_diffusers else _from_counts(info.dtypes, precision, quantisable, total)
     if not any(one.files for one in sets) and counted is None and own:
         # one file is the repository's weight set; of several nothing says which
-        size, named = (own[0].bytes, own[0].precision) if len(own) == 1 else (None, None)
-        return Stored(size, named, tuple(artifacts), found_quants)
+        if len(own) > 1:
+            return Stored(
+                None, None, tuple(artifacts), found_quants, "several GGUF files, each a whole model of its own"
+            )
+        return Stored(own[0].bytes, own[0].precision, tuple(artifacts), found_quants)
     if not any(one.role != "module" for one in sets) and counted is not None:
         sets = (FileSet("model.safetensors", "model", ()), *sets)  # counted, though no file is listed
     sizes, notes = [], []
@@ -87,7 +90,17 @@ def stored(
     if headers and not any(one.role == "model" for one in sets):
         parts = {artifact.precision for artifact in artifacts if artifact.role in ("component", "adapter")}
         precision = parts.pop() if len(parts) == 1 else None  # a pipeline of several has no single one
+    if all_bytes is None:
+        notes.append(_why_unknown(info, sets))
     return Stored(all_bytes, precision, tuple(artifacts), found_quants, next(filter(None, notes), None))
+
+
+def _why_unknown(info: Info, sets: Sequence[FileSet]) -> str:
+    if info.files is None:
+        return "the Hub's answer lists no files"
+    if not any(one.files for one in sets):
+        return "no weight files are listed"
+    return "sizes of its weight files are missing"
 
 
 def _precision(found: TensorSet | None) -> str | None:

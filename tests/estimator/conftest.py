@@ -153,6 +153,7 @@ WORKLOAD: dict[str, Any] = {
     "optimizer": None,
     "sharding": None,
     "lora_rank": None,
+    "gradient_checkpointing": None,
 }
 
 
@@ -163,7 +164,7 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
     def build(*changes: dict[str, Any]) -> pl.DataFrame:
         rows = [{"workload_ix": i, **WORKLOAD, **change} for i, change in enumerate(changes)]
         types: dict[str, Any] = dict.fromkeys(("method", "optimizer", "sharding", "kv_precision"), pl.String)
-        types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64}
+        types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "gradient_checkpointing": pl.Boolean}
         return pl.DataFrame(rows, schema_overrides=types)
 
     return build
@@ -171,7 +172,8 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
 
 @pytest.fixture
 def workloads(workloads_of: Callable[..., pl.DataFrame]) -> pl.DataFrame:
-    training = {"mode": "training", "optimizer": "adamw", "sharding": "none", "lora_rank": 16}
+    training = {"mode": "training", "optimizer": "adamw", "sharding": "none", "lora_rank": 16,
+                "gradient_checkpointing": True}  # fmt: skip
     return workloads_of(
         {},
         {"engine": "vllm"},

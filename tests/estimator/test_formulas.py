@@ -7,7 +7,17 @@ from typing import Any
 import polars as pl
 import pytest
 
-from estimator import activations, bounds, cache, capacity, overhead, sharding, support, training, weights
+from estimator import (
+    activations,
+    bounds,
+    cache,
+    capacity,
+    overhead,
+    sharding,
+    support,
+    training,
+    weights,
+)
 
 GIB = 1 << 30
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import estimator
-from estimator import cache, training, weights
+from estimator import cache, training, training_activations, weights
 
 few = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
@@ -333,3 +333,29 @@ def test_more_memory_is_never_worse_and_longer_context_never_better(
         pair = ["shape_ix", "precision_ix"]
         assert rises(ranked, column, along="poorer", within=["workload_ix", *pair])
         assert rises(ranked, column, along="workload_ix", within=["gpu_ix", *pair])
+
+
+@few
+@given(
+    hidden=st.integers(64, 16_384), ffn=st.integers(64, 65_536), heads=st.integers(1, 128), layers=st.integers(2, 200),
+    tokens=st.integers(1, 2**20), more=st.integers(0, 2**20), rank=st.integers(1, 8),
+)  # fmt: skip
+def test_training_activations_order(
+    hidden: int, ffn: int, heads: int, layers: int, tokens: int, more: int, rank: int
+) -> None:
+    """Checkpointing never needs more, adapters of a small rank no more than all weights, and more tokens never less."""
+
+    def step(method: str, tokens: int, *, is_checkpointed: bool) -> float:
+        layer = training_activations.layer_bytes(
+            method=pl.lit(method), hidden=pl.lit(hidden), width=pl.lit(float(2 * hidden)), ffn=pl.lit(ffn),
+            heads=pl.lit(heads), rank=pl.lit(rank),
+        )  # fmt: skip
+        total = training_activations.step_bytes(
+            tokens=pl.lit(tokens), layer=layer, layers=pl.lit(layers), hidden=pl.lit(hidden), vocabulary=pl.lit(32_000),
+            is_checkpointed=pl.lit(is_checkpointed),
+        )  # fmt: skip
+        return float(pl.select(total).item())
+
+    assert step("full", tokens, is_checkpointed=True) <= step("full", tokens, is_checkpointed=False)
+    assert step("lora", tokens, is_checkpointed=False) <= step("full", tokens, is_checkpointed=False)
+    assert step("full", tokens, is_checkpointed=True) <= step("full", tokens + more, is_checkpointed=True)
