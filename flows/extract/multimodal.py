@@ -58,6 +58,8 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
         counts["p_projector"] += towers.named(entry["beside"], outer, {})
     if "unknown" in entry:
         counts, notes = dict.fromkeys(counts), [entry["unknown"]]
+    if "only" in entry and name is not None and name not in entry["only"]:
+        counts, notes = dict.fromkeys(counts), [f"what {name} takes of the model is not known"]
     return _with(text, counts, tuple(notes), is_verified=bool(entry.get("verified")))
 
 
@@ -81,7 +83,8 @@ def _text(
         section = {**section, "tie_word_embeddings": is_tied}
     row = _dialect(config, entry, key, model_type)
     if "family" in row:
-        return read_encoder(section, row, model_type, None)
+        found = read_encoder(section, row, model_type, row.get("unnamed", "Model"))
+        return replace(found, name=name)
     return read_decoder(section, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
 
 
