@@ -60,12 +60,23 @@ def document() -> str:
 
 def _row(name: str, row: Mapping[str, Any], builds: int, real: int, is_run: bool) -> str:
     kind = "encoder or encoder-decoder" if "family" in row else "decoder"
-    cache = "run" if is_run else "by plan" if kind == "decoder" else "none, or of the decoder"
-    return f"| `{name}` | {kind} | {_checked(bool(row.get('verified')), builds, real)} | {cache} | {row['source']} |"
+    if "unread" in row:
+        return f"| `{name}` | {kind} | unknown | unknown | {row['source']} |"
+    cache = (
+        "unknown"
+        if "unknown_cache" in row
+        else "run"
+        if is_run
+        else "by plan"
+        if kind == "decoder"
+        else "none, or of the decoder"
+    )
+    counted = "unknown" if "unknown_parameters" in row else _checked(bool(row.get("verified")), builds, real)
+    return f"| `{name}` | {kind} | {counted} | {cache} | {row['source']} |"
 
 
 def _multimodal_row(name: str, row: Mapping[str, Any], builds: int, real: int) -> str:
-    is_counted = builds or real
+    is_counted = builds or real or row.get("verified")
     counted = (
         _checked(True, builds, real) if is_counted else f"text part as `{row['text']}`; towers unknown or unchecked"
     )
@@ -76,7 +87,7 @@ def _checked(is_verified: bool, builds: int, real: int) -> str:
     if not is_verified:
         return "by its relative"
     told = [f"{builds} builds" if builds else "", f"{real} configurations" if real else ""]
-    return f"exact ({', '.join(filter(None, told)) or 'gathered configurations'})"
+    return f"exact ({', '.join(filter(None, told)) or 'a published count'})"
 
 
 def _builds() -> Counter[str]:

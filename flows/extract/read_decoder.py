@@ -26,6 +26,9 @@ def read_decoder(
     notes: tuple[str, ...],
 ) -> Architecture:
     """A text decoder under a dialect's row. Raises ValueError when the configuration is not usable."""
+    if "instead" in row and config.get(row["instead"]["off"]) is False:
+        row = architectures.dialects()[row["instead"]["dialect"]]
+        is_verified = is_verified and bool(row.get("verified"))
     keys = Keys(config, row)
     # remote code names its classes as it likes: ChatGLMModel has a head
     named = name if model_type in architectures.classes() else None

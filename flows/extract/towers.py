@@ -75,6 +75,8 @@ def _number(keys: Keys, name: str) -> int:
             if items is None:
                 raise ValueError(f"{name.removeprefix(prefix)} is missing")
             return of(items)
+    if name.startswith("is_") and keys.text("norm_type") is not None:
+        return int(keys.text("norm_type") == name.removeprefix("is_"))
     if name.startswith("any_"):
         return keys.number(name.removeprefix("any_")) or 0
     return keys.count(name)
