@@ -17,7 +17,7 @@ from flows.extract.keys import Keys
 from flows.extract.latent import compressed, latent
 
 BYTES_OF_DTYPE = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
-ATTENTION_KINDS = ("full", "sliding", "chunked", "hybrid", "hybrid_sliding", "csa", "hca", "cross")
+ATTENTION_KINDS = ("full", "sliding", "chunked", "hybrid", "hybrid_sliding", "selective", "csa", "hca", "cross")
 MOST_PASSES = 1000
 MIXER_KINDS = ("recurrent", "hybrid", "hybrid_sliding")
 
@@ -60,7 +60,7 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
         places = {"layer", kind, "sparse" if sparse[position] else "dense"}
         known = {"hidden": hidden, "ffn": ffn, "layers": len(plan), "experts": moe.count, "position": position}
         if kind in ATTENTION_KINDS:
-            has_indexer = bool(dialect.get("indexer")) and plans.has_indexer(keys, position)
+            has_indexer = bool(dialect.get("indexer")) and kind != "sliding" and plans.has_indexer(keys, position)
             key = (kind, owns, has_indexer, one if one is not keys else None)
             if key not in built:
                 built[key] = _attention(one, dialect, hidden, kind, owns_cache=owns, has_indexer=has_indexer)

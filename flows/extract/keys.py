@@ -65,7 +65,7 @@ class Keys:
 
     def renamed(self, names: Mapping[str, str]) -> Keys:
         """The configuration with other keys in the place of some: name -> the key whose value it takes."""
-        changes = {name: self.number(key) for name, key in names.items()}
+        changes = {_spellings(name)[0]: self.number(key) for name, key in names.items()}
         return Keys({**self._config, **changes}, self._dialect)
 
     def has_own(self, name: str) -> bool:

@@ -27,7 +27,8 @@ def size(kind: str, section: Mapping[str, Any]) -> int | None:
     row = architectures.towers().get(kind)
     if row is None:
         return None
-    keys = keys_of(section, kind, row.get("defaults", {}))
+    own = architectures.classes().get(kind, {}).get("defaults", {})
+    keys = Keys(section, {"defaults": {**row.get("defaults", {}), **own}, "derived": row.get("derived", {})})
     fixed = row.get("fixed")
     if fixed and keys.text(fixed["key"]) != fixed["value"]:
         return None

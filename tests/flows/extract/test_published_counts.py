@@ -87,12 +87,15 @@ PUBLISHED: list[tuple[str, int, dict[str, Any]]] = [
     ),
 ]  # fmt: skip
 
+# Counted by hand from the layers of their classes; no published count was at hand.
+BY_HAND = ("Ling-lite", "MiMo-7B", "Phi-3-small")
+
 
 @pytest.mark.parametrize(("name", "parameters", "config"), PUBLISHED, ids=[row[0] for row in PUBLISHED])
-def test_counts_are_the_published_ones(name: str, parameters: int, config: dict[str, Any]) -> None:
+def test_counts_are_those_of_the_layers(name: str, parameters: int, config: dict[str, Any]) -> None:
     found = read_architecture(config)
     assert found.parameters == parameters
-    assert found.is_verified
+    assert found.is_verified == (name not in BY_HAND)
 
 
 def test_a_type_that_is_no_common_decoder_is_not_read_as_one() -> None:
