@@ -26,6 +26,8 @@ OTHER_WIDTHS = {
 OTHER_PICTURES = {"patch_size": 8, "image_size": 160, "num_mel_bins": 80, "spatial_merge_size": 3, "depth": 3}
 # What a class cannot be built or be told apart without.
 NEEDED: dict[str, dict[str, Any]] = {
+    "chameleon": {"vocabulary_map": {"<image>": 8711}},
+    "emu3": {"vocabulary_map": {"<image>": 8711}},
     "dots1": {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_shared_experts": 2, "first_k_dense_replace": 1},
     "gemma4_unified": {
         "vision_config": {"model_type": "gemma4_unified_vision"},

@@ -32,15 +32,15 @@ def size(kind: str, section: Mapping[str, Any]) -> int | None:
     fixed = row.get("fixed")
     if fixed and keys.text(fixed["key"]) != fixed["value"]:
         return None
-    if row.get("as_built") and not _is_as_built(section, kind):
+    if row.get("as_built") and not _is_as_built(section, kind, row):
         return None
     return named(row["size"], {"": keys}, row["let"])
 
 
-def _is_as_built(section: Mapping[str, Any], kind: str) -> bool:
+def _is_as_built(section: Mapping[str, Any], kind: str, row: Mapping[str, Any]) -> bool:
     """Whether a section says nothing else than its class does: the count of the row holds for no other."""
-    own = architectures.classes().get(kind, {}).get("defaults", {})
-    return all(section.get(key, value) == value for key, value in own.items())
+    own = {**architectures.classes().get(kind, {}).get("defaults", {}), **row.get("defaults", {})}
+    return all(section.get(key, value) == value for key, value in own.items() if key not in row.get("free", ()))
 
 
 def named(text: str, sections: Mapping[str, Keys], let: Mapping[str, str], depth: int = 0) -> int:
