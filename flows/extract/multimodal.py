@@ -26,12 +26,11 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
     """
     entry = architectures.multimodal()[model_type]
     if "inner" in entry:
-        section = config.get(entry["inner"])
-        whole = read_multimodal(section if isinstance(section, dict) else {}, entry["as"], None)
-        found = replace(whole, model_type=model_type, name=name)
-        return _with(
-            found, dict.fromkeys(("p_vision", "p_audio", "p_projector")), (entry["unknown"],), is_verified=False
-        )
+        inside = config.get(entry["inner"])
+        whole = read_multimodal(inside if isinstance(inside, dict) else {}, entry["as"], None)
+        named = replace(whole, model_type=model_type, name=name)
+        unknown = dict.fromkeys(("p_vision", "p_audio", "p_projector"))
+        return _with(named, unknown, (entry["unknown"],), is_verified=False)
     sections = {**SECTIONS, **entry.get("sections", {})}
     if (stranger := _unknown_text(config, sections["text"], model_type)) is not None:
         told = Keys(_section(config, sections["text"], model_type), {})
