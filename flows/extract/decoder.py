@@ -72,6 +72,8 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
             again = found.without_matrices()
             for _ in range(dialect.get("attentions", 1)):
                 body.add_attention(found if "built" in places else again, kind, spans.get(kind), owns_cache=owns)
+            if "cross_tokens" in dialect:
+                body.add_attention(again, "cross", None, owns_cache=True)
             for _ in range(_passes(one, dialect, known) - 1):
                 body.add_attention(again, kind, spans.get(kind), owns_cache=owns)
         if kind in MIXER_KINDS:

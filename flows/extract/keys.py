@@ -156,7 +156,17 @@ class Keys:
         value = self._config.get(name)
         return value if isinstance(value, dict) else None
 
+    def _inside(self, name: str) -> Keys:
+        """A section that the dialect names in `parts`, with the class whose defaults it has."""
+        kind = self._dialect.get("parts", {}).get(name)
+        if kind is None:
+            raise ValueError(f"{name} is no section of the dialect")
+        return Keys(self.section(name) or {}, {"defaults": architectures.classes().get(kind, {}).get("defaults", {})})
+
     def _value(self, name: str) -> tuple[str, Any]:
+        section, _, key = name.rpartition(".")
+        if section:
+            return self._inside(section)._value(key)
         if name in self._dialect.get("derived", ()):
             return name, derived(self._dialect["derived"][name], self)
         found, key, value = self._find(name)

@@ -156,10 +156,11 @@ def _tower(
         if not is_built:
             return None, None
         section = of_type.get("built", {}).get(key, {})
-    named = section.get("model_type")
+    written = section.get("model_type")
+    named = written if isinstance(written, str) else None
     usual = of_class or entry.get("towers", {}).get(part)
     # sections of many repositories bear the name of the whole model; any other unknown name is another tower
-    if isinstance(named, str) and named and named not in architectures.towers() and not (usual or "").startswith(named):
+    if named and named not in architectures.towers() and not (usual or "").startswith(named):
         return named, section
     return (named if named in architectures.towers() else usual), section
 

@@ -47,7 +47,7 @@ def read_decoder(
         columns["parameters_resident"] = parameters
     else:
         columns = _without_counts(columns)
-    kind = "decoder"
+    kind = row.get("kind", "decoder")
     if name and not name.endswith((*DECODER_HINTS, *CLASSIFIERS, "Model")):
         notes = (*notes, f"{name} is sized as the decoder that it is built on")
     return Architecture(
