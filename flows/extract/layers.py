@@ -106,6 +106,9 @@ def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
         if flags is None:
             return ["full" if i == 0 or i % 6 == 5 else "sliding" for i in range(layers)]
         return _exactly(["sliding" if flag == 1 else "full" for flag in flags[:layers]], layers)
+    if rule == "cycle":
+        cycle = dialect["cycle"]
+        return [cycle[i % len(cycle)] for i in range(layers)]
     if rule == "from_the_last":
         return ["full" if (layers - 1 - i) % 4 == 0 else "sliding" for i in range(layers)]
     if rule == "sparse_attention_freq":
