@@ -24,8 +24,10 @@ Which model types hubfit reads from a configuration, and how each is verified. G
 from `catalogs/architectures` and `tests/golden`.
 
 - **exact**: parameters equal those of the class, built without weights from its defaults, with fewer layers, other
-  widths and every switch turned over (*n* builds), or of the class that reads the named number of real configurations.
+  widths and every switch turned over (*n* builds), or of the class that reads the named number of real configurations,
+  or equal a published count that the source names.
 - **by its relative**: read like a type that is exact; nothing to compare it with was at hand. Confidence `estimated`.
+- **unknown**: the configuration does not tell it, or what it means was not established; never read as something else.
 - cache **run**: what a token adds to the cache equals what the class adds when it runs; **by plan**: derived from the
   layers and checked on configurations where there are any; **none**: the type keeps no cache.
 - A type that is not listed is read as a common decoder, `estimated` at most, and only if no key of its configuration
