@@ -26,6 +26,15 @@ OTHER_WIDTHS = {
 OTHER_PICTURES = {"patch_size": 8, "image_size": 160, "num_mel_bins": 80, "spatial_merge_size": 3, "depth": 3}
 # What a class cannot be built or be told apart without.
 NEEDED: dict[str, dict[str, Any]] = {
+    "chameleon": {"vocabulary_map": {"<image>": 8711}},
+    "emu3": {"vocabulary_map": {"<image>": 8711}},
+    "dbrx": {
+        "d_model": 1024, "n_heads": 8, "n_layers": 3,
+        "attn_config": {"model_type": "", "kv_n_heads": 4, "clip_qkv": 8, "rope_theta": 500_000.0},
+        "ffn_config": {"model_type": "", "ffn_hidden_size": 1536, "moe_num_experts": 8, "moe_top_k": 2,
+                       "ffn_act_fn": {"name": "silu"}},
+    },
+    "lfm2_moe": {"num_hidden_layers": 5, "layer_types": ["conv", "conv", "full_attention", "conv", "conv"]},
     "dots1": {"n_routed_experts": 8, "num_experts_per_tok": 2, "n_shared_experts": 2, "first_k_dense_replace": 1},
     "gemma4_unified": {
         "vision_config": {"model_type": "gemma4_unified_vision"},

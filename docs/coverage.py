@@ -24,8 +24,10 @@ Which model types hubfit reads from a configuration, and how each is verified. G
 from `catalogs/architectures` and `tests/golden`.
 
 - **exact**: parameters equal those of the class, built without weights from its defaults, with fewer layers, other
-  widths and every switch turned over (*n* builds), or of the class that reads the named number of real configurations.
+  widths and every switch turned over (*n* builds), or of the class that reads the named number of real configurations,
+  or equal a published count that the source names.
 - **by its relative**: read like a type that is exact; nothing to compare it with was at hand. Confidence `estimated`.
+- **unknown**: the configuration does not tell it, or what it means was not established; never read as something else.
 - cache **run**: what a token adds to the cache equals what the class adds when it runs; **by plan**: derived from the
   layers and checked on configurations where there are any; **none**: the type keeps no cache.
 - A type that is not listed is read as a common decoder, `estimated` at most, and only if no key of its configuration
@@ -60,12 +62,23 @@ def document() -> str:
 
 def _row(name: str, row: Mapping[str, Any], builds: int, real: int, is_run: bool) -> str:
     kind = "encoder or encoder-decoder" if "family" in row else "decoder"
-    cache = "run" if is_run else "by plan" if kind == "decoder" else "none, or of the decoder"
-    return f"| `{name}` | {kind} | {_checked(bool(row.get('verified')), builds, real)} | {cache} | {row['source']} |"
+    if "unread" in row:
+        return f"| `{name}` | {kind} | unknown | unknown | {row['source']} |"
+    cache = (
+        "unknown"
+        if "unknown_cache" in row
+        else "run"
+        if is_run
+        else "by plan"
+        if kind == "decoder"
+        else "none, or of the decoder"
+    )
+    counted = "unknown" if "unknown_parameters" in row else _checked(bool(row.get("verified")), builds, real)
+    return f"| `{name}` | {kind} | {counted} | {cache} | {row['source']} |"
 
 
 def _multimodal_row(name: str, row: Mapping[str, Any], builds: int, real: int) -> str:
-    is_counted = builds or real
+    is_counted = builds or real or row.get("verified")
     counted = (
         _checked(True, builds, real) if is_counted else f"text part as `{row['text']}`; towers unknown or unchecked"
     )
@@ -76,7 +89,7 @@ def _checked(is_verified: bool, builds: int, real: int) -> str:
     if not is_verified:
         return "by its relative"
     told = [f"{builds} builds" if builds else "", f"{real} configurations" if real else ""]
-    return f"exact ({', '.join(filter(None, told)) or 'gathered configurations'})"
+    return f"exact ({', '.join(filter(None, told)) or 'a published count'})"
 
 
 def _builds() -> Counter[str]:

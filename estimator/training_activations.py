@@ -2,7 +2,8 @@
 
 What PyTorch saves for each token and layer of a gated dense decoder with RMSNorm, 16-bit compute and flash attention,
 as counted by following the allocations of transformers 5.23: the published 34·h of GPT layers (arXiv 2205.05198) is not
-a property of today's modules. Other layers have other constants: their activations are unknown, never those of this one.
+a property of today's modules. Other layers have other constants: their activations are unknown, never these.
+
 A device holds its own micro-batch, so nothing here divides. Explained in docs/method.md, section "Training".
 """
 

@@ -12,7 +12,9 @@ from typing import Any
 from catalogs.errors import CatalogError
 
 FOLDER = Path(__file__).parent
-FILES = ("spellings.toml", "decoders.toml", "encoders.toml", "towers.toml", "multimodal.toml", "gguf.toml")
+FILES = (
+    "spellings.toml", "decoders.toml", "remote.toml", "encoders.toml", "towers.toml", "multimodal.toml", "gguf.toml",
+)  # fmt: skip
 CLASSES = "class_defaults.jsonl"
 # Tables of a row that add to its relative's instead of taking their place.
 MERGED = ("let", "heads", "derived", "fallback")

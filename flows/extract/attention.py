@@ -84,7 +84,8 @@ def grouped(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, owns_c
         kv_heads=kv_heads,
         key_dim=key_dim,
         value_dim=value_dim,
-        elements=kv_heads * (key_dim + value_dim),
+        # layers that select blocks of tokens keep a key to select them by
+        elements=kv_heads * (key_dim + value_dim) + (keys.need("index_head_dim") if kind == "selective" else 0),
         norm=_norms(keys, dialect, heads, kv_heads if has_keys else 0, key_dim),
         bias=bias,
         small=heads if keys.flag(dialect.get("sinks", {}).get(kind, False) if isinstance(dialect.get("sinks"), dict)

@@ -69,7 +69,7 @@ class Body:
             self.cache["window"] += one.window_elements
         if not one.elements:
             return
-        alike = {"hybrid": "full", "hybrid_sliding": "sliding"}
+        alike = {"hybrid": "full", "selective": "full", "hybrid_sliding": "sliding"}
         name = "latent" if one.is_latent else alike.get(kind, kind)
         if name == "cross":
             self.cache["cross"] += int(one.elements)

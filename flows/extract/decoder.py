@@ -86,7 +86,7 @@ def _layers(keys: Keys, dialect: Mapping[str, Any], plan: list[str], sparse: lis
     attended = 0
     layers = []
     for position, kind in enumerate(plan):
-        has_indexer = bool(dialect.get("indexer")) and kind in ATTENTION_KINDS and plans.has_indexer(keys, position)
+        may_index = bool(dialect.get("indexer")) and kind in ATTENTION_KINDS and kind != "sliding"
         is_built = attended < shared
         attended += kind in ATTENTION_KINDS
         layers.append(
@@ -95,7 +95,7 @@ def _layers(keys: Keys, dialect: Mapping[str, Any], plan: list[str], sparse: lis
                 keys=keys.layer(position),
                 is_sparse=sparse[position],
                 owns_cache=owners[position],
-                has_indexer=has_indexer,
+                has_indexer=may_index and plans.has_indexer(keys, position),
                 is_built=is_built,
                 position=position if has_positions else None,
             )

@@ -4,8 +4,8 @@
     fallback = { ffn = { of = "hidden", times = "ffn_proj_factor", up_to = 64 } }
 
 `derived` holds whatever the configuration says, `fallback` where neither it nor the class says anything. A rule is an
-expression, a number `times` a ratio, rounded up to a multiple, an item of a list, or whether the word of a key `is` a
-certain one.
+expression, a number `times` a ratio, rounded up to a multiple, an item of a list, a number inside a section, or whether
+the word of a key is a certain one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ def derived(rule: Any, keys: Keys) -> int:
     """The number. Raises ValueError when one that it is made of is missing."""
     if not isinstance(rule, Mapping):
         return evaluate(rule, keys.count)
+    if "inside" in rule:
+        section = keys.section(rule["inside"]) or {}
+        written = section.get(rule["key"])
+        return written if type(written) is int and 0 <= written < 2**40 else keys.count(rule["else"])
     if "item" in rule:
         items = keys.items(rule["of"]) or []
         if len(items) <= rule["item"] or type(items[rule["item"]]) is not int or not 0 <= items[rule["item"]] < 2**40:

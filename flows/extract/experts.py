@@ -94,6 +94,8 @@ def is_sparse(keys: Keys, dialect: Mapping[str, Any], plan: list[str], found: Ex
         if len(flags) < layers:
             raise ValueError(f"{rules['flags_key']} names {len(flags)} of {layers} layers")
         return [bool(flag) for flag in flags[:layers]]
+    if rule == "enum":
+        return _listed(keys, rules, layers)
     if rule == "range":
         first, last = keys.need("moe_layer_start_index"), keys.truth("moe_layer_end_index")
         step = keys.number("moe_layer_interval") or 1
@@ -106,3 +108,14 @@ def is_sparse(keys: Keys, dialect: Mapping[str, Any], plan: list[str], found: Ex
         period, offset = keys.need("expert_layer_period"), keys.need("expert_layer_offset")
         return [bool(period) and i % period == offset for i in range(layers)]
     return [False] * layers
+
+
+def _listed(keys: Keys, rules: Mapping[str, Any], layers: int) -> list[bool]:
+    """Sparse layers as a list or as words with commas between them; without either, all after the first few."""
+    text = keys.text(rules["enum_key"])
+    items = [int(word) for word in text.split(",") if word.strip().isdigit()] if text is not None else None
+    if items is None and (written := keys.items(rules["enum_key"])) is not None:
+        items = [item for item in written if isinstance(item, int)]
+    if items is None:
+        return [i >= rules["dense"] for i in range(layers)]
+    return [i in set(items) for i in range(layers)]

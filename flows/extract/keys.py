@@ -69,7 +69,7 @@ class Keys:
 
     def renamed(self, names: Mapping[str, str]) -> Keys:
         """The configuration with other keys in the place of some: name -> the key whose value it takes."""
-        changes = {name: self.number(key) for name, key in names.items()}
+        changes = {_spellings(name)[0]: self.number(key) for name, key in names.items()}
         return Keys({**self._config, **changes}, self._dialect)
 
     def has_own(self, name: str) -> bool:
@@ -160,7 +160,17 @@ class Keys:
         value = self._config.get(name)
         return value if isinstance(value, dict) else None
 
+    def _inside(self, name: str) -> Keys:
+        """A section that the dialect names in `parts`, with the class whose defaults it has."""
+        kind = self._dialect.get("parts", {}).get(name)
+        if kind is None:
+            raise ValueError(f"{name} is no section of the dialect")
+        return Keys(self.section(name) or {}, {"defaults": architectures.classes().get(kind, {}).get("defaults", {})})
+
     def _value(self, name: str) -> tuple[str, Any]:
+        section, _, key = name.rpartition(".")
+        if section:
+            return self._inside(section)._value(key)
         if name in self._dialect.get("derived", ()):
             return name, derived(self._dialect["derived"][name], self)
         found, key, value = self._find(name)

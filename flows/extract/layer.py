@@ -16,7 +16,7 @@ from flows.extract.extras import extras
 from flows.extract.keys import Keys
 from flows.extract.latent import compressed, latent
 
-ATTENTION_KINDS = ("full", "sliding", "chunked", "hybrid", "hybrid_sliding", "csa", "hca", "cross")
+ATTENTION_KINDS = ("full", "sliding", "chunked", "hybrid", "hybrid_sliding", "selective", "csa", "hca", "cross")
 MIXER_KINDS = ("recurrent", "hybrid", "hybrid_sliding")
 MOST_PASSES = 1000
 
@@ -109,6 +109,8 @@ def _add_attention(body: Body, found: Attention, layer: Layer, stack: Stack, kno
     span, again = stack.spans.get(layer.kind), found.without_matrices()
     for _ in range(stack.dialect.get("attentions", 1)):
         body.add_attention(found if layer.is_built else again, layer.kind, span, owns_cache=layer.owns_cache)
+    if "cross_tokens" in stack.dialect:
+        body.add_attention(again, "cross", None, owns_cache=True)
     for _ in range(_passes(layer.keys, stack.dialect, known) - 1):
         body.add_attention(again, layer.kind, span, owns_cache=layer.owns_cache)
 

@@ -22,7 +22,7 @@ SPELLED = {
     "linear_attention": "recurrent", "mamba": "recurrent", "mamba2": "recurrent", "conv": "recurrent",
     "recurrent": "recurrent",
     "hybrid": "hybrid", "hybrid_sliding": "hybrid_sliding", "mlp": "mlp", "moe": "moe",
-    "indexed_attention": "full", "minimax_m3_sparse": "full",
+    "indexed_attention": "full", "minimax_m3_sparse": "selective",
     "deepseek_sparse_attention": "full", "qwen_sparse_attention": "full",
     "compressed_sparse_attention": "csa", "heavily_compressed_attention": "hca",
 }  # fmt: skip
@@ -106,6 +106,14 @@ def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
         if flags is None:
             return ["full" if i == 0 or i % 6 == 5 else "sliding" for i in range(layers)]
         return _exactly(["sliding" if flag == 1 else "full" for flag in flags[:layers]], layers)
+    if rule == "cycle":
+        cycle = dialect["cycle"]
+        return [cycle[i % len(cycle)] for i in range(layers)]
+    if rule == "from_the_last":
+        return ["full" if (layers - 1 - i) % 4 == 0 else "sliding" for i in range(layers)]
+    if rule == "sparse_attention_freq":
+        flags = keys.items("sparse_attention_freq")
+        return ["full"] * layers if flags is None else ["selective" if flag else "full" for flag in flags[:layers]]
     if rule == "compress_ratios":
         return _compressed(keys.items("compress_ratios"), layers)
     if rule == "cross_attention_layers":
@@ -137,7 +145,11 @@ def _every(keys: Keys, every: Mapping[str, Any], layers: int) -> list[str]:
                 step = keys.number(name) or step
     if not step:
         raise ValueError(f"{every.get('key', 'the layer pattern')} is 0")
-    plan = ["full" if (i + 1) % step == every.get("at", 0) else every["other"] for i in range(layers)]
+    full = every.get("full", "full")
+    listed = keys.items(every["ids_key"]) if "ids_key" in every else None
+    if listed is not None:
+        return [every["other"] if i in set(_numbers(listed)) else full for i in range(layers)]
+    plan = [full if (i + 1) % step == every.get("at", 0) else every["other"] for i in range(layers)]
     if every.get("ends") in ("last", "both"):
         plan[-1] = "full"
     if every.get("ends") in ("first", "both"):

@@ -165,7 +165,12 @@ def _lightning(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
 
 def _short_conv(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
     kernel = keys.need("conv_L_cache")
-    return Mixer(linears=(_ssm(3 * h, h), _ssm(h, h)), small=h * kernel, conv_elements=h * (kernel - 1))
+    return Mixer(
+        linears=(_ssm(3 * h, h), _ssm(h, h)),
+        small=h * kernel,
+        bias=5 * h if keys.truth("conv_bias") else 0,
+        conv_elements=h * (kernel - 1),
+    )
 
 
 def _rg_lru(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:

@@ -25,6 +25,12 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
     Unknown towers leave the sum unknown, not the cache. Raises ValueError when the text part is not usable.
     """
     entry = architectures.multimodal()[model_type]
+    if "inner" in entry:
+        inside = config.get(entry["inner"])
+        whole = read_multimodal(inside if isinstance(inside, dict) else {}, entry["as"], None)
+        named = replace(whole, model_type=model_type, name=name)
+        unknown = dict.fromkeys(("p_vision", "p_audio", "p_projector"))
+        return _with(named, unknown, (entry["unknown"],), is_verified=False)
     sections = {**SECTIONS, **entry.get("sections", {})}
     if (stranger := _unknown_text(config, sections["text"], model_type)) is not None:
         told = Keys(_section(config, sections["text"], model_type), {})
@@ -58,6 +64,8 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
         counts["p_projector"] += towers.named(entry["beside"], outer, {})
     if "unknown" in entry:
         counts, notes = dict.fromkeys(counts), [entry["unknown"]]
+    if "only" in entry and name is not None and name not in entry["only"]:
+        counts, notes = dict.fromkeys(counts), [f"what {name} takes of the model is not known"]
     return _with(text, counts, tuple(notes), is_verified=bool(entry.get("verified")))
 
 
@@ -81,7 +89,8 @@ def _text(
         section = {**section, "tie_word_embeddings": is_tied}
     row = _dialect(config, entry, key, model_type)
     if "family" in row:
-        return read_encoder(section, row, model_type, None)
+        found = read_encoder(section, row, model_type, row.get("unnamed", "Model"))
+        return replace(found, name=name)
     return read_decoder(section, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
 
 
@@ -147,10 +156,11 @@ def _tower(
         if not is_built:
             return None, None
         section = of_type.get("built", {}).get(key, {})
-    named = section.get("model_type")
+    written = section.get("model_type")
+    named = written if isinstance(written, str) else None
     usual = of_class or entry.get("towers", {}).get(part)
     # sections of many repositories bear the name of the whole model; any other unknown name is another tower
-    if isinstance(named, str) and named and named not in architectures.towers() and not (usual or "").startswith(named):
+    if named and named not in architectures.towers() and not (usual or "").startswith(named):
         return named, section
     return (named if named in architectures.towers() else usual), section
 

@@ -26,7 +26,7 @@ STRANGE = (
     "retention", "delta", "attention_types", "kv_source", "per_layer_config", "kv_shared", "block_types",
 )  # fmt: skip
 # Keys that announce a tower beside the decoder.
-BESIDE = ("vision", "image", "img_", "audio", "embd_layer", "mm_", "video")
+BESIDE = ("vision", "visual", "image", "img_", "audio", "embd_layer", "mm_", "video")
 
 
 def read_architecture(config: Mapping[str, Any]) -> Architecture:
@@ -41,8 +41,12 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
     row = architectures.dialects().get(model_type)
     if row is None:
         return _unknown_type(config, model_type, name)
+    if "unread" in row:
+        return opaque(Keys(config, {}), model_type, name, row["unread"])
     if "family" in row:
         return read_encoder(config, row, model_type, name)
+    if beside := [key for key, value in config.items() if key.startswith(BESIDE) and isinstance(value, dict) and value]:
+        row = {**row, "unknown_parameters": f"what {beside[0]!r:.40} stands for is not known here"}
     return read_decoder(config, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
 
 

@@ -26,6 +26,9 @@ def read_decoder(
     notes: tuple[str, ...],
 ) -> Architecture:
     """A text decoder under a dialect's row. Raises ValueError when the configuration is not usable."""
+    if "instead" in row and config.get(row["instead"]["off"]) is False:
+        row = architectures.dialects()[row["instead"]["dialect"]]
+        is_verified = is_verified and bool(row.get("verified"))
     keys = Keys(config, row)
     # remote code names its classes as it likes: ChatGLMModel has a head
     named = name if model_type in architectures.classes() else None
@@ -44,7 +47,7 @@ def read_decoder(
         columns["parameters_resident"] = parameters
     else:
         columns = _without_counts(columns)
-    kind = "decoder"
+    kind = row.get("kind", "decoder")
     if name and not name.endswith((*DECODER_HINTS, *CLASSIFIERS, "Model")):
         notes = (*notes, f"{name} is sized as the decoder that it is built on")
     return Architecture(

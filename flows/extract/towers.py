@@ -27,19 +27,20 @@ def size(kind: str, section: Mapping[str, Any]) -> int | None:
     row = architectures.towers().get(kind)
     if row is None:
         return None
-    keys = keys_of(section, kind, row.get("defaults", {}))
+    own = architectures.classes().get(kind, {}).get("defaults", {})
+    keys = Keys(section, {"defaults": {**row.get("defaults", {}), **own}, "derived": row.get("derived", {})})
     fixed = row.get("fixed")
     if fixed and keys.text(fixed["key"]) != fixed["value"]:
         return None
-    if row.get("as_built") and not _is_as_built(section, kind):
+    if row.get("as_built") and not _is_as_built(section, kind, row):
         return None
     return named(row["size"], {"": keys}, row["let"])
 
 
-def _is_as_built(section: Mapping[str, Any], kind: str) -> bool:
+def _is_as_built(section: Mapping[str, Any], kind: str, row: Mapping[str, Any]) -> bool:
     """Whether a section says nothing else than its class does: the count of the row holds for no other."""
-    own = architectures.classes().get(kind, {}).get("defaults", {})
-    return all(section.get(key, value) == value for key, value in own.items())
+    own = {**architectures.classes().get(kind, {}).get("defaults", {}), **row.get("defaults", {})}
+    return all(section.get(key, value) == value for key, value in own.items() if key not in row.get("free", ()))
 
 
 def named(text: str, sections: Mapping[str, Keys], let: Mapping[str, str], depth: int = 0) -> int:
@@ -75,6 +76,8 @@ def _number(keys: Keys, name: str) -> int:
             if items is None:
                 raise ValueError(f"{name.removeprefix(prefix)} is missing")
             return of(items)
+    if name.startswith("is_") and keys.text("norm_type") is not None:
+        return int(keys.text("norm_type") == name.removeprefix("is_"))
     if name.startswith("any_"):
         return keys.number(name.removeprefix("any_")) or 0
     return keys.count(name)

@@ -155,6 +155,39 @@ def test_a_layer_that_attends_to_the_image_keeps_nothing_of_the_text() -> None:
     assert found.columns["cross_tokens"] == 0
 
 
+def test_a_shared_block_is_counted_once_and_kept_every_time() -> None:
+    plan = ["mamba", "hybrid", "mamba", "hybrid", "hybrid"]
+    zamba = {"model_type": "zamba2", "num_hidden_layers": 5, "layers_block_type": plan, "hidden_size": 64,
+             "num_attention_heads": 4, "n_mamba_heads": 2}  # fmt: skip
+    one, two = (read_architecture({**zamba, "num_mem_blocks": blocks}) for blocks in (1, 2))
+    assert one.columns["kv_full_elements_per_token"] == two.columns["kv_full_elements_per_token"] == 3 * 2 * 128
+    # a block: four projections over both inputs, a gated feed-forward, two norms
+    assert two.parameters - one.parameters == 4 * 128 * 128 - 64 * 128 + 3 * 64 * 256 + 3 * 64  # type: ignore[operator]
+
+
+def test_layers_that_run_again_keep_a_cache_each_time() -> None:
+    looped = {**LLAMA, "model_type": "ouro", "num_hidden_layers": 4}
+    assert read_architecture(looped).columns["kv_full_elements_per_token"] == 4 * 4 * 2048
+    assert read_architecture({**looped, "total_ut_steps": 2}).columns["kv_full_elements_per_token"] == 2 * 4 * 2048
+    with pytest.raises(ValueError, match="runs 0 times"):
+        read_architecture({**looped, "total_ut_steps": 0})
+
+
+def test_sliding_layers_of_step_have_heads_of_their_own() -> None:
+    step = {
+        "model_type": "step3p5", "architectures": ["Step3p5ForCausalLM"], "hidden_size": 4096, "num_hidden_layers": 45,
+        "num_attention_heads": 64, "num_attention_groups": 8, "head_dim": 128, "intermediate_size": 11264,
+        "moe_num_experts": 288, "moe_top_k": 8, "moe_intermediate_size": 1280, "share_expert_dim": 1280,
+        "moe_layers_enum": ",".join(map(str, range(3, 45))), "vocab_size": 128896, "sliding_window": 512,
+        "layer_types": (["full_attention"] + ["sliding_attention"] * 3) * 12,
+        "attention_other_setting": {"attention_type": "sliding_attention", "num_attention_heads": 96},
+    }  # fmt: skip
+    found = read_architecture(step)
+    assert found.parameters == 196_956_118_272
+    assert found.active_parameters == 11_987_311_872
+    assert [(group.kind, group.layers) for group in found.groups] == [("full", 12), ("sliding", 33)]
+
+
 def test_absent_takes_the_class_default_and_null_switches_off() -> None:
     mistral = {**LLAMA, "model_type": "mistral"}
     assert read_architecture(mistral).columns["window_tokens"] == 4096
