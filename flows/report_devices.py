@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
+from operator import itemgetter
 
 from flows.report_rows import Row, Rows
 from reports.model import Column, DevicePage, Night, Step, Table, Workload
@@ -68,18 +69,13 @@ def _device_page(
         Column("downloads", "Downloads", "count"),
         Column("confidence", "Confidence", is_filter=True),
     )
+    cells = itemgetter(*(column.name for column in columns[1:]))
     table = Table(
         "ranking",
         "What runs here",
         "best_fit",
         columns,
-        [
-            [
-                link(row["model_id"]),
-                *(row[column.name] for column in columns[1:]),
-            ]
-            for row in ranking
-        ],
+        [[link(row["model_id"]), *cells(row)] for row in ranking],
         sort="verdict",  # rows come by parameters, so the largest that fits is first
         empty="Nothing that was read is known to run here.",
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from estimator.schema import Verdict
 from flows import dimensions, lake
 from flows.failures import Stop
 from flows.night import Night
@@ -98,6 +99,8 @@ def _build(night: Night, file: Path) -> None:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("CREATE SCHEMA internal")
+        words = ", ".join(f"'{word}'" for word in Verdict.categories)
+        connection.execute(f"CREATE TYPE verdict AS ENUM ({words})")
         for table, source in FROM_LAKE.items():
             _create_table(connection, table, night.parts(source))
         for name in (*FROM_CATALOGS, *FROM_DIMENSIONS):
@@ -141,8 +144,12 @@ def _create_table(connection: duckdb.DuckDBPyConnection, table: str, files: list
     if not files:
         raise FileNotFoundError(f"the lake has no parts for {table}")
     listed = ", ".join(f"'{_quoted(file)}'" for file in files)
-    # Types come from the Parquet, hence from the one pl.Schema; hive partitioning would add a `run` column.
-    connection.execute(f"CREATE TABLE {table} AS FROM read_parquet([{listed}], hive_partitioning = false)")
+    # Types come from the Parquet, hence from the one pl.Schema; hive partitioning would add a `run` column. Parquet has
+    # no enumerations, and words in hundreds of millions of rows are slow to write and to filter.
+    columns = "* REPLACE (verdict::verdict AS verdict)" if table == "internal.fit" else "*"
+    connection.execute(
+        f"CREATE TABLE {table} AS SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"
+    )
 
 
 def _write_catalogs(night: Night) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 _SAFE = re.compile(r"[a-z0-9][a-z0-9._-]*(--[a-z0-9][a-z0-9._-]*)?")
 # Names that some file systems keep for themselves.
@@ -11,6 +12,7 @@ _RESERVED = {"con", "prn", "aux", "nul", "index", *(f"com{n}" for n in range(10)
 LONGEST = 120
 
 
+@lru_cache(maxsize=32_768)  # the pages of devices link the same models again and again
 def slug(identifier: str) -> str:
     """A file name for an id: `owner/name` -> `owner--name`. Different ids never share one, whatever the case.
 
