@@ -13,6 +13,7 @@ from reports.paths import model_path
 
 def device_pages(rows: Rows, night: Night, first: Workload) -> Iterator[DevicePage]:
     """Device by device; the ranking and the misses are streams sorted by gpu."""
+    engine = rows.workloads[-1]["engine"] if rows.workloads else "none"
     devices = rows.all(
         """
         SELECT g.*, c.usd_per_gpu_hour, u.usable_bytes, coalesce(m.models_on_one, 0) AS fitting,
@@ -24,7 +25,7 @@ def device_pages(rows: Rows, night: Night, first: Workload) -> Iterator[DevicePa
         LEFT JOIN largest_per_gpu l ON l.gpu = g.gpu_id AND l.workload = ?
         ORDER BY g.gpu_id
         """,
-        rows.workloads[-1]["engine"] if rows.workloads else "none",
+        engine,
         first.id,
         first.id,
     )
@@ -41,7 +42,7 @@ def device_pages(rows: Rows, night: Night, first: Workload) -> Iterator[DevicePa
         if next_misses and next_misses[0] == device["gpu_id"]:
             missed = list(next_misses[1])
             next_misses = next(misses, None)
-        yield _device_page(night, device, ranking, missed, first, unknown)
+        yield _device_page(night, device, ranking, missed, first, unknown, engine)
 
 
 def _device_page(
@@ -51,6 +52,7 @@ def _device_page(
     missed: list[Row],
     first: Workload,
     unknown: int,
+    engine: str,
 ) -> DevicePage:
     def link(model_id: str) -> list[str]:
         return [model_id, "../" + model_path(model_id)]
@@ -119,7 +121,7 @@ def _device_page(
             Step("as advertised", _whole(device["memory_gib_nominal"], gib)),
             Step("as the driver reports", None if driver is None else driver * 2**20),
             Step(f"as a process sees it ({device['visible_basis']})", device["visible_bytes"]),
-            Step("as an engine may fill it", device["usable_bytes"]),
+            Step(f"as {engine} may fill it", device["usable_bytes"]),
         ),
         workload=first,
         models=night.models_read,

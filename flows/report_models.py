@@ -125,7 +125,7 @@ def _page(
         groups=[Group(**{name: row[name] for name in Group.__dataclass_fields__}) for row in groups],
         options=[
             Option(
-                row["name"], "../" + device_path(row["gpu"]), row["precision"], row["gpus_needed"],
+                row["name"], "../" + device_path(row["gpu"]), row["precision"], row["verdict"], row["gpus_needed"],
                 row["headroom_bytes"], row["max_context_tokens"], row["usd_per_hour"],
             )
             for row in options

@@ -137,8 +137,8 @@ class Rows:
         found: dict[str, list[Row]] = {}
         for row in self.stream(
             """
-            SELECT f.model_id, f.gpu, g.name, f.precision, f.gpus_needed, f.headroom_bytes, f.max_context_tokens,
-                f.usd_per_hour
+            SELECT f.model_id, f.gpu, g.name, f.precision, f.verdict, f.gpus_needed, f.headroom_bytes,
+                f.max_context_tokens, f.usd_per_hour
             FROM internal.fit_of('memory.main.cheapest') f JOIN gpus g ON g.gpu_id = f.gpu
             ORDER BY f.model_id, f.usd_per_hour, f.gpu
             """

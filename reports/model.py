@@ -161,6 +161,7 @@ class Option:
     device: str
     device_href: str
     precision: str
+    verdict: str
     gpus: int
     headroom_bytes: int | None
     max_context_tokens: int | None
