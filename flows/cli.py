@@ -52,7 +52,8 @@ class Train(StrEnum):
 
 SourceOption = Annotated[SourceName, typer.Option("--source", help="Live Hub or the embedded snapshot.")]
 ListsOption = Annotated[
-    list[str] | None, typer.Option("--list", help="Name of a list in catalogs/lists, or a file. Repeatable.")
+    list[str] | None,
+    typer.Option("--list", help="Name of a list in catalogs/lists, a file, hub:author=NAME or hub:top=N. Repeatable."),
 ]
 ModelsOption = Annotated[list[str] | None, typer.Option("--model", help="A model id. Repeatable.")]
 CatalogsOption = Annotated[

@@ -42,9 +42,10 @@ BAD_TOKEN = "Invalid credentials in Authorization header"
 
 @dataclass(frozen=True)
 class Answer:
-    """A body that arrived whole."""
+    """A body that arrived whole. `next_path` is where a list goes on, below the endpoint."""
 
     body: bytes
+    next_path: str | None = None
 
 
 class HubHttp:
@@ -165,7 +166,7 @@ class HubHttp:
             if self._clock() > deadline:
                 return Failure("timeout", f"the answer took more than {self._settings.total_seconds:g} s")
         if response.is_success:
-            return Answer(bytes(body))
+            return Answer(bytes(body), _next_path(response, self.endpoint))
         return _failure(response, bytes(body))
 
     def _in_time(self, response: httpx2.Response, deadline: float) -> Iterator[bytes]:
@@ -253,6 +254,13 @@ def _headers() -> dict[str, str]:
     headers = {"user-agent": f"hubfit/{metadata.version('hubfit')}; hf_hub/{hub_version}", "accept": "application/json"}
     token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
     return headers | ({"authorization": f"Bearer {token}"} if token else {})
+
+
+def _next_path(response: httpx2.Response, endpoint: str) -> str | None:
+    """The next page of a list, as `Link: <…>; rel="next"` names it; null when it is elsewhere than the endpoint."""
+    found = re.search(r'<([^<>]+)>\s*;\s*rel="next"', response.headers.get("link", ""))
+    url = _redirected(str(response.url), found[1]) if found else None
+    return url.removeprefix(endpoint) if url is not None and url.startswith(f"{endpoint}/") else None
 
 
 def _redirected(url: str, location: str) -> str | None:

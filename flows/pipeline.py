@@ -26,9 +26,26 @@ def open_source(name: str, settings: Settings) -> Source:
 
 
 def listed(lists: Sequence[str], models: Sequence[str]) -> list[tuple[str, str | None]]:
-    """The ids of a night with the reason why one is rejected. Errors: catalogs.CatalogError."""
-    found = catalogs.model_ids(*lists, extra=models)
+    """The ids of a night with the reason why one is rejected. Errors: catalogs.CatalogError.
+
+    Lists of the Hub are looked at, not asked for: see `begin`.
+    """
+    files = [name for name in lists if not is_of_the_hub(name)]
+    if len(files) < len(lists):
+        from flows import hub_list
+
+        for name in lists:
+            if is_of_the_hub(name):
+                hub_list.parse(name)
+        if not files and not models:
+            return []
+    found = catalogs.model_ids(*files, extra=models)
     return [(model_id, None) for model_id in found.ids] + [(bad.text, bad.reason) for bad in found.rejected]
+
+
+def is_of_the_hub(name: str) -> bool:
+    """Whether a list is one that the Hub makes, `hub:author=NAME` or `hub:top=N`."""
+    return name.startswith("hub:")
 
 
 def check_inputs(lists: Sequence[str], models: Sequence[str], catalogs_folder: Path | None) -> None:
@@ -49,6 +66,14 @@ def begin(
     """Check every input before anything is fetched, then start or resume the run."""
     catalogs.validate(catalogs_folder)
     entries = listed(lists, models)
+    if asked := [name for name in lists if is_of_the_hub(name)]:
+        from flows import hub_list
+
+        named = [model_id for name in asked for model_id in hub_list.ids(hub_list.parse(name), settings)]
+        if not named:
+            raise catalogs.CatalogError(", ".join(asked), "names no model of the Hub")
+        files = [name for name in lists if not is_of_the_hub(name)]
+        entries = listed(files, [*models, *named])
     return night.start(settings.data, source, entries, catalogs_folder, fresh=fresh)
 
 

@@ -20,7 +20,7 @@ LIBRARIES = {
 }
 # Heavy or sharp libraries stay behind one door each.
 DOORS = {
-    "huggingface_hub": {"hub.py", "hub_http.py", "hub_bases.py"},
+    "huggingface_hub": {"hub.py", "hub_http.py", "hub_bases.py", "hub_list.py"},
     "httpx2": {"hub.py", "hub_http.py", "hub_bases.py"},
     "duckdb": {"warehouse.py", "report_rows.py", "sql_shell.py", "check.py"},
     "prefect": {"nightly.py", "serve.py"},

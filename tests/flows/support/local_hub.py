@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from huggingface_hub import constants
@@ -44,6 +44,8 @@ class Handler(BaseHTTPRequestHandler):
         models = self.server.models
         if path.startswith("/api/models/") and path.removeprefix("/api/models/") in models:
             self.json(200, models[path.removeprefix("/api/models/")]["info"])
+        elif path == "/api/models":
+            self._list()
         elif path.endswith("/safetensors-metadata/model.safetensors.index.json"):
             self._headers_together(models.get(path.split("/safetensors-metadata/")[0].removeprefix("/api/models/")))
         elif f"/resolve/{SHA}/" in path and path[1:].partition(f"/resolve/{SHA}/")[0] in models:
@@ -63,6 +65,17 @@ class Handler(BaseHTTPRequestHandler):
         else:
             # strangers cannot tell a missing repository from a private one
             self.json(401, {"error": "x"}, {"X-Error-Message": "Invalid username or password."})
+
+    def _list(self) -> None:
+        """A page of models, most downloaded first, and where the next one is."""
+        query = parse_qs(urlsplit(self.path).query)
+        author = query.get("author", [""])[0]
+        rows = [model["info"] for name, model in self.server.models.items() if name.startswith(author)]
+        rows.sort(key=lambda row: -row["downloads"])
+        limit, skip = int(query.get("limit", ["1000"])[0]), int(query.get("cursor", ["0"])[0])
+        more = urlencode({"limit": limit, "author": author, "cursor": skip + limit})
+        link = {"Link": f'<{self.server.url}/api/models?{more}>; rel="next"'} if skip + limit < len(rows) else {}
+        self.json(200, rows[skip : skip + limit], link)
 
     def _file(self, model: dict[str, Any], file: str) -> None:
         """A file, or the range of it that is asked for."""
