@@ -1,6 +1,17 @@
-"""`python -m flows` is the same command as `hubfit`."""
+"""The `hubfit` command and `python -m flows`: Ctrl-C first, because everything else takes its time to import."""
 
-from flows.cli import main
+from __future__ import annotations
+
+from flows import interrupts
+
+
+def main() -> None:
+    """Run the command; never returns."""
+    interrupts.install()
+    from flows import cli
+
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

@@ -7,22 +7,17 @@ Exit status: 0 published; 1 publication blocked by a check; 2 usage, catalog, in
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from flows import terminal
+from flows import interrupts, terminal
 
-USAGE, INTERRUPTED = 2, 130
-INTERRUPTED_MESSAGE = "interrupted; the previous night stays, the same command resumes this run"
-PATIENCE_SECONDS = 3.0
+USAGE = 2
 
 app = typer.Typer(
     add_completion=False,
@@ -84,6 +79,7 @@ def run(
     from flows import night, pipeline
     from flows.settings import Settings
 
+    interrupts.resumable()
     settings = Settings.from_environment(data=data)
     with night.exclusive(settings.data):
         this = pipeline.begin(settings, source, lists or [], model or [], catalogs, fresh=fresh)
@@ -107,27 +103,29 @@ def nightly(
 
     HF_TOKEN=… hubfit nightly --list my-models.txt --catalogs our-inventory/
     """
-    from flows import night, pipeline, prefect_home
+    from flows import disk, night, pipeline, prefect_server
     from flows.settings import Settings
 
+    interrupts.resumable()
     settings = Settings.from_environment(data=data)
     with night.exclusive(settings.data):
         # Inputs are checked before Prefect is started: a typo must not cost its start.
         pipeline.check_inputs(lists or [], model or [], catalogs)
-    prefect_home.embed(settings.data, log_level="CRITICAL")
+    disk.require_room(settings.data)
     terminal.note("starting Prefect …")
-    from flows.nightly import nightly as flow
+    with prefect_server.api(settings.data, services=False, log_level="CRITICAL"):
+        from flows.nightly import nightly as flow
 
-    with _interruptible():
-        published = flow(
-            source=source.value,
-            lists=lists or [],
-            models=model or [],
-            catalogs=str(catalogs) if catalogs else None,
-            data=str(settings.data),
-            fresh=fresh,
-        )
-    print(Path(published) / "report" / "index.html")
+        with interrupts.raised():
+            published = flow(
+                source=source.value,
+                lists=lists or [],
+                models=model or [],
+                catalogs=str(catalogs) if catalogs else None,
+                data=str(settings.data),
+                fresh=fresh,
+            )
+    print(Path(str(published)) / "report" / "index.html")
 
 
 @app.command()
@@ -144,21 +142,21 @@ def serve(
 
     hubfit serve --cron "0 3 * * *"
     """
-    from flows import pipeline, prefect_home
+    from flows import disk, pipeline, prefect_home, schedule
+    from flows.serve import serve as serve_forever
     from flows.settings import Settings
 
-    if cron and every:
+    if cron is not None and every:
         raise typer.BadParameter("give either --cron or --every")
-    if cron and len(cron.split()) not in (5, 6):
-        raise typer.BadParameter(f"not a cron line: {cron!r}")
     settings = Settings.from_environment(data=data)
     pipeline.check_inputs(lists or [], model or [], catalogs)
-    prefect_home.embed(settings.data)
-    from flows.serve import serve as serve_forever
+    disk.require_room(settings.data)
+    prefect_home.embed(settings.data)  # before Prefect is imported, also to read the cron line
+    line = None if every else schedule.cron_line(schedule.DEFAULT_CRON if cron is None else cron)
 
     serve_forever(
         settings.data,
-        cron=None if every else cron or "0 3 * * *",
+        cron=line,
         every_seconds=every,
         parameters={
             "source": source.value,
@@ -226,37 +224,9 @@ def check(
     )
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Keep a Ctrl-C a Ctrl-C: it also reaches Prefect's server, whose absence would otherwise be the error."""
-    pressed = False
-
-    def press(number: int, frame: object) -> None:
-        nonlocal pressed
-        pressed = True
-        # Prefect would ask its stopped server again and again for more than a minute.
-        patience = threading.Timer(PATIENCE_SECONDS, leave)
-        patience.daemon = True
-        patience.start()
-        raise KeyboardInterrupt
-
-    def leave() -> None:
-        terminal.error(INTERRUPTED_MESSAGE)
-        os._exit(INTERRUPTED)  # parts are whole or absent, and the lock dies with the process
-
-    before = signal.signal(signal.SIGINT, press)
-    try:
-        yield
-    except Exception:
-        if pressed:
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def main() -> None:
     """Run the command and turn every expected failure into one message and the exit status of the contract."""
+    interrupts.install()  # for callers that come here without `flows.__main__`
     terminal.log_to_stderr()
     os.environ.setdefault("POLARS_MAX_THREADS", str(os.cpu_count() or 2))
     sys.exit(_guarded(lambda: app(standalone_mode=True)))
@@ -277,9 +247,10 @@ def _guarded(command: Callable[[], object]) -> int:
     except OSError as error:
         terminal.error(f"data folder: {error}; the previous night stays")
         return USAGE
-    except (KeyboardInterrupt, SystemExit) as stop:
-        code = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else stop.code
-        if code == INTERRUPTED:
-            terminal.error(INTERRUPTED_MESSAGE)
-        return code if isinstance(code, int) else 0
+    except KeyboardInterrupt:
+        interrupts.leave()
+    except SystemExit as stop:
+        if stop.code == interrupts.INTERRUPTED:
+            interrupts.leave()
+        return stop.code if isinstance(stop.code, int) else 0
     return 0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -15,16 +13,11 @@ from importlib import metadata, resources
 from pathlib import Path
 
 import catalogs
-from flows import lake
-from flows.failures import Stop
+from flows import lake, locks
 
 # An unfinished night older than this is history: the next one starts afresh.
 RESUME_WITHIN = timedelta(hours=20)
 PACKAGES = ("catalogs", "estimator", "flows", "reports")
-
-
-class Refused(Stop):
-    """The run cannot start: another one holds the data folder, or its inputs changed under it."""
 
 
 @dataclass(frozen=True)
@@ -100,22 +93,9 @@ def finish(night: Night) -> None:
     lake.write_text(night.folder / "finished", night.run_id)
 
 
-@contextmanager
-def exclusive(data: Path) -> Iterator[None]:
-    """Hold the data folder for one writer. The lock dies with the process, however it dies."""
-    data.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(data / ".writer", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 100).decode(errors="replace").strip() or "unknown"
-            raise Refused(f"another night is writing to {data} (process {holder}); wait for it to end") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+def exclusive(data: Path) -> AbstractContextManager[None]:
+    """Hold the data folder for one writer. Entering it raises locks.Refused."""
+    return locks.held(data / ".writer", f"another night is writing to {data}", "wait for it to end")
 
 
 @cache

@@ -9,13 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_run_logger, task, unmapped
+from prefect import flow, get_run_logger, runtime, task, unmapped
 from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFutureList
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows import finish, night, pipeline, stages, terminal
+from flows import finish, night, pipeline, scheduled, stages, terminal
 from flows.failures import HubUnavailable
 from flows.night import Night
 from flows.settings import Settings
@@ -72,7 +73,7 @@ def nightly(
     data: str | None = None,
     fresh: bool = False,
     retries: int = 0,
-) -> str:
+) -> str | State[Any]:
     """One night: crawl, extract, estimate, build, check, report, publish. Returns the published folder.
 
     `retries`: how often a shard is asked for again while the Hub is away;
@@ -80,25 +81,32 @@ def nightly(
     """
     logger = get_run_logger()
     settings = Settings.from_environment(data=Path(data) if data else None)
-    with night.exclusive(settings.data):
-        this = pipeline.begin(
-            settings, source, lists or [], models or [], Path(catalogs) if catalogs else None, fresh=fresh
-        )
-        logger.info("run %s: %d listed models from %s", this.run_id, len(this.entries), source)
-        crawled = fetch.with_options(retries=retries).map(unmapped(this), list(range(this.shards)))
-        _follow("crawl", crawled)
-        _follow("extract", extract.map(unmapped(this), crawled))
-        shards = shapes(this)
-        _follow("estimate", estimate.map(unmapped(this), list(range(shards))))
-        with terminal.stage("publish", 1) as step:
-            published = publish(this)
-            step()
+
+    def work() -> Path:
+        with night.exclusive(settings.data):
+            folder = Path(catalogs) if catalogs else None
+            this = pipeline.begin(settings, source, lists or [], models or [], folder, fresh=fresh)
+            logger.info("run %s: %d listed models from %s", this.run_id, len(this.entries), source)
+            return _stages(this, retries)
+
+    return str(work()) if runtime.deployment.id is None else scheduled.night(work)
+
+
+def _stages(this: Night, retries: int) -> Path:
+    crawled = fetch.with_options(retries=retries).map(unmapped(this), list(range(this.shards)))
+    _follow("crawl", crawled)
+    _follow("extract", extract.map(unmapped(this), crawled))
+    shards = shapes(this)
+    _follow("estimate", estimate.map(unmapped(this), list(range(shards))))
+    with terminal.stage("publish", 1) as step:
+        published = publish(this)
+        step()
     create_link_artifact(
         key="report",
         link=(published / "report" / "index.html").as_uri(),
         description=f"Report of {this.run_id}",
     )
-    return str(published)
+    return published
 
 
 def _follow(stage: str, futures: PrefectFutureList[int]) -> None:

@@ -2,98 +2,60 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
+import signal
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flows import terminal
+from flows import prefect_server, terminal
 
-SERVER_START_SECONDS = 180
+NAME = "nightly"  # of the deployment
+# One night at work and one that is just being told so: after a long absence of this process, or with an interval
+# shorter than a night, no more of them start at once.
+RUNS_AT_ONCE = 2
 
 
 def serve(data: Path, *, cron: str | None, every_seconds: int | None, parameters: Mapping[str, Any]) -> None:
-    """Serve until interrupted. Exactly one of `cron` and `every_seconds` is given.
+    """Serve until interrupted or terminated. Exactly one of `cron` and `every_seconds` is given.
 
-    A run that is due while another one is at work is cancelled: two publishers never race.
+    A night that is due while another is at work is skipped by the lock on the data folder, see `flows.scheduled`.
+    Raises prefect_server.NoServer, and locks.Refused where another process serves this data folder.
     """
-    with _api(data):
-        from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-
+    with _terminable(), prefect_server.api(data, services=True) as own:
+        from flows import orphans
         from flows.nightly import nightly
 
+        closed = orphans.close(nightly.name, NAME, at_work=own)
+        if closed:
+            terminal.note(f"closed {closed} earlier runs that nobody will finish")
         when = f"cron {cron} UTC" if cron else f"every {every_seconds} s"
         terminal.note(f"serving `nightly`: {when}; stop with Ctrl-C")
+        # asyncio cancels its work on Ctrl-C only where nobody else has asked for the signal.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         nightly.serve(
-            name="nightly",
+            name=NAME,
             cron=cron,
             interval=every_seconds,
             parameters=dict(parameters),
-            global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+            limit=RUNS_AT_ONCE,
             print_starting_message=False,
             pause_on_shutdown=False,
         )
+        terminal.note("stopped serving")
 
 
 @contextmanager
-def _api(data: Path) -> Iterator[None]:
-    """A Prefect API: the one in PREFECT_API_URL, or a server of our own on loopback for as long as we serve."""
-    if os.environ.get("PREFECT_API_URL"):
+def _terminable() -> Iterator[None]:
+    """SIGTERM unwinds as an error does, so that the server is stopped; once it serves, Prefect does the same."""
+
+    def leave(number: int, frame: object) -> None:
+        terminal.note("terminated")
+        sys.exit(0)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
         yield
-        return
-    port = _free_port()
-    url = f"http://127.0.0.1:{port}/api"
-    log = data / "prefect" / "server.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        command = [
-            sys.executable,
-            "-m",
-            "prefect",
-            "server",
-            "start",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-        ]
-        server = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ})
-        try:
-            _wait_until_healthy(url, server, log)
-            os.environ["PREFECT_API_URL"] = url
-            terminal.note(f"Prefect server on {url} (log: {log})")
-            yield
-        finally:
-            server.terminate()
-            try:
-                server.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
-
-
-def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + SERVER_START_SECONDS
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            raise RuntimeError(f"the Prefect server stopped at once; see {log}")
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, TimeoutError, ConnectionError):
-            time.sleep(0.3)
-    raise RuntimeError(f"the Prefect server did not start within {SERVER_START_SECONDS} s; see {log}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import night
+from flows import locks, night
 
 NOW = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
 ENTRIES = [("b/two", None), ("a/one", None), ("bad id", "has a blank")]
@@ -68,7 +68,7 @@ def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:
 def test_two_writers_exclude_each_other(tmp_path: Path) -> None:
     with (
         night.exclusive(tmp_path),
-        pytest.raises(night.Refused, match=f"process {os.getpid()}"),
+        pytest.raises(locks.Refused, match=f"process {os.getpid()}"),
         night.exclusive(tmp_path),
     ):
         pass
@@ -78,13 +78,13 @@ def test_two_writers_exclude_each_other(tmp_path: Path) -> None:
 
 def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
     code = (
-        "import sys, time, pathlib\nfrom flows import night\n"
+        "import sys, time, pathlib\nfrom flows import locks, night\n"
         "with night.exclusive(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(night.Refused), night.exclusive(tmp_path):
+    with pytest.raises(locks.Refused), night.exclusive(tmp_path):
         pass
     holder.send_signal(signal.SIGKILL)
     holder.communicate(timeout=10)
