@@ -173,7 +173,9 @@ def serve(
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN).")],
     format: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.table,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write there instead of stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write there instead of stdout; parquet needs it.")
+    ] = None,
     data: DataOption = None,
 ) -> None:
     """Read-only SQL on the latest published night.

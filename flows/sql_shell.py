@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import os
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
 import duckdb
-import polars as pl
 from rich.console import Console
 from rich.table import Table
 
@@ -29,31 +31,57 @@ def answer(database: Path, query: str, format: str, output: Path | None) -> None
 
     Raises BadQuery with the database's own words.
     """
-    columns, rows, schema = ask(database, query)
     if format == "parquet":
         if output is None:
             raise BadQuery("parquet is not for terminals: give --output FILE")
-        pl.DataFrame(rows, schema=schema, orient="row").write_parquet(output)
+        _copy(database, query, output)
         return
+    columns, rows = ask(database, query)
     if output is None:
         _print(columns, rows, format, sys.stdout)
-    else:
+        return
+    try:
         with output.open("w", encoding="utf-8", newline="") as file:
             _print(columns, rows, format, file)
+    except OSError as error:
+        raise BadQuery(f"cannot write {output}: {error.strerror}") from None
 
 
-def ask(database: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]], list[str]]:
+def ask(database: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows of one read-only statement."""
     with warehouse.connect(database) as connection:
         try:
-            statements = connection.extract_statements(query)
-            if len(statements) != 1:
-                raise BadQuery(f"one statement at a time, please; this has {len(statements)}")
-            result = connection.execute(statements[0])
-            columns = [column[0] for column in result.description or []]
-            return columns, result.fetchall(), columns
+            result = connection.execute(_one_statement(connection, query))
+            return [column[0] for column in result.description or []], result.fetchall()
         except duckdb.Error as error:
             raise BadQuery(str(error)) from None
+
+
+def _copy(database: Path, query: str, output: Path) -> None:
+    """Rows into a Parquet file with the types that the database gives them. The file appears when it is whole."""
+    unfinished = output.absolute().with_name(f".{output.name}.{os.getpid()}")
+    try:
+        with warehouse.connect(database, target=unfinished) as connection:
+            _one_statement(connection, query)
+            target = str(unfinished).replace("'", "''")
+            # on lines of their own: the query may end in a comment
+            connection.execute(f"COPY (\n{query.strip().rstrip(';')}\n) TO '{target}' (FORMAT parquet)")
+        unfinished.replace(output)
+    except duckdb.IOException as error:
+        raise BadQuery(f"cannot write {output}: {error}") from None
+    except duckdb.Error as error:
+        raise BadQuery(str(error)) from None
+    except OSError as error:
+        raise BadQuery(f"cannot write {output}: {error.strerror}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _one_statement(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+    statements = connection.extract_statements(query)
+    if len(statements) != 1:
+        raise BadQuery(f"one statement at a time, please; this has {len(statements)}")
+    return statements[0]
 
 
 def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, file: TextIO) -> None:
@@ -62,11 +90,39 @@ def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, f
         writer.writerow(columns)
         writer.writerows(rows)
     elif format == "json":
-        records = [dict(zip(columns, row, strict=True)) for row in rows]
-        json.dump(records, file, default=str, ensure_ascii=False, indent=1)
+        names = _distinct(columns)
+        records = [dict(zip(names, map(_in_json, row), strict=True)) for row in rows]
+        json.dump(records, file, default=str, ensure_ascii=False, indent=1, allow_nan=False)
         file.write("\n")
     else:
         _print_table(columns, rows, file)
+
+
+def _distinct(columns: Sequence[str]) -> list[str]:
+    """Names of an object's members: one that comes again gets a number, `n`, `n_1`."""
+    names: list[str] = []
+    for column in columns:
+        name, number = column, 0
+        while name in names:
+            number += 1
+            name = f"{column}_{number}"
+        names.append(name)
+    return names
+
+
+def _in_json(value: Any) -> Any:
+    """A value as JSON has it: no number that is none, bytes in hexadecimal, decimals as numbers."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list | tuple):
+        return [_in_json(one) for one in value]
+    if isinstance(value, dict):
+        return {str(key): _in_json(one) for key, one in value.items()}
+    return value
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], file: TextIO) -> None:

@@ -73,9 +73,11 @@ class PublishBlocked(Stop):
         super().__init__("publication blocked, the previous night stays:\n" + "\n".join(lines))
 
 
-def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a published file for reading: no writes, no other files, no extensions."""
+def connect(path: Path, *, target: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Open a published file for reading: no writes, no extensions, no other files but `target` to copy into."""
     connection = duckdb.connect(str(path), read_only=True)
+    if target is not None:
+        connection.execute(f"SET allowed_paths = ['{_quoted(target)}']")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection

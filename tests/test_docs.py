@@ -81,5 +81,5 @@ def test_the_readme_asks_at_least_five_questions() -> None:
 def test_queries_of_the_readme_run(database: Path, query: str) -> None:
     from flows import sql_shell
 
-    columns, _, _ = sql_shell.ask(database, query)
+    columns, _ = sql_shell.ask(database, query)
     assert columns
