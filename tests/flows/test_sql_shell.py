@@ -20,7 +20,8 @@ def database(tmp_path: Path) -> Path:
         connection.execute("CREATE TYPE mood AS ENUM ('good', 'bad')")
         connection.execute(
             "CREATE TABLE t AS SELECT i::UTINYINT AS small, CASE WHEN i > 150 THEN i / 7 END AS late,"
-            " NULL::DOUBLE AS never, 'good'::mood AS mood, uuid() AS id, [i, 2] AS list, {'a': i} AS pair, 1.50::DECIMAL(9, 2) AS price,"
+            " NULL::DOUBLE AS never, 'good'::mood AS mood, uuid() AS id, [i, 2] AS list, {'a': i} AS pair,"
+            " 1.50::DECIMAL(9, 2) AS price,"
             " TIMESTAMP '2026-01-02' AS at FROM range(200) r(i)"
         )
     return path
