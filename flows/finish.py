@@ -5,24 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from flows import night as nights
-from flows import publication, report, warehouse
+from flows import publication, report, run_history, warehouse
 from flows.night import Night
 
 
 def finish(night: Night) -> Path:
     """Publish a run whose parts are complete and return the published folder.
 
-    Raises warehouse.PublishBlocked when a check fails: `latest` does not move.
+    Raises warehouse.PublishBlocked when a check fails and OSError when the disk refuses: `latest` does not move.
     """
     place = publication.workplace(night.data, night.run_id)
     database = place / publication.DATABASE
     warehouse.build(night, database)
     violations = warehouse.check(database, _previous(night.data))
     if violations:
-        warehouse.record_outcome(night, "blocked")
+        run_history.record_outcome(night, "blocked")
         nights.finish(night)
         raise warehouse.PublishBlocked(violations)
-    report.write(database, place / "report")
+    with warehouse.disk_errors():
+        report.write(database, place / "report")
     published = publication.publish(night.data, night.run_id, place)
     nights.finish(night)
     publication.retire(night.data)

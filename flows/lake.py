@@ -10,6 +10,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # Large row groups keep Parquet overhead small; a multiple of DuckDB's row group (122,880 rows).
 ROW_GROUP_ROWS = 122_880 * 8
+# As much as any buffer that polars could not write: a disk that takes this did not refuse the part.
+PROBE_BYTES = 128 * 1024
 
 
 def part_path(data: Path, table: str, run_id: str, part: int) -> Path:
@@ -31,14 +36,18 @@ def parts(data: Path, table: str, run_id: str) -> list[Path]:
 
 
 def write(rows: pl.DataFrame | pl.LazyFrame, path: Path, schema: pl.Schema | None = None) -> Path:
-    """Write one part, atomically and sealed. With `schema`, any other column or type is an error."""
+    """Write one part, atomically and sealed. With `schema`, any other column or type is an error.
+
+    Raises OSError when the disk refuses, whatever polars calls it.
+    """
     lazy = rows.lazy()
     if schema is not None:
         lazy = lazy.match_to_schema(schema)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        lazy.sink_parquet(temporary, compression="zstd", row_group_size=ROW_GROUP_ROWS, maintain_order=True)
+        with _disk_errors(temporary):
+            lazy.sink_parquet(temporary, compression="zstd", row_group_size=ROW_GROUP_ROWS, maintain_order=True)
         _sync(temporary)
         checksum = _checksum(temporary)
         temporary.replace(path)
@@ -62,18 +71,44 @@ def write_text(path: Path, text: str) -> None:
 
 def is_whole(path: Path) -> bool:
     """True when the part exists and its bytes are those that were sealed; a damaged part is reported."""
-    seal = _seal(path)
-    if not path.exists() or not seal.exists():
+    if not path.exists() or not _seal(path).exists():
         return False
-    if _checksum(path) == seal.read_text(encoding="utf-8"):
+    if is_sealed(path):
         return True
     log.warning("part %s is damaged and will be written again", path)
     return False
 
 
+def is_sealed(path: Path) -> bool:
+    """The same without a word, for parts that nobody will write again; what cannot be read is not sealed."""
+    try:
+        return _checksum(path).encode() == _seal(path).read_bytes()
+    except OSError:
+        return False
+
+
 def are_whole(*paths: Path) -> bool:
     """True when every part is whole."""
     return all(is_whole(path) for path in paths)
+
+
+@contextmanager
+def _disk_errors(temporary: Path) -> Iterator[None]:
+    """Polars reports a refused write as a ComputeError, with the number of the system's error or without one.
+
+    Where it names none, a few more bytes at the end of the same file tell whether it was the disk.
+    """
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        if named := re.search(r"\(os error (\d+)\)", str(error)):
+            number = int(named.group(1))
+            raise OSError(number, os.strerror(number), str(temporary.parent)) from error
+        with temporary.open("ab") as file:
+            file.write(b"\0" * PROBE_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+        raise
 
 
 def _seal(path: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import catalogs
 from flows import lake, locks
+
+log = logging.getLogger(__name__)
 
 # An unfinished night older than this is history: the next one starts afresh.
 RESUME_WITHIN = timedelta(hours=20)
@@ -121,16 +124,29 @@ def _free_run_id(data: Path, now: datetime) -> str:
 
 
 def _newest_unfinished(night: Night, now: datetime) -> Night | None:
+    oldest = f"run={now - RESUME_WITHIN:%Y-%m-%dT%H%M%SZ}"
     folders = sorted((night.data / "lake" / "runs").glob("run=*"), reverse=True)
     for folder in folders:
-        manifest = folder / "manifest.json"
-        if (folder / "finished").exists() or not manifest.exists():
+        # Older ones cannot be resumed: not read, so that a damaged one is not reported for ever.
+        if folder.name < oldest or (folder / "finished").exists() or not (folder / "manifest.json").exists():
             continue
-        earlier = _from_json(manifest.read_text(encoding="utf-8"), night.data)
-        same = _inputs(earlier) == _inputs(night)
-        if same and now - earlier.started_at < RESUME_WITHIN:
+        earlier = _manifest(folder, night.data)
+        if earlier and _inputs(earlier) == _inputs(night) and now - earlier.started_at < RESUME_WITHIN:
             return earlier
     return None
+
+
+def _manifest(folder: Path, data: Path) -> Night | None:
+    """What a run wrote down at its start; None, with a warning, where that cannot be read any more."""
+    path = folder / "manifest.json"
+    try:
+        night = _from_json(path.read_text(encoding="utf-8"), data)
+        if night.folder.name != folder.name or night.started_at.tzinfo is None:
+            raise ValueError("it is of another run")
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        log.warning("%s is damaged, so its run is not resumed (%s)", path, error)
+        return None
+    return night
 
 
 def _inputs(night: Night) -> tuple[object, ...]:

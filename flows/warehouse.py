@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 
 import duckdb
-import polars as pl
 
 from estimator.schema import Verdict
-from flows import dimensions, lake
+from flows import dimensions, lake, run_history
 from flows.failures import Stop
 from flows.night import Night
 
-MEMORY_LIMIT = "1GB"
+log = logging.getLogger(__name__)
 
-# Grain: run. The only table with history: one row for every night that reached the build.
-RUNS = pl.Schema(
-    {
-        "run_id": pl.String(),
-        "started_at": pl.Datetime("us", "UTC"),
-        "finished_at": pl.Datetime("us", "UTC"),
-        "source": pl.String(),
-        "code_version": pl.String(),
-        "catalog_digest": pl.String(),
-        "models_listed": pl.Int64(),
-        "models_read": pl.Int64(),
-        "models_failed": pl.Int64(),
-        "shapes": pl.Int64(),
-        "fit_rows": pl.Int64(),
-        "outcome": pl.String(),  # published | blocked
-    }
-)
+MEMORY_LIMIT = "1GB"
+# How a system refuses a write.
+REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
 
 # Database table <- lake table. Internal tables have integer keys and are joined back by the views.
 FROM_LAKE = {
@@ -83,20 +71,31 @@ def connect(path: Path, *, target: Path | None = None) -> duckdb.DuckDBPyConnect
     return connection
 
 
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """A full or unwritable disk in the words of everybody else: OSError, whatever DuckDB calls it.
+
+    It depends on the moment: an IOException for a block, a TransactionException for the log, an
+    OutOfMemoryException for what was to be spilled, a FatalException for what comes after any of them.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        for number in REFUSALS:
+            if os.strerror(number) in str(error):
+                raise OSError(number, os.strerror(number)) from error
+        if isinstance(error, duckdb.IOException) or "max_temp_directory_size" in str(error):
+            raise OSError(" ".join(str(error).split())) from error
+        raise
+
+
+@disk_errors()
 def build(night: Night, file: Path) -> None:
     """Build the night's database at `file` from its parts, and record the run. No row is computed here.
 
     Raises OSError when the disk refuses.
     """
     _write_catalogs(night)
-    try:
-        _build(night, file)
-    except duckdb.IOException as error:
-        # a full or unwritable disk, in the words of everybody else
-        raise OSError(str(error)) from error
-
-
-def _build(night: Night, file: Path) -> None:
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET TimeZone = 'UTC'")
@@ -107,26 +106,43 @@ def _build(night: Night, file: Path) -> None:
             _create_table(connection, table, night.parts(source))
         for name in (*FROM_CATALOGS, *FROM_DIMENSIONS):
             _create_table(connection, name, night.parts(_catalog_table(name)))
-        _record_run(connection, night)
+        _create_runs(connection, night)
         for script in ("views.sql", "comments.sql"):
             connection.execute(_sql(script))
         connection.execute("ANALYZE")
 
 
+@disk_errors()
 def check(file: Path, previous: Path | None) -> list[Violation]:
-    """Run every named query of checks.sql; a returned row is a violation. `previous` is last night's file."""
+    """Run every named query of checks.sql; a returned row is a violation. `previous` is last night's file.
+
+    A previous file that cannot be read is reported and not compared with: it must not stop every night after it.
+    Raises OSError when the disk refuses.
+    """
     violations = []
     with duckdb.connect(str(file), read_only=True) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-        if previous is not None:
-            connection.execute(f"ATTACH '{_quoted(previous)}' AS previous (READ_ONLY)")
+        is_compared = previous is not None and _attach(connection, previous)
         for name, query in named_queries(_sql("checks.sql")):
-            if "previous." in query and previous is None:
+            if "previous." in query and not is_compared:
                 continue
             rows = connection.execute(query).fetchmany(3)
             if rows:
                 violations.append(Violation(name, tuple(str(row) for row in rows)))
     return violations
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, previous: Path) -> bool:
+    try:
+        connection.execute(f"ATTACH '{_quoted(previous)}' AS previous (READ_ONLY)")
+        # what the checks read of it, so that a damaged block is found here
+        connection.execute(
+            "SELECT (SELECT count(model_id) FROM previous.models), count(model_id) FROM previous.model_errors"
+        )
+    except duckdb.Error as error:
+        log.warning("nothing is compared with the previous night: %s cannot be read (%s)", previous, error)
+        return False
+    return True
 
 
 def named_queries(script: str) -> Iterator[tuple[str, str]]:
@@ -136,21 +152,14 @@ def named_queries(script: str) -> Iterator[tuple[str, str]]:
         yield name.strip(), query.strip()
 
 
-def record_outcome(night: Night, outcome: str) -> None:
-    """Correct what the lake remembers of a run whose publication was blocked."""
-    [part] = night.parts("runs")
-    lake.write(pl.read_parquet(part).with_columns(outcome=pl.lit(outcome)), part, RUNS)
-
-
 def _create_table(connection: duckdb.DuckDBPyConnection, table: str, files: list[Path]) -> None:
     if not files:
         raise FileNotFoundError(f"the lake has no parts for {table}")
-    listed = ", ".join(f"'{_quoted(file)}'" for file in files)
     # Types come from the Parquet, hence from the one pl.Schema; hive partitioning would add a `run` column. Parquet has
     # no enumerations, and words in hundreds of millions of rows are slow to write and to filter.
     columns = "* REPLACE (verdict::verdict AS verdict)" if table == "internal.fit" else "*"
     connection.execute(
-        f"CREATE TABLE {table} AS SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"
+        f"CREATE TABLE {table} AS SELECT {columns} FROM read_parquet([{_listed(files)}], hive_partitioning = false)"
     )
 
 
@@ -161,7 +170,8 @@ def _write_catalogs(night: Night) -> None:
         lake.write(getattr(dims, name.removeprefix("internal.")), night.part(_catalog_table(name), 0))
 
 
-def _record_run(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
+def _create_runs(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
+    """Record this run in the lake, then show it with every earlier one."""
     counted = connection.execute(
         """
         SELECT (SELECT count(*) FROM models), (SELECT count(*) FROM model_errors),
@@ -172,30 +182,19 @@ def _record_run(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
     ).fetchone()
     assert counted is not None
     read, failed, shapes, fit_rows = counted
-    row = {
-        "run_id": night.run_id,
-        "started_at": night.started_at,
-        "finished_at": datetime.now(UTC),
-        "source": night.source,
-        "code_version": night.code_version,
-        "catalog_digest": night.catalog_digest,
-        "models_listed": len(night.entries),
-        "models_read": read,
-        "models_failed": failed,
-        "shapes": shapes,
-        "fit_rows": fit_rows,
-        "outcome": "published",
-    }
-    lake.write(pl.DataFrame([row], schema=RUNS), night.part("runs", 0), RUNS)
-    history = night.data / "lake" / "runs" / "*" / "part-*.parquet"
+    run_history.record(night, models_read=read, models_failed=failed, shapes=shapes, fit_rows=fit_rows)
     connection.execute(
-        f"CREATE TABLE runs AS FROM read_parquet('{_quoted(history)}', union_by_name = true,"
+        f"CREATE TABLE runs AS FROM read_parquet([{_listed(run_history.parts(night.data))}], union_by_name = true,"
         " hive_partitioning = false) ORDER BY run_id"
     )
 
 
 def _catalog_table(name: str) -> str:
     return f"catalog_{name.removeprefix('internal.')}"
+
+
+def _listed(files: list[Path]) -> str:
+    return ", ".join(f"'{_quoted(file)}'" for file in files)
 
 
 def _quoted(path: Path) -> str:

@@ -23,7 +23,7 @@ DOORS = {
     "huggingface_hub": {"hub.py", "hub_http.py", "hub_bases.py", "hub_list.py"},
     "httpx2": {"hub.py", "hub_http.py", "hub_bases.py"},
     "duckdb": {"warehouse.py", "report_rows.py", "sql_shell.py", "check.py"},
-    "prefect": {"nightly.py", "serve.py"},
+    "prefect": {"nightly.py", "serve.py", "schedule.py", "scheduled.py", "orphans.py", "prefect_server.py"},
 }
 # What can run code that a file holds. Checkpoints come from strangers: they are read, never unpickled.
 UNPICKLERS = {

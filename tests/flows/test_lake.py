@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from small_disk import files_up_to
 
 from flows import lake
 
@@ -67,3 +68,33 @@ def test_writing_again_replaces_a_damaged_part(tmp_path: Path) -> None:
     lake.write(pl.DataFrame({"a": [2]}), path)
     assert lake.is_whole(path)
     assert pl.read_parquet(path)["a"].to_list() == [2]
+
+
+def test_a_disk_that_is_full_at_any_byte_is_an_os_error(tmp_path: Path) -> None:
+    """Polars names the system's error for some writes and not for others (a page header, the footer)."""
+    frame = pl.DataFrame({"a": list(range(2000)), "b": [str(number * 7919) for number in range(2000)]})
+    size = lake.write(frame, part(tmp_path)).stat().st_size
+    part(tmp_path).unlink()
+    for limit in (*range(0, size, size // 40), *range(size - 40, size)):
+        with files_up_to(limit), pytest.raises(OSError, match="File too large"):
+            lake.write(frame, part(tmp_path))
+        assert not part(tmp_path).exists()
+
+
+@pytest.mark.parametrize("message", ["parquet: underlying IO error: No space left on device (os error 28)"])
+def test_polars_words_for_a_full_disk_are_an_os_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise pl.exceptions.ComputeError(message)
+
+    monkeypatch.setattr(pl.LazyFrame, "sink_parquet", full)
+    with pytest.raises(OSError, match="No space left on device") as refused:
+        lake.write(pl.DataFrame({"a": [1]}), part(tmp_path))
+    assert refused.value.errno == 28
+
+
+def test_a_seal_that_is_not_text_is_damage(tmp_path: Path) -> None:
+    path = lake.write(pl.DataFrame({"a": [1]}), part(tmp_path))
+    path.with_suffix(".blake2b").write_bytes(b"\xff\xfe")
+    assert not lake.is_whole(path)

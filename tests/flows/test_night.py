@@ -15,6 +15,10 @@ NOW = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
 ENTRIES = [("b/two", None), ("a/one", None), ("bad id", "has a blank")]
 
 
+def repr_of_few(value: bytes) -> str:
+    return repr(value[:20])
+
+
 def start(data: Path, **changes: object) -> night.Night:
     inputs: dict[str, object] = {"source": "snapshot", "entries": ENTRIES, "now": NOW, **changes}
     return night.start(data, **inputs)  # type: ignore[arg-type]
@@ -63,6 +67,29 @@ def test_a_finished_run_is_not_resumed(tmp_path: Path) -> None:
     first = start(tmp_path)
     night.finish(first)
     assert start(tmp_path).run_id == "2026-01-02T030001Z"
+
+
+@pytest.mark.parametrize(
+    "manifest", [b"{", b"", b"\xff\xfe", b"[]", b"{}", b'{"entries": 3}', b"[" * 100_000], ids=repr_of_few
+)
+def test_a_damaged_manifest_is_reported_and_not_resumed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, manifest: bytes
+) -> None:
+    first = start(tmp_path)
+    (first.folder / "manifest.json").write_bytes(manifest)
+    again = start(tmp_path, now=NOW + timedelta(hours=1))
+    assert again.run_id > first.run_id
+    assert "manifest.json is damaged" in caplog.text
+    caplog.clear()
+    start(tmp_path, now=NOW + timedelta(days=2))
+    assert not caplog.text, "what cannot be resumed any more is not worth a word every night"
+
+
+def test_a_manifest_of_another_run_is_not_resumed(tmp_path: Path) -> None:
+    first = start(tmp_path)
+    text = (first.folder / "manifest.json").read_text()
+    (first.folder / "manifest.json").write_text(text.replace(first.run_id, "../../elsewhere"))
+    assert start(tmp_path, now=NOW + timedelta(hours=1)).folder.parent == first.folder.parent
 
 
 def test_two_writers_exclude_each_other(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from small_disk import files_up_to
 
 from flows import lake, night, pipeline, publication, stages, warehouse
 from flows.failures import Failure, HubUnavailable
@@ -226,6 +227,64 @@ def test_a_failing_check_blocks_and_keeps_the_previous_night(
     assert publication.latest(data) == published
     outcomes = pl.read_parquet(sorted((data / "lake" / "runs").glob("*/part-*.parquet")))["outcome"].to_list()
     assert sorted(outcomes) == ["blocked", "published"]
+
+
+def test_damaged_history_is_left_out_and_stops_no_night(
+    tmp_path: Path, what_if: Path, published: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The part of one old night is cut, that of another lost its seal."""
+    data = tmp_path / "data"
+    second, third = run(data, what_if, MODELS[:1]), run(data, what_if, MODELS[:1])
+    [cut] = lake.parts(data, "runs", published.name)
+    cut.write_bytes(cut.read_bytes()[:-6])
+    [unsealed] = lake.parts(data, "runs", second.name)
+    unsealed.with_suffix(".blake2b").unlink()
+    fourth = run(data, what_if, MODELS[:1])
+    assert [name for (name,) in rows(fourth, "SELECT run_id FROM runs")] == [third.name, fourth.name]
+    assert f"{cut} is damaged" in caplog.text
+    assert f"{unsealed} is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("damage", ["truncated", "overwritten"])
+def test_a_damaged_previous_night_is_not_compared_with(
+    tmp_path: Path, what_if: Path, published: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    file = published / publication.DATABASE
+    whole = file.read_bytes()
+    file.write_bytes(whole[:5000] if damage == "truncated" else whole[:12_288] + b"\xa5" * (len(whole) - 12_288))
+    after = run(tmp_path / "data", what_if, MODELS[:1])
+    assert publication.latest(tmp_path / "data") == after
+    assert "nothing is compared with the previous night" in caplog.text
+
+
+@pytest.mark.parametrize("limit", [1_000, 10_000, 50_000])
+def test_a_full_disk_at_any_stage_is_an_os_error_and_the_night_resumes(
+    tmp_path: Path, what_if: Path, limit: int
+) -> None:
+    """In this order: a raw part, extracted parts, and DuckDB's log of what is not yet in its file."""
+    data = tmp_path / "data"
+    before = run(data, what_if, MODELS[:1])
+    with files_up_to(limit), pytest.raises(OSError, match="File too large"):
+        run(data, what_if)
+    assert publication.latest(data) == before
+    assert rows(run(data, what_if), "SELECT count(*) FROM models") == [(5,)]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        duckdb.TransactionException('Failed to commit: Could not write file "x.wal": No space left on device'),
+        duckdb.FatalException("database has been invalidated (Original error: No space left on device)"),
+        duckdb.IOException('Cannot open file "x"'),
+        duckdb.OutOfMemoryException("failed to offload data block; see 'max_temp_directory_size'"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_every_word_of_duckdb_for_a_full_disk_is_an_os_error(refused: duckdb.Error) -> None:
+    with pytest.raises(OSError, match=r"No space|Cannot open|offload"), warehouse.disk_errors():
+        raise refused
+    with pytest.raises(duckdb.CatalogException), warehouse.disk_errors():
+        raise duckdb.CatalogException("no such table")
 
 
 def damaged(published: Path, statement: str, tmp_path: Path) -> set[str]:

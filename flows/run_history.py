@@ -1,0 +1,68 @@
+"""What the lake remembers of every night that reached the build: one row each, the only table with history."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from flows import lake
+from flows.night import Night
+
+log = logging.getLogger(__name__)
+
+# Grain: run.
+RUNS = pl.Schema(
+    {
+        "run_id": pl.String(),
+        "started_at": pl.Datetime("us", "UTC"),
+        "finished_at": pl.Datetime("us", "UTC"),
+        "source": pl.String(),
+        "code_version": pl.String(),
+        "catalog_digest": pl.String(),
+        "models_listed": pl.Int64(),
+        "models_read": pl.Int64(),
+        "models_failed": pl.Int64(),
+        "shapes": pl.Int64(),
+        "fit_rows": pl.Int64(),
+        "outcome": pl.String(),  # published | blocked
+    }
+)
+
+
+def record(night: Night, *, models_read: int, models_failed: int, shapes: int, fit_rows: int) -> None:
+    """Write the row of a run that was built. Raises OSError when the disk refuses."""
+    row = {
+        "run_id": night.run_id,
+        "started_at": night.started_at,
+        "finished_at": datetime.now(UTC),
+        "source": night.source,
+        "code_version": night.code_version,
+        "catalog_digest": night.catalog_digest,
+        "models_listed": len(night.entries),
+        "models_read": models_read,
+        "models_failed": models_failed,
+        "shapes": shapes,
+        "fit_rows": fit_rows,
+        "outcome": "published",
+    }
+    lake.write(pl.DataFrame([row], schema=RUNS), night.part("runs", 0), RUNS)
+
+
+def record_outcome(night: Night, outcome: str) -> None:
+    """Correct what is remembered of a run whose publication was blocked."""
+    [part] = night.parts("runs")
+    lake.write(pl.read_parquet(part).with_columns(outcome=pl.lit(outcome)), part, RUNS)
+
+
+def parts(data: Path) -> list[Path]:
+    """The rows of all nights that are whole. The others are reported: one damaged file must not stop every night."""
+    whole = []
+    for path in sorted((data / "lake" / "runs").glob("run=*/part-*.parquet")):
+        if lake.is_sealed(path):
+            whole.append(path)
+        else:
+            log.warning("%s is damaged: that night is left out of the history; delete the file to forget it", path)
+    return whole
