@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from flows.failures import Stop
 from flows.settings import Settings
 
 GIB = 2**30
+MOST_MODELS = 20
 DEFAULT_WORKLOAD = "chat-8k"
 
 # What a person asks about first; --precision asks for any other.
@@ -40,55 +41,66 @@ class Unreadable(Stop):
     """The model could not be read, or an option names something that no catalog knows."""
 
 
-def check(
-    model_id: str,
-    settings: Settings,
-    *,
-    source: str,
-    catalogs_folder: Path | None,
-    gpus: Sequence[str],
-    precisions: Sequence[str],
-    context_tokens: int | None,
-    concurrent_sequences: int | None,
-    train: str | None,
-    as_json: bool,
-) -> None:
-    """Print what the model needs at each precision and what it fits on.
+@dataclass(frozen=True)
+class Question:
+    """What is asked of every model; null leaves it to the nearest workload of the catalog."""
 
-    Raises Unreadable when the model cannot be read, HubUnavailable, catalogs.CatalogError.
+    source: str
+    catalogs_folder: Path | None
+    gpus: Sequence[str]
+    precisions: Sequence[str]
+    context_tokens: int | None
+    concurrent_sequences: int | None
+    train: str | None
+    engine: str | None
+
+
+def check(model_ids: Sequence[str], settings: Settings, question: Question, *, as_json: bool) -> None:
+    """Print what each model needs at each precision and what it fits on: one object as JSON, a list for several.
+
+    Raises Unreadable when a model cannot be read, of several after the others; HubUnavailable, catalogs.CatalogError.
     """
-    with _workplace(catalogs_folder, context_tokens, concurrent_sequences, train) as (
-        place,
-        folder,
-        workload,
-    ):
-        _known("gpu", gpus, catalogs.gpus(folder)["gpu_id"].to_list())
-        _known("precision", precisions, catalogs.precisions(folder)["precision"].to_list())
-        database = _estimate(model_id, settings, source, place, folder)
-        with duckdb.connect(str(database), read_only=True) as connection:
-            answer = _answer(connection, workload, gpus, precisions)
-    if as_json:
-        json.dump(answer, sys.stdout, default=str, ensure_ascii=False, indent=1)
+    if not 0 < len(model_ids) <= MOST_MODELS:
+        raise Unreadable(f"name one to {MOST_MODELS} models; `hubfit run` audits whole lists")
+    catalogs.validate(question.catalogs_folder)  # under the name that its owner knows
+    answers, failures = [], []
+    for model_id in model_ids:
+        try:
+            answers.append(_ask(model_id, settings, question))
+        except Unreadable as failure:
+            failures.append(str(failure))
+            continue
+        if not as_json:
+            if len(answers) > 1:
+                print()
+            _print(answers[-1])
+    if as_json and answers:
+        found = answers if len(model_ids) > 1 else answers[0]
+        json.dump(found, sys.stdout, default=str, ensure_ascii=False, indent=1)
         print()
-    else:
-        _print(answer)
+    if failures:
+        raise Unreadable("; ".join(failures))
+
+
+def _ask(model_id: str, settings: Settings, question: Question) -> dict[str, Any]:
+    with _workplace(question) as (place, folder, workload):
+        _known("gpu", question.gpus, catalogs.gpus(folder)["gpu_id"].to_list())
+        _known("precision", question.precisions, catalogs.precisions(folder)["precision"].to_list())
+        database = _estimate(model_id, settings, question.source, place, folder)
+        with duckdb.connect(str(database), read_only=True) as connection:
+            return _answer(connection, workload, question.gpus, question.precisions)
 
 
 @contextmanager
-def _workplace(
-    catalogs_folder: Path | None,
-    context_tokens: int | None,
-    concurrent_sequences: int | None,
-    train: str | None,
-) -> Iterator[tuple[Path, Path, str]]:
+def _workplace(question: Question) -> Iterator[tuple[Path, Path, str]]:
     """A throw-away data folder and a what-if catalog folder whose only workload is the one asked for."""
     with tempfile.TemporaryDirectory(prefix="hubfit-check-") as place:
         folder = Path(place) / "catalogs"
         folder.mkdir()
-        if catalogs_folder is not None:
-            for file in sorted(catalogs_folder.glob("*.csv")):
+        if question.catalogs_folder is not None:
+            for file in sorted(question.catalogs_folder.glob("*.csv")):
                 shutil.copy(file, folder)
-        workload = _workload(catalogs_folder, context_tokens, concurrent_sequences, train)
+        workload = _workload(question)
         with (folder / "workloads.csv").open("w", encoding="utf-8", newline="") as text:
             writer = csv.DictWriter(text, fieldnames=list(workload), lineterminator="\n")
             writer.writeheader()
@@ -96,11 +108,11 @@ def _workplace(
         yield Path(place), folder, str(workload["workload"])
 
 
-def _workload(
-    folder: Path | None, context_tokens: int | None, concurrent_sequences: int | None, train: str | None
-) -> dict[str, Any]:
+def _workload(question: Question) -> dict[str, Any]:
     """The catalog's own row that is nearest to the question, with the numbers of the question."""
-    rows = catalogs.workloads(folder).to_dicts()
+    rows = catalogs.workloads(question.catalogs_folder).to_dicts()
+    train, context_tokens = question.train, question.context_tokens
+    concurrent_sequences, engine = question.concurrent_sequences, question.engine
     if train:
         near = next((row for row in rows if row["method"] == train), None)
         near = near or next(row for row in rows if row["mode"] == "training")
@@ -109,7 +121,9 @@ def _workload(
             "lora_rank": None if train == "full" else near["lora_rank"] or 16,
         }
     else:
-        inference = [row for row in rows if row["mode"] == "inference"]
+        inference = [row for row in rows if row["mode"] == "inference" and engine in (None, row["engine"])]
+        if not inference:
+            _known("engine", [engine or ""], sorted({row["engine"] for row in rows}))
         near = next((row for row in inference if row["workload"] == DEFAULT_WORKLOAD), inference[0])
         changes = {}
     if context_tokens or concurrent_sequences or train:
@@ -138,7 +152,11 @@ def _known(what: str, asked: Sequence[str], known: Sequence[str]) -> None:
 def _estimate(model_id: str, settings: Settings, source: str, place: Path, folder: Path) -> Path:
     """Crawl, extract, estimate and build, exactly as a night does, for one model."""
     inside = replace(settings, data=place)
-    this = night.start(inside.data, source, pipeline.listed([], [model_id]), folder)
+    try:
+        entries = pipeline.listed([], [model_id])
+    except catalogs.CatalogError:
+        raise Unreadable(f"{terminal.inert(model_id)!r} is no model id; write owner/name") from None
+    this = night.start(inside.data, source, entries, folder)
     stages.fetch(this, 0, pipeline.open_source(source, inside))
     stages.extract(this, 0)
     failed = stages.read(this, "model_errors")
@@ -195,6 +213,9 @@ def _print(answer: dict[str, Any]) -> None:
     model, workload = answer["model"], answer["workload"]
     out.print(f"[bold]{_safe(model['model_id'])}[/]  {_facts(model)}")
     out.print(f"for {_safe(workload['title'])} (engine {workload['engine']})")
+    clipped = {row["context_tokens"] for row in answer["requirements"]} - {workload["context_tokens"], None}
+    if clipped:
+        out.print(f"the model's own limit of {max(clipped):,} tokens is counted instead")
     if model["notes"]:
         out.print(f"[dim]{_safe(model['notes'])}[/]")
     out.print()

@@ -193,14 +193,18 @@ def sql(
 
 @app.command()
 def check(
-    model_id: Annotated[str, typer.Argument(help="owner/name")],
+    models: Annotated[list[str] | None, typer.Argument(help="owner/name, up to twenty.")] = None,
+    model: ModelsOption = None,
+    lists: ListsOption = None,
     gpu: Annotated[list[str] | None, typer.Option("--gpu", help="Only this gpu_id. Repeatable.")] = None,
     precision: Annotated[list[str] | None, typer.Option("--precision", help="Only this one. Repeatable.")] = None,
     context: Annotated[int | None, typer.Option(help="Context in tokens.", min=1)] = None,
     concurrency: Annotated[int | None, typer.Option(help="Concurrent sequences.", min=1)] = None,
     train: Annotated[Train | None, typer.Option(help="Training instead of inference.")] = None,
+    engine: Annotated[str | None, typer.Option(help="none is the bare minimum, as for diffusion models.")] = None,
     source: SourceOption = SourceName.hub,
     catalogs: CatalogsOption = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Not needed: nothing is kept.", hidden=True)] = None,
     json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """One model, at once: its size at each precision, what it fits on, with how much context.
@@ -210,11 +214,11 @@ def check(
     hubfit check openai/gpt-oss-20b --gpu nvidia-rtx-4090-24gb --context 32768 --concurrency 4
     """
     from flows import check as checking
+    from flows import pipeline
     from flows.settings import Settings
 
-    checking.check(
-        model_id,
-        Settings.from_environment(),
+    listed = [model_id for model_id, _ in pipeline.listed(lists, [])] if lists else []
+    question = checking.Question(
         source=source.value,
         catalogs_folder=catalogs,
         gpus=gpu or [],
@@ -222,8 +226,10 @@ def check(
         context_tokens=context,
         concurrent_sequences=concurrency,
         train=train.value if train else None,
-        as_json=json,
+        engine=engine,
     )
+    asked = list(dict.fromkeys([*(models or []), *(model or []), *listed]))
+    checking.check(asked, Settings.from_environment(data=data), question, as_json=json)
 
 
 def main() -> None:

@@ -273,3 +273,30 @@ def test_the_live_hub_end_to_end_and_away(tmp_path: Path, hub: HubServer) -> Non
     assert publication.latest(tmp_path) == before
     offline = hubfit("run", "--model", "owner/tiny", "--data", tmp_path, env={"HF_HUB_OFFLINE": "1"})
     assert offline.returncode == 3
+
+
+def test_check_answers_for_several_models_and_names_the_one_that_failed(tmp_path: Path) -> None:
+    small = tmp_path / "list.txt"
+    small.write_text("openai-community/gpt2\n")
+    done = hubfit(
+        "check", "Qwen/Qwen3-0.6B", "--model", "no/body", "--list", small, "--source", "snapshot", "--json",
+        "--engine", "none", "--context", "9999999",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: no/body: not_in_snapshot")
+    answers = json.loads(done.stdout)
+    assert [one["model"]["model_id"] for one in answers] == ["Qwen/Qwen3-0.6B", "openai-community/gpt2"]
+    assert {one["workload"]["engine"] for one in answers} == {"none"}
+    assert answers[0]["requirements"][0]["context_tokens"] == 40_960
+    text = hubfit("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--context", "9999999").stdout
+    assert "own limit of 40,960 tokens" in text
+
+
+def test_check_names_what_is_wrong_in_the_owners_words(tmp_path: Path) -> None:
+    (tmp_path / "workloads.csv").write_text("workload\nx\n")
+    bad = hubfit("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--catalogs", tmp_path)
+    assert bad.returncode == 2
+    assert str(tmp_path / "workloads.csv") in bad.stderr
+    assert "is no model id; write owner/name" in hubfit("check", "not an id", "--source", "snapshot").stderr
+    assert "unknown engine 'warp'" in hubfit("check", "a/b", "--engine", "warp", "--source", "snapshot").stderr
+    assert "name one to 20 models" in hubfit("check").stderr
