@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
 from flows import interrupts
+
+# The process of a scheduled night imports the program it was spawned by, before anything else. Ctrl-C reaches it, too,
+# but `hubfit serve` is who ends it, in order and without a traceback.
+if "--multiprocessing-fork" in sys.orig_argv:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def main() -> None:

@@ -73,6 +73,8 @@ def _process(data: Path, services: bool) -> Iterator[str]:
         server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, process_group=0)
     try:
         _wait_until_healthy(url, server, log)
+        if services:
+            terminal.note(f"Prefect server on {url} (log: {log})")
         yield url
     finally:
         server.terminate()

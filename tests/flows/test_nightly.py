@@ -1,44 +1,22 @@
-"""The flow through a real Prefect: one whole night, and a schedule that really fires."""
+"""The flow through a real Prefect: one whole night, the same as without."""
 
 from __future__ import annotations
 
 import ast
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from prefect_night import HUBFIT, MODELS, PrefectNight, quiet
 
 from flows import publication, warehouse
 
-HUBFIT = [sys.executable, "-m", "flows"]
-MODELS = [
-    "--source",
-    "snapshot",
-    "--model",
-    "openai-community/gpt2",
-    "--model",
-    "openai/gpt-oss-20b",
-    "--model",
-    "no/body",
-]
 
-
-def quiet() -> dict[str, str]:
-    """An environment in which nobody has set Prefect up."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-
-
-def test_a_whole_night_through_prefect_equals_one_without(tmp_path: Path) -> None:
-    with_prefect, without = tmp_path / "prefect", tmp_path / "plain"
-    done = subprocess.run(
-        [*HUBFIT, "nightly", *MODELS, "--data", str(with_prefect)],
-        capture_output=True, text=True, timeout=220, env=quiet(), check=False,
-    )  # fmt: skip
+def test_a_whole_night_through_prefect_equals_one_without(tmp_path: Path, prefect_night: PrefectNight) -> None:
+    with_prefect, without, done = prefect_night.data, tmp_path / "plain", prefect_night.done
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(publication.latest(with_prefect) / "report" / "index.html")
     plain = subprocess.run(
@@ -56,32 +34,9 @@ def rows(data: Path, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-def test_serve_publishes_on_schedule_and_stops_cleanly(tmp_path: Path) -> None:
-    """The served deployment's own scheduler starts the night; nobody calls the flow."""
-    serving = subprocess.Popen(
-        [*HUBFIT, "serve", "--every", "5", *MODELS, "--data", str(tmp_path)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=quiet(), start_new_session=True,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 200
-        while not (tmp_path / "published" / "latest").exists():
-            assert serving.poll() is None, serving.stdout.read() if serving.stdout else ""
-            assert time.monotonic() < deadline, "no night was published on schedule"
-            time.sleep(0.5)
-        pointer = json.loads((tmp_path / "published" / "latest.json").read_text())
-        assert pointer["run_id"] == publication.latest(tmp_path).name
-    finally:
-        serving.send_signal(signal.SIGINT)
-        try:
-            output, _ = serving.communicate(timeout=60)
-        finally:
-            if serving.poll() is None:
-                os.killpg(serving.pid, signal.SIGKILL)
-    assert "Prefect server on http://127.0.0.1:" in output
-
-
-def test_ctrl_c_is_one_message(tmp_path: Path) -> None:
+def test_ctrl_c_is_one_message(tmp_path: Path, prefect_night: PrefectNight) -> None:
     """Through Prefect, too: no traceback, the status of the contract."""
+    prefect_night.lend_home(tmp_path)
     running = subprocess.Popen(
         [*HUBFIT, "nightly", *MODELS, "--data", str(tmp_path)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=quiet(), start_new_session=True,
@@ -98,6 +53,43 @@ def test_ctrl_c_is_one_message(tmp_path: Path) -> None:
     assert running.returncode == 0 or "interrupted" in err
 
 
+@pytest.mark.parametrize("command", ["nightly", "serve"])
+def test_a_prefect_api_that_is_away_is_one_message(tmp_path: Path, command: str) -> None:
+    done = subprocess.run(
+        [*HUBFIT, command, *MODELS, "--data", str(tmp_path)],
+        capture_output=True, text=True, timeout=120, check=False,
+        env=quiet(PREFECT_API_URL="http://someone:secret@127.0.0.1:9/api"),
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: no Prefect API answers at http://127.0.0.1:9/api (")
+    assert "secret" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["nightly", "serve"])
+def test_a_full_disk_is_told_before_prefect_waits_on_it(tmp_path: Path, command: str) -> None:
+    crowded = "from flows import __main__, disk; disk.LEAST_FREE_BYTES = 1 << 62; __main__.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", crowded, command, *MODELS, "--data", str(tmp_path)],
+        capture_output=True, text=True, timeout=120, env=quiet(), check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"error: data folder: {tmp_path} has ")
+    assert not (tmp_path / "prefect").exists()
+
+
+def test_a_prefect_server_that_cannot_start_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "prefect" / "prefect.db").mkdir(parents=True)
+    done = subprocess.run(
+        [*HUBFIT, "nightly", *MODELS, "--data", str(tmp_path)],
+        capture_output=True, text=True, timeout=120, env=quiet(), check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: the Prefect server stopped while starting: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_the_work_pool_deployment_names_the_same_flow() -> None:
     import yaml
 
@@ -108,14 +100,4 @@ def test_the_work_pool_deployment_names_the_same_flow() -> None:
     [flow] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
     assert set(deployment["parameters"]) <= {argument.arg for argument in flow.args.args}
     assert deployment["schedules"] == [{"cron": "0 3 * * *", "timezone": "UTC"}]
-    assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
-
-
-@pytest.mark.parametrize("arguments", [("--cron", "0 3 * * *", "--every", "5"), ("--cron", "not a cron")])
-def test_a_bad_schedule_is_refused_at_once(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = subprocess.run(
-        [*HUBFIT, "serve", *arguments, *MODELS, "--data", str(tmp_path)],
-        capture_output=True, text=True, timeout=120, env=quiet(), check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
+    assert "concurrency_limit" not in deployment, "the lock is the limit; a slot of Prefect's outlives a killed night"
