@@ -105,6 +105,11 @@ def _workplace(question: Question) -> Iterator[tuple[Path, Path, str]]:
             writer = csv.DictWriter(text, fieldnames=list(workload), lineterminator="\n")
             writer.writeheader()
             writer.writerow(workload)
+        try:
+            catalogs.workloads(folder)
+        except catalogs.CatalogError as error:
+            # of the file that was just made of the question, which nobody has ever seen
+            raise Unreadable(f"no such question: {error.rule}") from None
         yield Path(place), folder, str(workload["workload"])
 
 

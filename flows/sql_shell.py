@@ -31,6 +31,8 @@ def answer(database: Path, query: str, format: str, output: Path | None) -> None
 
     Raises BadQuery with the database's own words.
     """
+    if output is not None and output.resolve().is_relative_to(database.resolve().parents[1]):
+        raise BadQuery(f"cannot write {output}: what is published is never touched again")
     if format == "parquet":
         if output is None:
             raise BadQuery("parquet is not for terminals: give --output FILE")
@@ -38,7 +40,11 @@ def answer(database: Path, query: str, format: str, output: Path | None) -> None
         return
     columns, rows = ask(database, query)
     if output is None:
-        _print(columns, rows, format, sys.stdout)
+        try:
+            _print(columns, rows, format, sys.stdout)
+            sys.stdout.flush()
+        except BrokenPipeError:  # `| head` has seen enough; what is left must not fail when Python ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     try:
         with output.open("w", encoding="utf-8", newline="") as file:
@@ -65,7 +71,7 @@ def _copy(database: Path, query: str, output: Path) -> None:
             _one_statement(connection, query)
             target = str(unfinished).replace("'", "''")
             # on lines of their own: the query may end in a comment
-            connection.execute(f"COPY (\n{query.strip().rstrip(';')}\n) TO '{target}' (FORMAT parquet)")
+            connection.execute(f"COPY (\n{_before_semicolon(query)}\n) TO '{target}' (FORMAT parquet)")
         unfinished.replace(output)
     except duckdb.IOException as error:
         raise BadQuery(f"cannot write {output}: {error}") from None
@@ -82,6 +88,18 @@ def _one_statement(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.
     if len(statements) != 1:
         raise BadQuery(f"one statement at a time, please; this has {len(statements)}")
     return statements[0]
+
+
+def _before_semicolon(query: str) -> str:
+    """The text of one statement without its `;` and what follows it: only the database knows what is text and comment.
+
+    Positions that the database gives count bytes.
+    """
+    raw = query.encode()
+    for position, kind in duckdb.tokenize(query):
+        if kind == duckdb.token_type.operator and raw[position : position + 1] == b";":
+            return raw[:position].decode()
+    return query
 
 
 def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, file: TextIO) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from literals import real, text, value, whole
 
 from estimator import (
     activations,
@@ -20,22 +21,6 @@ from estimator import (
 )
 
 GIB = 1 << 30
-
-
-def value(expression: pl.Expr) -> Any:
-    return pl.select(expression).item()
-
-
-def whole(number: int | None) -> pl.Expr:
-    return pl.lit(number, dtype=pl.Int64)
-
-
-def real(number: float | None) -> pl.Expr:
-    return pl.lit(number, dtype=pl.Float64)
-
-
-def text(word: str | None) -> pl.Expr:
-    return pl.lit(word, dtype=pl.String)
 
 
 @pytest.mark.parametrize(("a", "b"), [(3, 8), (8, 3), (8, 8)])

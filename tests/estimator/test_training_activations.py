@@ -6,25 +6,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from literals import real, text, value, whole
 
 from estimator import training_activations
-
-
-def value(expression: pl.Expr) -> Any:
-    return pl.select(expression).item()
-
-
-def whole(number: int | None) -> pl.Expr:
-    return pl.lit(number, dtype=pl.Int64)
-
-
-def real(number: float | None) -> pl.Expr:
-    return pl.lit(number, dtype=pl.Float64)
-
-
-def text(word: str | None) -> pl.Expr:
-    return pl.lit(word, dtype=pl.String)
-
 
 LLAMA_8B = {"hidden": 4096, "ffn": 14336, "heads": 32}
 

@@ -300,3 +300,6 @@ def test_check_names_what_is_wrong_in_the_owners_words(tmp_path: Path) -> None:
     assert "is no model id; write owner/name" in hubfit("check", "not an id", "--source", "snapshot").stderr
     assert "unknown engine 'warp'" in hubfit("check", "a/b", "--engine", "warp", "--source", "snapshot").stderr
     assert "name one to 20 models" in hubfit("check").stderr
+    beyond = hubfit("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--context", "999999999").stderr
+    assert "no such question: context_tokens must be" in beyond
+    assert "hubfit-check-" not in beyond

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -15,7 +17,8 @@ from flows.sql_shell import BadQuery
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    path = tmp_path / "night.duckdb"
+    path = tmp_path / "published" / "night" / "night.duckdb"
+    path.parent.mkdir(parents=True)
     with duckdb.connect(str(path)) as connection:
         connection.execute("CREATE TYPE mood AS ENUM ('good', 'bad')")
         connection.execute(
@@ -35,7 +38,7 @@ def test_parquet_has_the_types_of_the_database(database: Path, tmp_path: Path) -
     assert schema["price"] == pl.Decimal(9, 2)
     assert schema["list"] == pl.List(pl.Int64)
     assert pl.read_parquet(file).height == 200
-    sql_shell.answer(database, "SELECT small FROM t WHERE small > 250;", "parquet", file)
+    sql_shell.answer(database, "SELECT small FROM t WHERE small > 250 AND 'é;' <> ';'; -- none", "parquet", file)
     assert pl.read_parquet(file).schema == {"small": pl.UInt8}
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
@@ -63,7 +66,7 @@ def test_nothing_else_is_read_or_written(database: Path, tmp_path: Path, query: 
     for format, output in (("parquet", tmp_path / "out.parquet"), ("csv", None)):
         with pytest.raises(BadQuery):
             sql_shell.answer(database, query, format, output)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["night.duckdb"]
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["night.duckdb"]
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv"])
@@ -75,3 +78,23 @@ def test_a_file_that_cannot_be_written_is_named(database: Path, tmp_path: Path, 
 def test_parquet_needs_a_file(database: Path) -> None:
     with pytest.raises(BadQuery, match="--output"):
         sql_shell.answer(database, "FROM t", "parquet", None)
+
+
+@pytest.mark.parametrize("format", ["parquet", "csv"])
+def test_what_is_published_is_not_written_to(database: Path, tmp_path: Path, format: str) -> None:
+    (tmp_path / "latest").symlink_to(database.parent)
+    for place in (database.parent, tmp_path / "latest"):
+        with pytest.raises(BadQuery, match="never touched again"):
+            sql_shell.answer(database, "FROM t", format, place / "rows")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(database: Path) -> None:
+    program = "import sys; from pathlib import Path; from flows import sql_shell as s; "
+    program += f"s.answer(Path({str(database)!r}), 'FROM range(1000000)', 'csv', None)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        assert writer.stderr is not None
+        assert writer.stdout.readline() == b"range\n"
+        writer.stdout.close()
+        assert writer.stderr.read() == b""
+    assert writer.returncode == 0
