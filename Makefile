@@ -11,7 +11,7 @@ audit: $(VENV)/.installed
 	@$(BIN)/hubfit nightly --source snapshot --data $(DATA)
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

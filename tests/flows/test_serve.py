@@ -18,6 +18,11 @@ from prefect_night import HUBFIT, PrefectNight, quiet
 from flows import night, publication, tethered
 
 MODELS = ["--source", "snapshot", "--model", "openai-community/gpt2"]
+# Prefect looks for due runs every 10 s; a test has better things to do than wait for that.
+HASTE = {
+    "PREFECT_RUNNER_POLL_FREQUENCY": "1",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "1",
+}
 
 
 def wait_for(what: Callable[[], object], process: subprocess.Popen[str] | None, log: Path) -> None:
@@ -32,7 +37,7 @@ def serve(data: Path, log: Path) -> subprocess.Popen[str]:
     with log.open("a") as output:
         return subprocess.Popen(
             [*HUBFIT, "serve", "--every", "8", *MODELS, "--data", str(data)],
-            stdout=output, stderr=output, text=True, env=quiet(), start_new_session=True,
+            stdout=output, stderr=output, text=True, env=quiet(**HASTE), start_new_session=True,
         )  # fmt: skip
 
 
