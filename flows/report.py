@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from flows import report_pages
 from flows.report_devices import device_pages
 from flows.report_models import model_pages
 from flows.report_rows import Row, Rows
@@ -32,26 +33,18 @@ def write(database: Path, folder: Path) -> None:
     try:
         night = _night(rows)
         for path, content in render.assets().items():
-            _write(folder, path, content)
-        _write(folder, "assets/devices.js", _devices_js(rows))
-        _write(folder, "index.html", render.index(_overview(rows, night)))
-        _write(folder, "devices/index.html", render.listing(_devices(rows, night)))
-        _write(folder, "models/index.html", render.listing(_models(rows, night)))
-        _write(folder, "quality.html", render.quality(_quality(rows, night)))
-        _write(folder, "method.html", render.method(_method(rows, night)))
+            report_pages.write(folder, path, content)
+        report_pages.write(folder, "assets/devices.js", _devices_js(rows))
+        report_pages.write(folder, "index.html", render.index(_overview(rows, night)))
+        report_pages.write(folder, "devices/index.html", render.listing(_devices(rows, night)))
+        report_pages.write(folder, "models/index.html", render.listing(_models(rows, night)))
+        report_pages.write(folder, "quality.html", render.quality(_quality(rows, night)))
+        report_pages.write(folder, "method.html", render.method(_method(rows, night)))
         for page in device_pages(rows, night, _workload(rows, 0)):
-            _write(folder, device_path(page.gpu), render.device(page))
-        for model in model_pages(rows, night):
-            _write(folder, model_path(model.model_id), render.model(model))
+            report_pages.write(folder, device_path(page.gpu), render.device(page))
+        report_pages.write_models(folder, model_pages(rows, night), night.models_read)
     finally:
         rows.close()
-
-
-def _write(folder: Path, path: str, content: str | bytes) -> None:
-    target = folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # a lone surrogate in somebody's text must not stop the night
-    target.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", errors="replace"))
 
 
 def _night(rows: Rows) -> Night:
