@@ -1,9 +1,10 @@
-"""Files of the models' pages. Thousands are rendered by a second process, while this one reads their rows."""
+"""Files of the site. Thousands of models' pages are rendered by a second process, while this one reads their rows."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
+import traceback
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -74,6 +75,7 @@ def _render(pages: Connection, folder: Path) -> None:
                 try:
                     _write_batch(folder, batch)
                 except Exception as error:
+                    error.add_note("".join(traceback.format_tb(error.__traceback__)))  # which stays here
                     failure = error  # goes on reading: an answer is only heard at the end
         pages.send(failure)
     except (EOFError, ConnectionError):

@@ -152,7 +152,9 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], file: Te
         table.add_row(*(_cell(value) for value in row))
     # A terminal wraps at its own width; a pipe gets whole lines.
     console = Console(file=file, highlight=False, markup=False, width=None if file.isatty() else 1000)
-    console.print(table)
+    with console.capture() as captured:  # on a closed pipe it would end the program with status 1
+        console.print(table)
+    file.write(captured.get())
     if len(rows) > TABLE_ROWS:
         terminal.note(f"first {TABLE_ROWS} of {len(rows):,} rows; use --format csv for all of them")
 

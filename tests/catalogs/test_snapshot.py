@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from catalogs import build_snapshot
 from catalogs.model_list import id_problem
 
 LINES = [json.loads(text) for text in build_snapshot.SNAPSHOT.read_text(encoding="utf-8").splitlines()]
+# An absolute path, but not the path of an address.
+FOLDER_OF_A_MACHINE = re.compile(r"file:|(?<![\w/])/[\w.-]+/")
 BY_ID = {line["model_id"]: line for line in LINES}
 
 # Repositories whose dimensions the golden weight, cache and state figures are about.
@@ -168,8 +171,7 @@ def test_a_line_has_facts_only(line: dict[str, Any]) -> None:
     assert not keys_in([line["config"], line["info"]]) & set(hand["not_facts"])
     assert "chat_template" in hand["not_facts"]
     text = json.dumps(line)
-    assert "/work/" not in text
-    assert "/tmp/" not in text
+    assert not FOLDER_OF_A_MACHINE.search(text)
     assert not any(len(tag) > 200 for tag in line["info"]["tags"])
 
 

@@ -21,7 +21,7 @@ from reports.model import ModelPage
 
 
 @pytest.fixture
-def beside(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_pages, "BATCH", 2)
 
 
@@ -33,7 +33,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_two_processes_write_what_one_writes(tmp_path: Path, beside: None) -> None:
+def test_two_processes_write_what_one_writes(tmp_path: Path, small_batches: None) -> None:
     report_pages.write_models(tmp_path / "one", some(), 5)
     report_pages.write_models(tmp_path / "two", some(), report_pages.FEW + 1)
     assert len(files(tmp_path / "one")) == 5
@@ -41,7 +41,7 @@ def test_two_processes_write_what_one_writes(tmp_path: Path, beside: None) -> No
     assert multiprocessing.active_children() == []
 
 
-def test_a_file_that_cannot_be_written_is_the_same_error(tmp_path: Path, beside: None) -> None:
+def test_a_file_that_cannot_be_written_is_the_same_error(tmp_path: Path, small_batches: None) -> None:
     (tmp_path / "models").write_text("in the way")
     for expected in (5, report_pages.FEW + 1):
         with pytest.raises(OSError, match="models") as caught:
@@ -49,13 +49,14 @@ def test_a_file_that_cannot_be_written_is_the_same_error(tmp_path: Path, beside:
         assert caught.value.errno in (errno.ENOTDIR, errno.EEXIST)
 
 
-def test_a_page_that_cannot_be_rendered_is_an_error(tmp_path: Path, beside: None) -> None:
+def test_a_page_that_cannot_be_rendered_is_an_error(tmp_path: Path, small_batches: None) -> None:
     pages = [*some(1), dataclasses.replace(model_page("owner/bad"), bars=None), *some(3)]  # type: ignore[arg-type]
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError) as caught:
         report_pages.write_models(tmp_path, pages, report_pages.FEW + 1)
+    assert any("_write_batch" in note for note in caught.value.__notes__), "where it happened is told"
 
 
-def test_an_error_while_reading_rows_ends_both(tmp_path: Path, beside: None) -> None:
+def test_an_error_while_reading_rows_ends_both(tmp_path: Path, small_batches: None) -> None:
     def torn() -> Iterator[ModelPage]:
         yield from some()
         raise KeyboardInterrupt
@@ -65,7 +66,7 @@ def test_an_error_while_reading_rows_ends_both(tmp_path: Path, beside: None) -> 
     assert multiprocessing.active_children() == []
 
 
-def test_a_second_process_that_is_killed_is_an_error(tmp_path: Path, beside: None) -> None:
+def test_a_second_process_that_is_killed_is_an_error(tmp_path: Path, small_batches: None) -> None:
     def killing() -> Iterator[ModelPage]:
         for page in some(2000):
             for child in multiprocessing.active_children():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,14 @@ def test_a_reader_that_has_seen_enough_is_no_error(database: Path) -> None:
         writer.stdout.close()
         assert writer.stderr.read() == b""
     assert writer.returncode == 0
+
+
+@pytest.mark.parametrize("format", ["table", "csv", "json"])
+def test_no_format_minds_a_reader_that_is_gone(database: Path, format: str) -> None:
+    program = "from pathlib import Path; from flows import sql_shell as s; "
+    program += f"s.answer(Path({str(database)!r}), 'FROM range(10)', {format!r}, None)"
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
