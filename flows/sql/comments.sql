@@ -393,6 +393,13 @@ COMMENT ON COLUMN cheapest_gpu.precision IS 'Preferred precision on that device.
 COMMENT ON COLUMN cheapest_gpu.gpus_needed IS 'Devices.';
 COMMENT ON COLUMN cheapest_gpu.usd_per_hour IS 'Price of all of them for an hour.';
 
+COMMENT ON VIEW internal.models_of_shape IS 'The models that share a shape, and the largest of them. Grain: shape.';
+COMMENT ON COLUMN internal.models_of_shape.shape_ix IS 'Key of internal.shapes.';
+COMMENT ON COLUMN internal.models_of_shape.models IS 'How many models have this shape.';
+COMMENT ON COLUMN internal.models_of_shape.parameters IS 'Parameters of the largest of them.';
+COMMENT ON COLUMN internal.models_of_shape.model_id IS 'The largest of them, of equals the first by id.';
+COMMENT ON COLUMN internal.models_of_shape.precedence IS 'Decides between equally large models of several shapes: greater is first by id.';
+
 COMMENT ON VIEW models_per_gpu IS 'How much a device can run. Grain: gpu x workload.';
 COMMENT ON COLUMN models_per_gpu.gpu IS 'gpu_id of gpus.';
 COMMENT ON COLUMN models_per_gpu.workload IS 'Row of workloads.';

@@ -146,36 +146,60 @@ FROM best_fit
 WHERE usd_per_hour IS NOT NULL
 GROUP BY model_id, workload;
 
+-- Models of a shape share its decisions, so what is counted is counted by shape, without the plans behind `fit`.
+CREATE VIEW internal.models_of_shape AS
+SELECT
+    s.shape_ix,
+    count(*) AS models,
+    max(m.parameters) AS parameters,
+    -- copies of a model are equally large: the first id decides, every night the same
+    arg_max(m.model_id, (coalesce(m.parameters, -1), -m.order_ix)) AS model_id,
+    arg_max(-m.order_ix, (coalesce(m.parameters, -1), -m.order_ix)) AS precedence
+FROM (SELECT *, row_number() OVER (ORDER BY model_id) AS order_ix FROM models) m
+JOIN internal.shapes s USING (shape_id)
+GROUP BY s.shape_ix;
+
 CREATE VIEW models_per_gpu AS
 SELECT
-    gpu,
-    workload,
-    count(*) FILTER (verdict IN ('fits', 'tight')) AS models_on_one,
-    count(*) FILTER (verdict = 'sharded') AS models_sharded
-FROM best_fit
-GROUP BY gpu, workload;
+    g.gpu_id AS gpu,
+    w.workload,
+    coalesce(sum(m.models) FILTER (b.verdict IN ('fits', 'tight')), 0)::BIGINT AS models_on_one,
+    coalesce(sum(m.models) FILTER (b.verdict = 'sharded'), 0)::BIGINT AS models_sharded
+FROM internal.best b
+JOIN internal.models_of_shape m USING (shape_ix)
+JOIN gpus g USING (gpu_ix)
+JOIN workloads w USING (workload_ix)
+GROUP BY g.gpu_id, w.workload;
 
 CREATE VIEW largest_per_gpu AS
 SELECT
-    b.gpu,
-    b.workload,
-    -- copies of a model are equally large: the first id decides, every night the same
-    arg_max(b.model_id, (m.parameters, -m.order_ix)) AS model_id,
-    arg_max(b.precision, (m.parameters, -m.order_ix)) AS precision,
+    g.gpu_id AS gpu,
+    w.workload,
+    arg_max(m.model_id, (m.parameters, m.precedence)) AS model_id,
+    arg_max(p.precision, (m.parameters, m.precedence)) AS precision,
     max(m.parameters) AS parameters
-FROM best_fit b
-JOIN (SELECT model_id, parameters, row_number() OVER (ORDER BY model_id) AS order_ix FROM models) m USING (model_id)
-WHERE b.verdict = 'fits'
-GROUP BY b.gpu, b.workload;
+FROM internal.best b
+JOIN internal.models_of_shape m USING (shape_ix)
+JOIN gpus g USING (gpu_ix)
+JOIN workloads w USING (workload_ix)
+JOIN precisions p USING (precision_ix)
+WHERE b.verdict = 'fits' AND m.parameters IS NOT NULL
+GROUP BY g.gpu_id, w.workload;
 
 CREATE VIEW precision_reach AS
 SELECT
-    precision,
-    workload,
-    count(DISTINCT model_id) FILTER (verdict IN ('fits', 'tight')) AS models_on_one,
-    count(DISTINCT model_id) AS models
-FROM fit
-GROUP BY precision, workload;
+    p.precision,
+    r.workload,
+    coalesce(sum(m.models) FILTER (r.is_on_one), 0)::BIGINT AS models_on_one,
+    sum(m.models)::BIGINT AS models
+FROM (
+    SELECT f.shape_ix, f.precision_ix, w.workload, bool_or(f.verdict IN ('fits', 'tight')) AS is_on_one
+    FROM internal.fit f JOIN workloads w USING (workload_ix)
+    GROUP BY f.shape_ix, f.precision_ix, w.workload
+) r
+JOIN internal.models_of_shape m USING (shape_ix)
+JOIN precisions p USING (precision_ix)
+GROUP BY p.precision, r.workload;
 
 CREATE VIEW error_summary AS
 SELECT stage, kind, is_transient, count(*) AS models FROM model_errors GROUP BY ALL;
