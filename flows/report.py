@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from flows import report_pages
@@ -40,9 +42,9 @@ def write(database: Path, folder: Path) -> None:
         report_pages.write(folder, "models/index.html", render.listing(_models(rows, night)))
         report_pages.write(folder, "quality.html", render.quality(_quality(rows, night)))
         report_pages.write(folder, "method.html", render.method(_method(rows, night)))
-        for page in device_pages(rows, night, _workload(rows, 0)):
-            report_pages.write(folder, device_path(page.gpu), render.device(page))
-        report_pages.write_models(folder, model_pages(rows, night), night.models_read)
+        devices, models = device_pages(rows, night, _workload(rows, 0)), model_pages(rows, night)
+        pages: Iterator[report_pages.Page] = chain(devices, models)
+        report_pages.write_pages(folder, pages, night.devices + night.models_read)
     finally:
         rows.close()
 
@@ -89,7 +91,7 @@ def _overview(rows: Rows, night: Night) -> Overview:
     strip = rows.all(
         """
         SELECT g.gpu_id, g.name, g.memory_gib_nominal, l.model_id, l.parameters, l.precision
-        FROM gpus g LEFT JOIN largest_per_gpu l ON l.gpu = g.gpu_id AND l.workload = ?
+        FROM gpus g LEFT JOIN internal.largest_per_gpu_of('memory.main.best') l ON l.gpu = g.gpu_id AND l.workload = ?
         WHERE g.segment IN ('datacenter', 'consumer', 'workstation', 'unified')
         -- the newest device of each segment and size class
         QUALIFY row_number() OVER (
@@ -142,7 +144,7 @@ def _devices(rows: Rows, night: Night) -> IndexPage:
         SELECT g.gpu_id, g.name, g.vendor, g.segment, g.memory_gib_nominal, g.visible_bytes, g.bandwidth_gb_per_s,
             g.max_gpus_per_node, coalesce(m.models_on_one, 0) AS models_on_one,
             coalesce(m.models_sharded, 0) AS models_sharded, c.usd_per_gpu_hour
-        FROM gpus g LEFT JOIN models_per_gpu m ON m.gpu = g.gpu_id AND m.workload = ?
+        FROM gpus g LEFT JOIN internal.models_per_gpu_of('memory.main.best') m ON m.gpu = g.gpu_id AND m.workload = ?
         LEFT JOIN current_prices c ON c.gpu = g.gpu_id
         ORDER BY g.name
         """,

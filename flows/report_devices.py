@@ -21,8 +21,8 @@ def device_pages(rows: Rows, night: Night, first: Workload) -> Iterator[DevicePa
         FROM gpus g
         LEFT JOIN current_prices c ON c.gpu = g.gpu_id
         LEFT JOIN internal.capacities u ON u.gpu_ix = g.gpu_ix AND u.engine = ?
-        LEFT JOIN models_per_gpu m ON m.gpu = g.gpu_id AND m.workload = ?
-        LEFT JOIN largest_per_gpu l ON l.gpu = g.gpu_id AND l.workload = ?
+        LEFT JOIN internal.models_per_gpu_of('memory.main.best') m ON m.gpu = g.gpu_id AND m.workload = ?
+        LEFT JOIN internal.largest_per_gpu_of('memory.main.best') l ON l.gpu = g.gpu_id AND l.workload = ?
         ORDER BY g.gpu_id
         """,
         engine,

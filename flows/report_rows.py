@@ -197,7 +197,7 @@ class Rows:
                 ) TO '{file}' (FORMAT parquet)
                 """
             )
-            return "".join(pl.read_parquet(file)["code"].to_list())
+            return str(pl.read_parquet(file)["code"].str.join("").item())
 
     def by_model(self, query: str, *parameters: object) -> Iterator[tuple[str, Sequence[Row]]]:
         """Rows of a query that is sorted by model_id, one model at a time."""

@@ -159,32 +159,37 @@ FROM (SELECT *, row_number() OVER (ORDER BY model_id) AS order_ix FROM models) m
 JOIN internal.shapes s USING (shape_id)
 GROUP BY s.shape_ix;
 
-CREATE VIEW models_per_gpu AS
+-- Like fit_of: `decisions` names a table with the keys of internal.best, which the report has at hand.
+CREATE MACRO internal.models_per_gpu_of(decisions) AS TABLE
 SELECT
     g.gpu_id AS gpu,
     w.workload,
     coalesce(sum(m.models) FILTER (b.verdict IN ('fits', 'tight')), 0)::BIGINT AS models_on_one,
     coalesce(sum(m.models) FILTER (b.verdict = 'sharded'), 0)::BIGINT AS models_sharded
-FROM internal.best b
+FROM query_table(decisions) b
 JOIN internal.models_of_shape m USING (shape_ix)
 JOIN gpus g USING (gpu_ix)
 JOIN workloads w USING (workload_ix)
 GROUP BY g.gpu_id, w.workload;
 
-CREATE VIEW largest_per_gpu AS
+CREATE VIEW models_per_gpu AS FROM internal.models_per_gpu_of('internal.best');
+
+CREATE MACRO internal.largest_per_gpu_of(decisions) AS TABLE
 SELECT
     g.gpu_id AS gpu,
     w.workload,
     arg_max(m.model_id, (m.parameters, m.precedence)) AS model_id,
     arg_max(p.precision, (m.parameters, m.precedence)) AS precision,
     max(m.parameters) AS parameters
-FROM internal.best b
+FROM query_table(decisions) b
 JOIN internal.models_of_shape m USING (shape_ix)
 JOIN gpus g USING (gpu_ix)
 JOIN workloads w USING (workload_ix)
 JOIN precisions p USING (precision_ix)
 WHERE b.verdict = 'fits' AND m.parameters IS NOT NULL
 GROUP BY g.gpu_id, w.workload;
+
+CREATE VIEW largest_per_gpu AS FROM internal.largest_per_gpu_of('internal.best');
 
 CREATE VIEW precision_reach AS
 SELECT

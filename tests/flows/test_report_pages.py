@@ -34,8 +34,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_two_processes_write_what_one_writes(tmp_path: Path, small_batches: None) -> None:
-    report_pages.write_models(tmp_path / "one", some(), 5)
-    report_pages.write_models(tmp_path / "two", some(), report_pages.FEW + 1)
+    report_pages.write_pages(tmp_path / "one", some(), 5)
+    report_pages.write_pages(tmp_path / "two", some(), report_pages.FEW + 1)
     assert len(files(tmp_path / "one")) == 5
     assert files(tmp_path / "two") == files(tmp_path / "one")
     assert multiprocessing.active_children() == []
@@ -45,14 +45,14 @@ def test_a_file_that_cannot_be_written_is_the_same_error(tmp_path: Path, small_b
     (tmp_path / "models").write_text("in the way")
     for expected in (5, report_pages.FEW + 1):
         with pytest.raises(OSError, match="models") as caught:
-            report_pages.write_models(tmp_path, some(), expected)
+            report_pages.write_pages(tmp_path, some(), expected)
         assert caught.value.errno in (errno.ENOTDIR, errno.EEXIST)
 
 
 def test_a_page_that_cannot_be_rendered_is_an_error(tmp_path: Path, small_batches: None) -> None:
     pages = [*some(1), dataclasses.replace(model_page("owner/bad"), bars=None), *some(3)]  # type: ignore[arg-type]
     with pytest.raises(TypeError) as caught:
-        report_pages.write_models(tmp_path, pages, report_pages.FEW + 1)
+        report_pages.write_pages(tmp_path, pages, report_pages.FEW + 1)
     assert any("_write_batch" in note for note in caught.value.__notes__), "where it happened is told"
 
 
@@ -62,7 +62,7 @@ def test_an_error_while_reading_rows_ends_both(tmp_path: Path, small_batches: No
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        report_pages.write_models(tmp_path, torn(), report_pages.FEW + 1)
+        report_pages.write_pages(tmp_path, torn(), report_pages.FEW + 1)
     assert multiprocessing.active_children() == []
 
 
@@ -74,7 +74,7 @@ def test_a_second_process_that_is_killed_is_an_error(tmp_path: Path, small_batch
             yield page
 
     with pytest.raises(RuntimeError, match="ended before its work"):
-        report_pages.write_models(tmp_path, killing(), 2000)
+        report_pages.write_pages(tmp_path, killing(), 2000)
 
 
 def test_no_process_is_left_when_the_night_is_killed(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def slow():
     print(multiprocessing.active_children()[0].pid, flush=True)
     time.sleep(600)
 if __name__ == "__main__":
-    report_pages.write_models(Path(sys.argv[1]), slow(), 2000)
+    report_pages.write_pages(Path(sys.argv[1]), slow(), 2000)
 """
     script = tmp_path / "night.py"
     script.write_text(program)
