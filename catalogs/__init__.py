@@ -28,6 +28,7 @@ __all__ = [
     "gpus",
     "hub_snapshot",
     "kv_precisions",
+    "measurements",
     "model_ids",
     "precisions",
     "prices",
@@ -64,6 +65,11 @@ def engines(folder: str | Path | None = None) -> pl.DataFrame:
 def prices(folder: str | Path | None = None) -> pl.DataFrame:
     """One row per offer, US dollars per device. Ours for devices that a what-if gpus.csv lacks are out."""
     return _frame("prices", folder)
+
+
+def measurements(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per measured figure. Ours on devices that a what-if gpus.csv lacks are out."""
+    return _frame("measurements", folder)
 
 
 def model_ids(*names_or_files: str | Path, extra: Sequence[str] = ()) -> ModelList:

@@ -19,7 +19,7 @@ class Reference:
     column: str
     target: str
     target_column: str
-    # A site's own list of devices is shorter than ours: our prices for the others say nothing to it.
+    # A site's own list is shorter than ours: our prices and measurements of the other devices say nothing to it.
     ours_may_dangle: bool = False
 
 
@@ -27,6 +27,8 @@ REFERENCES = (
     Reference("workloads", "engine", "engines", "engine"),
     Reference("workloads", "kv_precision", "kv_precisions", "kv_precision"),
     Reference("prices", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
+    Reference("measurements", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
+    Reference("measurements", "precision", "precisions", "precision", ours_may_dangle=True),
 )
 
 

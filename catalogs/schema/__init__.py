@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from catalogs.schema.formats import KV_PRECISIONS, PRECISIONS
 from catalogs.schema.hardware import GPUS, PRICES
+from catalogs.schema.ledger import MEASUREMENTS
 from catalogs.schema.scenarios import ENGINE_PROFILES, WORKLOADS
 from catalogs.schema.table import Table
 
-__all__ = ["ENGINE_PROFILES", "GPUS", "KV_PRECISIONS", "PRECISIONS", "PRICES", "TABLES", "WORKLOADS", "Table"]
+__all__ = [
+    "ENGINE_PROFILES",
+    "GPUS",
+    "KV_PRECISIONS",
+    "MEASUREMENTS",
+    "PRECISIONS",
+    "PRICES",
+    "TABLES",
+    "WORKLOADS",
+    "Table",
+]
 
 # In this order they are read, checked and hashed.
-TABLES = (GPUS, PRECISIONS, KV_PRECISIONS, ENGINE_PROFILES, WORKLOADS, PRICES)
+TABLES = (GPUS, PRECISIONS, KV_PRECISIONS, ENGINE_PROFILES, WORKLOADS, PRICES, MEASUREMENTS)

@@ -18,6 +18,7 @@ LOADERS = {
     "engines": catalogs.engines,
     "workloads": catalogs.workloads,
     "prices": catalogs.prices,
+    "measurements": catalogs.measurements,
 }
 
 

@@ -14,6 +14,9 @@ from catalogs.schema import TABLES
 GPU = "nvidia-h100-sxm-80gb"
 MAC = "apple-m1-16gb"
 BOUGHT = "apple-m3-ultra-96gb"
+RUN = "nvidia-h200-sxm-141gb-qwen-qwen3-0.6b-prefill-peak-2048x1"
+TRAINING = "nvidia-h200-sxm-141gb-qwen-qwen3-0.6b-full-training-peak-2048x1"
+COPY = "nvidia-h200-sxm-141gb-copy"
 BY_KEY = {
     "gpus": GPU,
     "precisions": "int4_awq_g128",
@@ -21,6 +24,7 @@ BY_KEY = {
     "engines": "vllm",
     "workloads": "chat-8k",
     "prices": "aws-inferentia1",
+    "measurements": RUN,
 }
 
 # table, column, what the rule says, the changes that break it and, unless it is that of BY_KEY, the row.
@@ -31,6 +35,10 @@ FORMATS = "fp32, bf16, fp16, fp8, int8, fp4"
 NAME = "must be lower case letters, digits, '_', '.' and '-'"
 LEVELS = "must be one of exact, high, medium, low"
 TIERS = "must be one of a100, under_70_gib, 70_to_160_gib, from_160_gib"
+COMPONENTS = (
+    "visible, driver_total, context, copy, weights, cache, cache_held, prefill_peak, training_peak,"
+    " training_reserved, decode_step"
+)
 PROFILES = f"must be one of none, {ENGINES}"
 
 
@@ -177,6 +185,17 @@ CASES: list[Case] = [
     *below("prices", "must be > usd_purchase", "1", "usd_purchase_high", row=BOUGHT),
     *below("prices", "must be one of day, month, quarter, year", "week", "as_of_precision"),
     *below("prices", LEVELS, "HIGH", "confidence"),
+    *below("measurements", NAME, "H200 Qwen3", "measurement"),
+    *below("measurements", f"must be one of {ENGINES}", "none", "engine"),
+    *below("measurements", f"must be one of {COMPONENTS}", "kv", "component"),
+    *below("measurements", "must be one of full, full_bf16, lora, qlora", "dora", "method"),
+    *below("measurements", "must be > 0", "0", "context_tokens", "concurrent_sequences", "lora_rank"),
+    *below("measurements", "must be > 0", "0", "measured_bytes", "measured_seconds"),
+    *below("measurements", "must not be empty for a component of a model", "", "model_id", "precision"),
+    *below("measurements", "must not be empty for a component of a run", "", "context_tokens", "concurrent_sequences"),
+    *below("measurements", "must not be empty for training", "", "method", "gradient_checkpointing", row=TRAINING),
+    *below("measurements", "must not be empty for what takes time", "", "measured_seconds", row=COPY),
+    *below("measurements", "must not be empty without measured_seconds", "", "measured_bytes"),
 ]
 
 

@@ -7,14 +7,8 @@ Counts were checked against built transformers and diffusers classes, bytes agai
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
-
 import pytest
-
-import catalogs
-from flows import pipeline, stages, warehouse
-from flows.settings import Settings
+from snapshot_answers import Answer, requirements, workload
 
 # model, precision, context, sequences, cache type, weights, cache, state
 EXAMPLES = [
@@ -58,42 +52,12 @@ EXAMPLES = [
     ("stabilityai/stable-diffusion-xl-base-1.0", "fp16", 512, 1, "bf16", 6_937_675_734, 0, 0),
     ("black-forest-labs/FLUX.1-dev", "bf16", 512, 1, "bf16", 33_741_198_278, 0, 0),
 ]
-Answer = tuple[int, int, int, int]
-
-
-def name(context: int, sequences: int, cache: str) -> str:
-    return f"c{context}-s{sequences}-{cache}"
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str, str], Answer]:
-    """(model, precision, workload) -> (weights, cache, state, total) of one night over the examples' workloads."""
     place = tmp_path_factory.mktemp("examples")
-    what_if = place / "what-if"
-    what_if.mkdir()
-    [like] = [row for row in catalogs.workloads().to_dicts() if row["workload"] == "min-8k"]
-    with (what_if / "workloads.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(like), lineterminator="\n")
-        writer.writeheader()
-        for context, sequences, cache in sorted({example[2:5] for example in EXAMPLES}):
-            changes = {"context_tokens": context, "concurrent_sequences": sequences, "kv_precision": cache}
-            writer.writerow({**like, **changes, "workload": name(context, sequences, cache)})
-    head, *gpus = (Path(catalogs.__file__).parent / "gpus.csv").read_text(encoding="utf-8").splitlines()
-    (what_if / "gpus.csv").write_text("\n".join([head, gpus[0]]) + "\n", encoding="utf-8")
-    settings = Settings(data=place / "data")
-    models = sorted({example[0] for example in EXAMPLES})
-    this = pipeline.begin(settings, "snapshot", [], models, what_if, fresh=True)
-    stages.fetch(this, 0, pipeline.open_source("snapshot", settings))
-    stages.extract(this, 0)
-    for shard in range(stages.shapes(this)):
-        stages.estimate(this, shard)
-    warehouse.build(this, place / "examples.duckdb")
-    with warehouse.connect(place / "examples.duckdb") as connection:
-        rows = connection.execute(
-            "SELECT model_id, precision, workload, weights_bytes, kv_cache_bytes, state_bytes, total_bytes"
-            " FROM requirements"
-        ).fetchall()
-    return {(model, precision, workload): tuple(numbers) for model, precision, workload, *numbers in rows}
+    return requirements(place, [each[0] for each in EXAMPLES], [each[2:5] for each in EXAMPLES])
 
 
 @pytest.mark.parametrize(
@@ -103,5 +67,5 @@ def test_worked_example(
     example: tuple[str, str, int, int, str, int, int, int], answers: dict[tuple[str, str, str], Answer]
 ) -> None:
     model, precision, context, sequences, cache, weights, kept, state = example
-    found = answers[model, precision, name(context, sequences, cache)]
+    found = answers[model, precision, workload(context, sequences, cache)]
     assert found == (weights, kept, state, weights + kept + state)

@@ -1,0 +1,75 @@
+"""What was measured on real hardware, to hold our predictions against."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from catalogs.rules import Rule, identifier, needs, one_of, positive
+from catalogs.schema.table import ENGINES, Table
+
+OF_A_DEVICE = ("visible", "driver_total", "context", "copy")
+OF_A_MODEL = (
+    "weights",  # parameters as loaded, tied ones once
+    "cache",  # keys, values and states after the prompt
+    "cache_held",  # the same with what its slices keep alive; only where that is more
+    "prefill_peak",  # the allocator's peak above what is loaded, cache included
+    "training_peak",  # the allocator's peak, everything included
+    "training_reserved",  # what the allocator took from the device for it
+    "decode_step",  # one token for each sequence
+)
+
+_of_a_model = pl.col("component").is_in(list(OF_A_MODEL))
+_of_a_run = _of_a_model & (pl.col("component") != "weights")
+_of_training = pl.col("component").str.starts_with("training")
+_timed = pl.col("component").is_in(["decode_step", "copy"])
+
+# Grain: one figure read from one run. Settings have the names that workloads.csv gives them.
+MEASUREMENTS = Table(
+    name="measurements",
+    columns=pl.Schema(
+        {
+            "measurement": pl.String,
+            "engine": pl.String,
+            "engine_version": pl.String,
+            "gpu": pl.String,
+            "model_id": pl.String,
+            "precision": pl.String,
+            "context_tokens": pl.Int64,
+            "concurrent_sequences": pl.Int64,
+            "method": pl.String,
+            "gradient_checkpointing": pl.Boolean,
+            "lora_rank": pl.Int64,
+            "component": pl.String,
+            "measured_bytes": pl.Int64,
+            "measured_seconds": pl.Float64,
+            "setting": pl.String,
+            "source": pl.String,
+            "as_of": pl.Date,
+        }
+    ),
+    key=("measurement",),
+    optional=(
+        *("model_id", "precision", "context_tokens", "concurrent_sequences"),
+        *("method", "gradient_checkpointing", "lora_rank"),
+        *("measured_bytes", "measured_seconds", "setting"),
+    ),
+    rules=(
+        identifier("measurement"),
+        one_of("engine", ENGINES),
+        one_of("component", (*OF_A_DEVICE, *OF_A_MODEL)),
+        one_of("method", ("full", "full_bf16", "lora", "qlora")),
+        *positive("context_tokens", "concurrent_sequences", "lora_rank", "measured_bytes", "measured_seconds"),
+        needs("model_id", _of_a_model, "for a component of a model"),
+        needs("precision", _of_a_model, "for a component of a model"),
+        needs("context_tokens", _of_a_run, "for a component of a run"),
+        needs("concurrent_sequences", _of_a_run, "for a component of a run"),
+        needs("method", _of_training, "for training"),
+        needs("gradient_checkpointing", _of_training, "for training"),
+        needs("measured_seconds", _timed, "for what takes time"),
+        Rule(
+            "measured_bytes",
+            "must not be empty without measured_seconds",
+            pl.col("measured_bytes").is_not_null() | pl.col("measured_seconds").is_not_null(),
+        ),
+    ),
+)

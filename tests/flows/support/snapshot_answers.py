@@ -1,0 +1,46 @@
+"""The requirements of some models of the snapshot for workloads of a test's own, by a night without Prefect."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+import catalogs
+from flows import pipeline, stages, warehouse
+from flows.settings import Settings
+
+Sizes = tuple[int, int, str]  # tokens, sequences, element type of the cache
+Answer = tuple[int, int, int, int]  # bytes of weights, cache, state and all
+
+
+def workload(tokens: int, sequences: int, cache: str) -> str:
+    return f"c{tokens}-s{sequences}-{cache}"
+
+
+def requirements(place: Path, models: Iterable[str], sizes: Iterable[Sizes]) -> dict[tuple[str, str, str], Answer]:
+    """(model, precision, workload) -> its answer with engine `none`."""
+    what_if = place / "what-if"
+    what_if.mkdir()
+    [like] = [row for row in catalogs.workloads().to_dicts() if row["workload"] == "min-8k"]
+    with (what_if / "workloads.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(like), lineterminator="\n")
+        writer.writeheader()
+        for tokens, sequences, cache in sorted(set(sizes)):
+            changes = {"context_tokens": tokens, "concurrent_sequences": sequences, "kv_precision": cache}
+            writer.writerow({**like, **changes, "workload": workload(tokens, sequences, cache)})
+    head, *gpus = (Path(catalogs.__file__).parent / "gpus.csv").read_text(encoding="utf-8").splitlines()
+    (what_if / "gpus.csv").write_text("\n".join([head, gpus[0]]) + "\n", encoding="utf-8")
+    settings = Settings(data=place / "data")
+    this = pipeline.begin(settings, "snapshot", [], sorted(set(models)), what_if, fresh=True)
+    stages.fetch(this, 0, pipeline.open_source("snapshot", settings))
+    stages.extract(this, 0)
+    for shard in range(stages.shapes(this)):
+        stages.estimate(this, shard)
+    warehouse.build(this, place / "some.duckdb")
+    with warehouse.connect(place / "some.duckdb") as connection:
+        rows = connection.execute(
+            "SELECT model_id, precision, workload, weights_bytes, kv_cache_bytes, state_bytes, total_bytes"
+            " FROM requirements"
+        ).fetchall()
+    return {(model, precision, workload): tuple(numbers) for model, precision, workload, *numbers in rows}
