@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
+from command import hubfit
 
 from flows import publication
 
 if TYPE_CHECKING:
     from local_hub import HubServer
 
-HUBFIT = [sys.executable, "-m", "flows"]
+HUBFIT = [sys.executable, "-m", "flows"]  # for what needs a process of its own
 SMALL = ["--source", "snapshot", "--model", "openai-community/gpt2"]
 
 
-def hubfit(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "0", "COLUMNS": "200", **(env or {})}
+def process(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*HUBFIT, *map(str, arguments)], capture_output=True, text=True, env=environment, timeout=200, check=False
-    )
+        [*HUBFIT, *map(str, arguments)],
+        capture_output=True, text=True, timeout=200, check=False, env={**os.environ, **environment},
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", ["", "run", "nightly", "serve", "check", "sql"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
-    done = hubfit(*command.split(), "--help")
+    done = (hubfit if command else process)(*command.split(), "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
     assert not command or f"hubfit {command}" in done.stdout
@@ -86,7 +87,7 @@ def test_check_answers_for_one_model(tmp_path: Path) -> None:
         "--gpu",
         "nvidia-l4-24gb",
         "--json",
-        env={"HUBFIT_DATA": str(tmp_path)},
+        HUBFIT_DATA=str(tmp_path),
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -261,17 +262,17 @@ def test_ctrl_c_is_one_message_and_the_next_run_resumes(tmp_path: Path, hub: Hub
 
 def test_the_live_hub_end_to_end_and_away(tmp_path: Path, hub: HubServer) -> None:
     hub.add("owner/tiny", downloads=7, safetensors={"parameters": {"BF16": 106_816}, "total": 106_816})
-    environment = {"HF_ENDPOINT": hub.url}
-    done = hubfit("run", "--model", "owner/tiny", "--model", "owner/gone", "--data", tmp_path, env=environment)
+    environment = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0"}
+    done = process("run", "--model", "owner/tiny", "--model", "owner/gone", "--data", tmp_path, **environment)
     assert done.returncode == 0, done.stderr
     out = hubfit("sql", "SELECT model_id, kind FROM model_errors", "--data", tmp_path, "--format", "csv").stdout
     assert out.splitlines()[1:] == ["owner/gone,not_found"]
     before = publication.latest(tmp_path)
-    away = hubfit("run", "--model", "owner/tiny", "--data", tmp_path, env={"HF_ENDPOINT": "http://127.0.0.1:9"})
+    away = process("run", "--model", "owner/tiny", "--data", tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
     assert away.returncode == 3, away.stderr
     assert "does not answer" in away.stderr
     assert publication.latest(tmp_path) == before
-    offline = hubfit("run", "--model", "owner/tiny", "--data", tmp_path, env={"HF_HUB_OFFLINE": "1"})
+    offline = process("run", "--model", "owner/tiny", "--data", tmp_path, HF_HUB_OFFLINE="1")
     assert offline.returncode == 3
 
 

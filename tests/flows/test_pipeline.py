@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,9 +55,18 @@ def run(data: Path, what_if: Path, models: list[str] | None = None) -> Path:
     return pipeline.run(begin(data, what_if, models), pipeline.open_source("snapshot", Settings(data=data)))
 
 
+@pytest.fixture(scope="session")
+def first_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of one night. Tests get copies of it, for most of them want to do something to it."""
+    place = tmp_path_factory.mktemp("first")
+    run(place / "data", reduced(place / "what-if"))
+    return place / "data"
+
+
 @pytest.fixture
-def published(tmp_path: Path, what_if: Path) -> Path:
-    return run(tmp_path / "data", what_if)
+def published(tmp_path: Path, first_night: Path) -> Path:
+    data = shutil.copytree(first_night, tmp_path / "data", symlinks=True)
+    return publication.latest(data)
 
 
 def rows(published: Path, query: str) -> list[tuple[object, ...]]:

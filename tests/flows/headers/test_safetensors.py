@@ -130,19 +130,20 @@ def test_a_damaged_file_is_read_or_named(at: int, byte: int, cut: int) -> None:
         read(bytes(content)[: len(content) - cut])
 
 
-def test_the_largest_header_stays_under_32_megabytes() -> None:
+def test_a_large_header_is_read_in_the_memory_allowed_to_it() -> None:
+    """A quarter of the largest in a quarter of 32 MB; `benchmarks/headers.py` reads the largest itself."""
     name = "model.layers.{}." + "deep." * 60 + "weight"
     entries = (
         f'"{name.format(number)}":{{"dtype":"BF16","shape":[64,32],"data_offsets":[{at},{at + 4096}]}}'
-        for number, at in enumerate(range(0, 60_000 * 4096, 4096))
+        for number, at in enumerate(range(0, 15_000 * 4096, 4096))
     )
     text = ("{" + ",".join(entries) + "}").encode()
-    assert 23_000_000 < len(text) < 25_000_000
+    assert 5_500_000 < len(text) < 6_500_000
     content = len(text).to_bytes(8, "little") + text
     folder = Folder()
     tracemalloc.start()
     folder.add(tensors(lambda at, count: content[at : at + count], None, Header()))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 32 * 2**20
-    assert sum(group.count for group in folder.groups()) == 60_000
+    assert peak < 8 * 2**20
+    assert sum(group.count for group in folder.groups()) == 15_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 HUBFIT = [sys.executable, "-m", "flows"]
 MODELS = [
@@ -43,7 +45,14 @@ class PrefectNight:
 
 @pytest.fixture(scope="session")
 def prefect_night(tmp_path_factory: pytest.TempPathFactory) -> PrefectNight:
-    data = tmp_path_factory.mktemp("night") / "data"
+    """Of the whole suite, not of one of its processes: who comes second waits for the first."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    data, kept = place / "prefect-night", place / "prefect-night.json"
     command = [*HUBFIT, "nightly", *MODELS, "--data", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=220, env=quiet(), check=False)
-    return PrefectNight(done, data)
+    with FileLock(place / "prefect-night.lock"):
+        if not kept.exists():
+            done = subprocess.run(command, capture_output=True, text=True, timeout=220, env=quiet(), check=False)
+            kept.write_text(json.dumps([done.returncode, done.stdout, done.stderr]), encoding="utf-8")
+        return PrefectNight(subprocess.CompletedProcess(command, *json.loads(kept.read_text("utf-8"))), data)
