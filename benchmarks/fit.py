@@ -24,7 +24,7 @@ import polars as pl
 
 import catalogs
 import estimator
-from estimator.schema import SHAPES, WEIGHT_OVERRIDES, Verdict
+from estimator.schema import OUTCOMES, SHAPES, WEIGHT_OVERRIDES
 
 LLAMA_8B: dict[str, Any] = {
     "kind": "decoder",
@@ -82,15 +82,13 @@ def sink(rows: pl.LazyFrame, path: Path) -> float:
     return time.perf_counter() - start
 
 
-SAME = {"verdict": pl.lit("fits", dtype=Verdict), "gpus_needed": pl.lit(1, dtype=pl.UInt8)}
+SAME = {"outcome_ix": pl.lit(0, dtype=pl.UInt8)}
 
 
 def varied(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Verdicts and numbers of devices without a pattern, half of the latter null."""
-    rng = random.Random(2)
-    verdicts = rng.choices(["fits", "tight", "sharded", "too_big", "unsupported", "unknown"], k=pairs.height)
-    needed = rng.choices([1, 1, 2, 8, None, None, None, None], k=pairs.height)
-    return pairs.with_columns(verdict=pl.Series(verdicts, dtype=Verdict), gpus_needed=pl.Series(needed, dtype=pl.UInt8))
+    """Outcomes without a pattern."""
+    outcomes = random.Random(2).choices(range(len(OUTCOMES)), k=pairs.height)
+    return pairs.with_columns(outcome_ix=pl.Series(outcomes, dtype=pl.UInt8))
 
 
 def crossed(workloads: pl.DataFrame, gpus: pl.DataFrame, pairs: pl.DataFrame) -> pl.LazyFrame:

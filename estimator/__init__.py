@@ -4,12 +4,14 @@ from estimator.cache_plans import cache_plans
 from estimator.device_classes import capacities, supports
 from estimator.fit import fit
 from estimator.overhead_plans import overhead_plans
+from estimator.verdict import outcomes
 from estimator.weight_plans import residencies, weight_plans
 
 __all__ = [
     "cache_plans",
     "capacities",
     "fit",
+    "outcomes",
     "overhead_plans",
     "residencies",
     "supports",

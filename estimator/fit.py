@@ -115,11 +115,10 @@ class _Run:
             .lazy()
             .join(placed_pairs.lazy(), how="cross", maintain_order="left_right")
             .with_columns(_SMALLEST)
-            .with_columns(_VERDICT if self.is_decided else _VERDICT_WITH_OPEN_KERNELS)
             .select(
                 pl.lit(self.workload_ix, dtype=pl.UInt8).alias("workload_ix"),
-                *("gpu_ix", "shape_ix", "precision_ix", "verdict"),
-                _GPUS_NEEDED,
+                *("gpu_ix", "shape_ix", "precision_ix"),
+                _OUTCOME if self.is_decided else _OUTCOME_WITH_OPEN_KERNELS,
             )
         )
 
@@ -129,9 +128,9 @@ def _place(column: str, capacities: pl.Expr) -> pl.Expr:
     return capacities.search_sorted(pl.col(column), side="left").cast(pl.UInt16)
 
 
-def _verdict(is_undecided: pl.Expr) -> pl.Expr:
+def _outcome(is_undecided: pl.Expr) -> pl.Expr:
     c = pl.col
-    return decide.verdict(
+    return decide.outcome(
         is_unsupported=(c("no_kernel") & c("class_bit")) != 0,
         is_undecided=is_undecided,
         need=c("tight_place"),
@@ -140,12 +139,11 @@ def _verdict(is_undecided: pl.Expr) -> pl.Expr:
         most=c("most"),
         unknown_from=c("unknown_from"),
         reach=c("reach"),
-    ).alias("verdict")
+    ).alias("outcome_ix")
 
 
-_SMALLEST = decide.smallest_degree(
+_SMALLEST = decide.smallest_split(
     needs=[pl.col(f"place_{degree}") for degree in DEGREES], comfortable=pl.col("comfortable_place")
 ).alias("smallest")
-_VERDICT = _verdict(pl.lit(False))
-_VERDICT_WITH_OPEN_KERNELS = _verdict((pl.col("undecided") & pl.col("class_bit")) != 0)
-_GPUS_NEEDED = decide.gpus_needed(verdict=pl.col("verdict"), smallest=pl.col("smallest")).alias("gpus_needed")
+_OUTCOME = _outcome(pl.lit(False))
+_OUTCOME_WITH_OPEN_KERNELS = _outcome((pl.col("undecided") & pl.col("class_bit")) != 0)

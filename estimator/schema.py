@@ -14,6 +14,19 @@ DEGREES = (1, 2, 4, 8, 16)
 VERDICTS = ("fits", "tight", "sharded", "offload", "too_big", "unsupported", "unknown")
 Verdict = pl.Enum(VERDICTS)
 
+# How a decision can come out: verdict and devices, the better the earlier. `outcome_ix` is the place in here, so that
+# hundreds of millions of decisions are one small integer each.
+OUTCOMES = (
+    ("fits", 1),
+    ("tight", 1),
+    *(("sharded", degree) for degree in DEGREES[1:]),
+    ("offload", None),
+    ("too_big", None),
+    ("unsupported", None),
+    ("unknown", None),
+)
+OUTCOME = pl.Schema({"outcome_ix": pl.UInt8(), "verdict": Verdict, "gpus_needed": pl.UInt8()})
+
 KINDS = ("decoder", "encoder", "encoder_decoder", "diffusion", "adapter", "other")
 
 # Grain: one distinct shape. Everything that the estimator reads about a model and nothing else: two models
@@ -181,7 +194,6 @@ FIT = pl.Schema(
         "gpu_ix": pl.UInt16(),
         "shape_ix": pl.UInt32(),
         "precision_ix": pl.UInt16(),
-        "verdict": Verdict,
-        "gpus_needed": pl.UInt8(),  # null unless fits, tight or sharded
+        "outcome_ix": pl.UInt8(),  # place in OUTCOMES
     }
 )

@@ -21,13 +21,28 @@ from collections.abc import Sequence
 import polars as pl
 
 from estimator.capacity import comfortable_bytes
-from estimator.schema import DEGREES, Verdict
+from estimator.schema import DEGREES, OUTCOME, OUTCOMES
 
 # More bytes than any device has: the need at a degree that does not exist or is not known.
 IMPOSSIBLE = 1 << 62
 
-# `unknown_from` when every need is known: more devices than any node has, fewer than an open `reach` (255).
+# `unknown_from` when every need is known: more devices than any node has, fewer than an open `reach` (255). Also no
+# outcome, when no split is large enough.
 NEVER = 128
+
+
+def outcomes() -> pl.DataFrame:
+    """OUTCOME: one row per way in which a decision can come out; `gpus_needed` is null unless it fits somehow."""
+    rows = [(place, *outcome) for place, outcome in enumerate(OUTCOMES)]
+    return pl.DataFrame(rows, schema=OUTCOME, orient="row")
+
+
+def _outcome(verdict: str, gpus: int | None = None) -> pl.Expr:
+    return pl.lit(OUTCOMES.index((verdict, gpus)), dtype=pl.UInt8)
+
+
+def _split(degree: int) -> pl.Expr:
+    return _outcome("fits", 1) if degree == 1 else _outcome("sharded", degree)
 
 
 def first_unknown(*, needs: Sequence[pl.Expr], valid: Sequence[pl.Expr]) -> pl.Expr:
@@ -55,31 +70,34 @@ def comparable_need(*, need: pl.Expr, is_valid: pl.Expr, degree: int, unknown_fr
 def node(*, usable: pl.Expr, max_gpus: pl.Expr) -> dict[str, pl.Expr]:
     """A device as the decision compares it, without nulls: usable, comfortable (Int64), most and reach (UInt8).
 
-    `most` are the devices of a node that a split may use; `reach` the degrees up to which an unknown need leaves the
-    outcome open. Of a device whose memory is not known nothing fits and everything is open; one whose node is not
+    `most` is the outcome of the largest split in a node; `reach` the degrees up to which an unknown need leaves the
+    decision open. Of a device whose memory is not known nothing fits and everything is open; one whose node is not
     known splits nothing, and what it cannot hold alone is open.
     """
     known = usable.is_not_null()
     largest = pl.when(max_gpus > DEGREES[-1]).then(pl.lit(DEGREES[-1])).otherwise(max_gpus).cast(pl.UInt8)
     is_open = usable.is_null() | max_gpus.is_null()
     nothing = pl.lit(-1, dtype=pl.Int64)
+    most = _split(1)
+    for degree in DEGREES[1:]:
+        most = pl.when(max_gpus >= degree).then(_split(degree)).otherwise(most)
     return {
         "usable": pl.when(known).then(usable).otherwise(nothing),
         "comfortable": pl.when(known).then(comfortable_bytes(usable=usable)).otherwise(nothing),
-        "most": pl.when(is_open).then(pl.lit(1, dtype=pl.UInt8)).otherwise(largest),
+        "most": pl.when(is_open).then(_split(1)).otherwise(most),
         "reach": pl.when(is_open).then(pl.lit(255, dtype=pl.UInt8)).otherwise(largest),
     }
 
 
-def smallest_degree(*, needs: Sequence[pl.Expr], comfortable: pl.Expr) -> pl.Expr:
-    """Devices of the smallest split whose need leaves a tenth free (UInt8); NEVER when no degree does."""
+def smallest_split(*, needs: Sequence[pl.Expr], comfortable: pl.Expr) -> pl.Expr:
+    """The outcome of the smallest split whose need leaves a tenth free (UInt8); NEVER when none does."""
     result = pl.lit(NEVER, dtype=pl.UInt8)
     for degree, need in reversed(list(zip(DEGREES, needs, strict=True))):
-        result = pl.when(need <= comfortable).then(pl.lit(degree, dtype=pl.UInt8)).otherwise(result)
+        result = pl.when(need <= comfortable).then(_split(degree)).otherwise(result)
     return result
 
 
-def verdict(
+def outcome(
     *,
     is_unsupported: pl.Expr,
     is_undecided: pl.Expr,
@@ -90,38 +108,21 @@ def verdict(
     unknown_from: pl.Expr,
     reach: pl.Expr,
 ) -> pl.Expr:
-    """The verdict. `need` is that of one device, `smallest` the answer of `smallest_degree`, `most` and `reach` those
-    of `node`; `is_undecided` says that the catalogs leave the kernel open.
+    """`outcome_ix` (UInt8). `need` is that of one device, `smallest` the answer of `smallest_split`, `most` and `reach`
+    those of `node`; `is_undecided` says that the catalogs leave the kernel open.
     """
-
-    def word(value: str) -> pl.Expr:
-        return pl.lit(value, dtype=Verdict)
-
     return (
         pl.when(is_unsupported)
-        .then(word("unsupported"))
+        .then(_outcome("unsupported"))
         .when(is_undecided)
-        .then(word("unknown"))
-        .when(smallest == 1)
-        .then(word("fits"))
+        .then(_outcome("unknown"))
+        .when(smallest == _split(1))
+        .then(_split(1))
         .when(need <= usable)
-        .then(word("tight"))
+        .then(_outcome("tight", 1))
         .when(smallest <= most)
-        .then(word("sharded"))
-        .when(unknown_from <= reach)
-        .then(word("unknown"))
-        .otherwise(word("too_big"))
-    )
-
-
-def gpus_needed(*, verdict: pl.Expr, smallest: pl.Expr) -> pl.Expr:
-    """Devices of the verdict (UInt8): 1 for `fits` and `tight`, the degree for `sharded`, null for the others.
-
-    The verdicts compare in the order of `VERDICTS`, of which these two are the first.
-    """
-    return (
-        pl.when(verdict == pl.lit("sharded", dtype=Verdict))
         .then(smallest)
-        .when(verdict <= pl.lit("tight", dtype=Verdict))
-        .then(pl.lit(1, dtype=pl.UInt8))
+        .when(unknown_from <= reach)
+        .then(_outcome("unknown"))
+        .otherwise(_outcome("too_big"))
     )

@@ -30,6 +30,7 @@ class Dimensions:
     memory_tiers: pl.DataFrame
     capacities: pl.DataFrame
     supports: pl.DataFrame
+    outcomes: pl.DataFrame
 
 
 @lru_cache(maxsize=2)
@@ -55,6 +56,7 @@ def load(folder: Path | None) -> Dimensions:
         memory_tiers=tiers,
         capacities=estimator.capacities(gpus, workloads, engines).collect(),
         supports=estimator.supports(precisions, gpus, workloads, engines, kv_precisions).collect(),
+        outcomes=estimator.outcomes(),
     )
 
 

@@ -18,10 +18,10 @@ OPTIONS = 6
 
 # One character a decision, as the heat map unfolds it.
 CODE = """
-CASE verdict
+CASE t.verdict
     WHEN 'fits' THEN 'f' WHEN 'tight' THEN 't' WHEN 'too_big' THEN 'x' WHEN 'unsupported' THEN '-'
     WHEN 'unknown' THEN '?' WHEN 'offload' THEN 'o'
-    ELSE CASE gpus_needed WHEN 16 THEN 'g' ELSE gpus_needed::VARCHAR END
+    ELSE CASE t.gpus_needed WHEN 16 THEN 'g' ELSE t.gpus_needed::VARCHAR END
 END
 """
 
@@ -127,10 +127,11 @@ class Rows:
         self._connection.execute(
             f"""
             CREATE TABLE memory.main.cheapest AS
-            SELECT b.* FROM memory.main.best b JOIN gpus g USING (gpu_ix) JOIN current_prices c ON c.gpu = g.gpu_id
+            SELECT b.* FROM memory.main.best b JOIN internal.outcomes t USING (outcome_ix) JOIN gpus g USING (gpu_ix)
+            JOIN current_prices c ON c.gpu = g.gpu_id
             WHERE b.workload_ix = {int(self.workloads[-1]["workload_ix"])}
             QUALIFY row_number() OVER (
-                PARTITION BY b.shape_ix ORDER BY b.gpus_needed * c.usd_per_gpu_hour, b.gpu_ix
+                PARTITION BY b.shape_ix ORDER BY t.gpus_needed * c.usd_per_gpu_hour, b.gpu_ix
             ) <= {OPTIONS}
             """
         )
@@ -157,7 +158,8 @@ class Rows:
                 arg_min(g.gpu_id, (g.visible_bytes, g.gpu_id)) AS gpu,
                 arg_min(p.precision, (g.visible_bytes, g.gpu_id)) AS precision, min(g.memory_gib_nominal) AS memory_gib
             FROM memory.main.best b JOIN gpus g USING (gpu_ix) JOIN precisions p USING (precision_ix)
-            WHERE b.workload_ix = ? AND b.verdict = 'fits' GROUP BY b.shape_ix
+            JOIN internal.outcomes t USING (outcome_ix)
+            WHERE b.workload_ix = ? AND t.verdict = 'fits' GROUP BY b.shape_ix
             """,
             self.workloads[-1]["workload_ix"],
         )
@@ -191,9 +193,9 @@ class Rows:
             self._connection.execute(
                 f"""
                 COPY (
-                    SELECT {CODE} AS code FROM internal.fit
-                    WHERE workload_ix = {workload_ix} AND shape_ix BETWEEN {first} AND {last}
-                    ORDER BY gpu_ix, shape_ix, precision_ix
+                    SELECT {CODE} AS code FROM internal.fit f JOIN internal.outcomes t USING (outcome_ix)
+                    WHERE f.workload_ix = {workload_ix} AND f.shape_ix BETWEEN {first} AND {last}
+                    ORDER BY f.gpu_ix, f.shape_ix, f.precision_ix
                 ) TO '{file}' (FORMAT parquet)
                 """
             )

@@ -39,7 +39,7 @@ FROM_LAKE = {
     "internal.fit": "fit",
 }
 FROM_CATALOGS = ("gpus", "precisions", "kv_precisions", "prices", "workloads", "engines")
-FROM_DIMENSIONS = ("internal.capacities", "internal.supports", "internal.memory_tiers")
+FROM_DIMENSIONS = ("internal.capacities", "internal.supports", "internal.memory_tiers", "internal.outcomes")
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ def _create_table(connection: duckdb.DuckDBPyConnection, table: str, files: list
     if not files:
         raise FileNotFoundError(f"the lake has no parts for {table}")
     # Types come from the Parquet, hence from the one pl.Schema; hive partitioning would add a `run` column. Parquet has
-    # no enumerations, and words in hundreds of millions of rows are slow to write and to filter.
-    columns = "* REPLACE (verdict::verdict AS verdict)" if table == "internal.fit" else "*"
+    # no enumerations.
+    columns = "* REPLACE (verdict::verdict AS verdict)" if table == "internal.outcomes" else "*"
     connection.execute(
         f"CREATE TABLE {table} AS SELECT {columns} FROM read_parquet([{_listed(files)}], hive_partitioning = false)"
     )

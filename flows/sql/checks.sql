@@ -38,12 +38,10 @@ HAVING count(*) <> (SELECT count(*) FROM internal.shapes) * (SELECT count(*) FRO
         SELECT sum(s.shape_ix::HUGEINT * 1000 + p.precision_ix) FROM internal.shapes s CROSS JOIN precisions p
     );
 
--- name: gpus_needed_matches_verdict
-SELECT verdict, gpus_needed, count(*) AS found
-FROM internal.fit
-WHERE (verdict IN ('fits', 'tight')) <> (gpus_needed IS NOT NULL AND gpus_needed = 1)
-    OR (verdict = 'sharded') <> (gpus_needed IS NOT NULL AND gpus_needed > 1)
-GROUP BY ALL;
+-- name: every_decision_has_its_outcome
+SELECT outcome_ix, count(*) AS found
+FROM internal.fit ANTI JOIN internal.outcomes USING (outcome_ix)
+GROUP BY outcome_ix;
 
 -- name: no_negative_bytes
 SELECT 'weight_plans' AS plan, shape_ix FROM internal.weight_plans

@@ -355,8 +355,11 @@ COMMENT ON COLUMN internal.fit.workload_ix IS 'Key of workloads.';
 COMMENT ON COLUMN internal.fit.gpu_ix IS 'Key of gpus.';
 COMMENT ON COLUMN internal.fit.shape_ix IS 'Key of internal.shapes.';
 COMMENT ON COLUMN internal.fit.precision_ix IS 'Key of precisions.';
-COMMENT ON COLUMN internal.fit.verdict IS 'See fit.verdict.';
-COMMENT ON COLUMN internal.fit.gpus_needed IS 'See fit.gpus_needed.';
+COMMENT ON COLUMN internal.fit.outcome_ix IS 'Key of internal.outcomes.';
+COMMENT ON TABLE internal.outcomes IS 'How a decision can come out, the better the earlier.';
+COMMENT ON COLUMN internal.outcomes.outcome_ix IS 'Key.';
+COMMENT ON COLUMN internal.outcomes.verdict IS 'See fit.verdict.';
+COMMENT ON COLUMN internal.outcomes.gpus_needed IS 'See fit.gpus_needed.';
 
 COMMENT ON TABLE internal.capacities IS 'What an engine may fill of a device. Grain: gpu x engine.';
 COMMENT ON COLUMN internal.capacities.gpu_ix IS 'Key of gpus.';
@@ -382,8 +385,7 @@ COMMENT ON COLUMN internal.best.workload_ix IS 'Key of workloads.';
 COMMENT ON COLUMN internal.best.gpu_ix IS 'Key of gpus.';
 COMMENT ON COLUMN internal.best.shape_ix IS 'Key of internal.shapes.';
 COMMENT ON COLUMN internal.best.precision_ix IS 'Preferred precision that runs.';
-COMMENT ON COLUMN internal.best.verdict IS 'Its verdict.';
-COMMENT ON COLUMN internal.best.gpus_needed IS 'Its number of devices.';
+COMMENT ON COLUMN internal.best.outcome_ix IS 'Its outcome: key of internal.outcomes.';
 
 COMMENT ON VIEW cheapest_gpu IS 'Cheapest on-demand way to run a model. Grain: model x workload.';
 COMMENT ON COLUMN cheapest_gpu.model_id IS 'Hub id as listed.';

@@ -47,9 +47,9 @@ SELECT
     p.precision,
     w.workload,
     g.gpu_id AS gpu,
-    f.verdict,
-    f.gpus_needed,
-    CASE WHEN f.gpus_needed = 1 THEN 'single' WHEN f.gpus_needed > 1 THEN 'tp' || f.gpus_needed END AS parallelism,
+    t.verdict,
+    t.gpus_needed,
+    CASE WHEN t.gpus_needed = 1 THEN 'single' WHEN t.gpus_needed > 1 THEN 'tp' || t.gpus_needed END AS parallelism,
     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes + c.kv_cache_bytes + c.state_bytes
         + o.activation_bytes + o.overhead_bytes AS required_bytes,
     u.usable_bytes,
@@ -57,7 +57,7 @@ SELECT
     c.context_tokens,
     -- The inverse of the cache's two slopes: up to the window both grow, beyond it only full layers do.
     CASE
-        WHEN f.gpus_needed IS NULL OR w.mode <> 'inference' THEN NULL
+        WHEN t.gpus_needed IS NULL OR w.mode <> 'inference' THEN NULL
         WHEN c.kv_bytes_per_token + c.kv_window_bytes_per_token = 0 THEN m.max_context_tokens
         ELSE least(
             m.max_context_tokens,
@@ -77,14 +77,15 @@ SELECT
         )
     END::BIGINT AS max_context_tokens,
     CASE
-        WHEN f.gpus_needed IS NULL OR w.mode <> 'inference' OR c.bytes_per_sequence = 0 THEN NULL
+        WHEN t.gpus_needed IS NULL OR w.mode <> 'inference' OR c.bytes_per_sequence = 0 THEN NULL
         ELSE floor((headroom_bytes + c.kv_cache_bytes + c.state_bytes) / c.bytes_per_sequence)
     END::BIGINT AS max_sequences,
     CAST(NULL AS DOUBLE) AS decode_tokens_per_second,
     CAST(NULL AS DOUBLE) AS prefill_tokens_per_second,
-    f.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
+    t.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
     CAST(NULL AS DOUBLE) AS usd_per_million_tokens
 FROM query_table(decisions) f
+JOIN internal.outcomes t ON t.outcome_ix = f.outcome_ix
 JOIN internal.shapes s ON s.shape_ix = f.shape_ix
 JOIN models m ON m.shape_id = s.shape_id
 JOIN precisions p ON p.precision_ix = f.precision_ix
@@ -94,11 +95,11 @@ JOIN internal.capacities u ON u.gpu_ix = f.gpu_ix AND u.engine = w.engine
 LEFT JOIN current_prices pr ON pr.gpu = g.gpu_id
 LEFT JOIN internal.weight_plans wp
     ON wp.shape_ix = f.shape_ix AND wp.precision_ix = f.precision_ix AND wp.residency_ix = w.residency_ix
-    AND wp.degree = coalesce(f.gpus_needed, 1)
+    AND wp.degree = coalesce(t.gpus_needed, 1)
 LEFT JOIN internal.cache_plans c
-    ON c.shape_ix = f.shape_ix AND c.workload_ix = f.workload_ix AND c.degree = coalesce(f.gpus_needed, 1)
+    ON c.shape_ix = f.shape_ix AND c.workload_ix = f.workload_ix AND c.degree = coalesce(t.gpus_needed, 1)
 LEFT JOIN internal.overhead_plans o
-    ON o.shape_ix = f.shape_ix AND o.workload_ix = f.workload_ix AND o.degree = coalesce(f.gpus_needed, 1)
+    ON o.shape_ix = f.shape_ix AND o.workload_ix = f.workload_ix AND o.degree = coalesce(t.gpus_needed, 1)
     AND o.memory_tier_ix = g.memory_tier_ix;
 
 CREATE VIEW fit AS FROM internal.fit_of('internal.fit');
@@ -113,21 +114,16 @@ FROM precisions
 WHERE bits_per_weight >= 4 OR policy = 'stored';
 
 -- The best way to run a shape on a device: one device before several, comfortable before tight, then the precision.
+-- Outcomes are numbered in this order.
 CREATE VIEW internal.best AS
 SELECT
-    workload_ix,
-    gpu_ix,
-    shape_ix,
-    arg_min(precision_ix, choice) AS precision_ix,
-    arg_min(verdict, choice) AS verdict,
-    arg_min(gpus_needed, choice) AS gpus_needed
-FROM (
-    SELECT
-        f.*,
-        CASE f.verdict WHEN 'fits' THEN 0 WHEN 'tight' THEN 1 ELSE 2 END * 1000000 + f.gpus_needed * 1000 + r.rank AS choice
-    FROM internal.fit f JOIN internal.precision_ranks r USING (precision_ix)
-    WHERE f.gpus_needed IS NOT NULL
-)
+    f.workload_ix,
+    f.gpu_ix,
+    f.shape_ix,
+    arg_min(f.precision_ix, f.outcome_ix::INTEGER * 1000 + r.rank) AS precision_ix,
+    min(f.outcome_ix) AS outcome_ix
+FROM internal.fit f JOIN internal.precision_ranks r USING (precision_ix)
+WHERE f.outcome_ix IN (SELECT outcome_ix FROM internal.outcomes WHERE gpus_needed IS NOT NULL)
 GROUP BY ALL;
 
 CREATE VIEW best_fit AS FROM internal.fit_of('internal.best');
@@ -164,9 +160,10 @@ CREATE MACRO internal.models_per_gpu_of(decisions) AS TABLE
 SELECT
     g.gpu_id AS gpu,
     w.workload,
-    coalesce(sum(m.models) FILTER (b.verdict IN ('fits', 'tight')), 0)::BIGINT AS models_on_one,
-    coalesce(sum(m.models) FILTER (b.verdict = 'sharded'), 0)::BIGINT AS models_sharded
+    coalesce(sum(m.models) FILTER (t.verdict IN ('fits', 'tight')), 0)::BIGINT AS models_on_one,
+    coalesce(sum(m.models) FILTER (t.verdict = 'sharded'), 0)::BIGINT AS models_sharded
 FROM query_table(decisions) b
+JOIN internal.outcomes t USING (outcome_ix)
 JOIN internal.models_of_shape m USING (shape_ix)
 JOIN gpus g USING (gpu_ix)
 JOIN workloads w USING (workload_ix)
@@ -182,11 +179,12 @@ SELECT
     arg_max(p.precision, (m.parameters, m.precedence)) AS precision,
     max(m.parameters) AS parameters
 FROM query_table(decisions) b
+JOIN internal.outcomes t USING (outcome_ix)
 JOIN internal.models_of_shape m USING (shape_ix)
 JOIN gpus g USING (gpu_ix)
 JOIN workloads w USING (workload_ix)
 JOIN precisions p USING (precision_ix)
-WHERE b.verdict = 'fits' AND m.parameters IS NOT NULL
+WHERE t.verdict = 'fits' AND m.parameters IS NOT NULL
 GROUP BY g.gpu_id, w.workload;
 
 CREATE VIEW largest_per_gpu AS FROM internal.largest_per_gpu_of('internal.best');
@@ -198,8 +196,8 @@ SELECT
     coalesce(sum(m.models) FILTER (r.is_on_one), 0)::BIGINT AS models_on_one,
     sum(m.models)::BIGINT AS models
 FROM (
-    SELECT f.shape_ix, f.precision_ix, w.workload, bool_or(f.verdict IN ('fits', 'tight')) AS is_on_one
-    FROM internal.fit f JOIN workloads w USING (workload_ix)
+    SELECT f.shape_ix, f.precision_ix, w.workload, bool_or(t.gpus_needed = 1) AS is_on_one
+    FROM internal.fit f JOIN workloads w USING (workload_ix) JOIN internal.outcomes t USING (outcome_ix)
     GROUP BY f.shape_ix, f.precision_ix, w.workload
 ) r
 JOIN internal.models_of_shape m USING (shape_ix)

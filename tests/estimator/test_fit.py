@@ -37,9 +37,14 @@ class Catalogs:
         }
         return {"residencies": residencies, **{name: frame.collect() for name, frame in lazy.items()}}
 
-    def fit(self, shapes: pl.DataFrame, plans: dict[str, pl.DataFrame] | None = None) -> pl.LazyFrame:
+    def decided(self, shapes: pl.DataFrame, plans: dict[str, pl.DataFrame] | None = None) -> pl.LazyFrame:
         catalogs = {"precisions": self.precisions, "workloads": self.workloads, "gpus": self.gpus}
         return estimator.fit(shapes=shapes, **catalogs, **(plans or self.plans(shapes)))
+
+    def fit(self, shapes: pl.DataFrame, plans: dict[str, pl.DataFrame] | None = None) -> pl.LazyFrame:
+        """With verdicts and devices for outcomes."""
+        outcomes = estimator.outcomes().lazy()
+        return self.decided(shapes, plans).join(outcomes, on="outcome_ix", maintain_order="left").drop("outcome_ix")
 
 
 @pytest.fixture
@@ -201,16 +206,24 @@ def test_whole_cross_join_sorted_in_its_schema(
     engine: Any, catalogs: Catalogs, shapes_of: Callable[..., pl.DataFrame]
 ) -> None:
     shapes = shapes_of(*({} for _ in range(20)))
+    assert catalogs.decided(shapes).collect(engine=engine).schema == FIT
     fit = catalogs.fit(shapes).collect(engine=engine)
-    assert fit.schema == FIT
     assert fit.height == 20 * catalogs.precisions.height * catalogs.workloads.height * catalogs.gpus.height
     assert fit.select(KEYS).equals(fit.select(KEYS).unique().sort(KEYS))
     held = pl.col("verdict").is_in(["fits", "tight", "sharded"])
     assert fit.filter(held != pl.col("gpus_needed").is_not_null()).is_empty()
 
 
+def test_outcomes_are_numbered_from_the_best_to_the_unknown() -> None:
+    """A table of its own, because hundreds of millions of rows name its lines."""
+    assert estimator.outcomes().rows() == [
+        (0, "fits", 1), (1, "tight", 1), (2, "sharded", 2), (3, "sharded", 4), (4, "sharded", 8), (5, "sharded", 16),
+        (6, "offload", None), (7, "too_big", None), (8, "unsupported", None), (9, "unknown", None),
+    ]  # fmt: skip
+
+
 def test_an_empty_shard_has_its_schema(catalogs: Catalogs, shapes_of: Callable[..., pl.DataFrame]) -> None:
-    fit = catalogs.fit(shapes_of({}).clear()).collect()
+    fit = catalogs.decided(shapes_of({}).clear()).collect()
     assert fit.schema == FIT
     assert fit.is_empty()
 

@@ -324,6 +324,7 @@ def test_more_memory_is_never_worse_and_longer_context_never_better(
         supports=estimator.supports(precisions, devices, workloads, engines, kv_precisions),
         capacities=estimator.capacities(devices, workloads, engines),
     ).collect()
+    fit = fit.join(estimator.outcomes(), on="outcome_ix")
     ranked = fit.filter(pl.col("verdict").is_in(list(RANK))).with_columns(
         rank=pl.col("verdict").cast(pl.String).replace_strict(RANK, return_dtype=pl.Int8),
         devices=pl.col("gpus_needed").cast(pl.Int16).fill_null(99),
