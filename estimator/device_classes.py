@@ -123,17 +123,17 @@ def capacities(gpus: Frame, workloads: Frame, engines: Frame) -> pl.LazyFrame:
 
 
 # Devices of one class share a bit, and one mask has so many.
-CLASSES_IN_A_BLOCK = 64
+CLASSES_IN_A_BLOCK = 32
 
 
 def support_classes(supports: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Devices that run the same precisions in one workload, as bits: (devices, masks).
 
-    `devices`: gpu_ix, class_bit (UInt64), block (classes come in blocks of 64). `masks`: precision_ix, block,
-    no_kernel and undecided (UInt64): the classes that have no kernel, and those of which nothing is known. So the
+    `devices`: gpu_ix, class_bit (UInt32), block (classes come in blocks of 32). `masks`: precision_ix, block,
+    no_kernel and undecided (UInt32): the classes that have no kernel, and those of which nothing is known. So the
     widest join tests one bit instead of joining a matrix.
     """
-    bits = pl.Series([1 << bit for bit in range(CLASSES_IN_A_BLOCK)], dtype=pl.UInt64)
+    bits = pl.Series([1 << bit for bit in range(CLASSES_IN_A_BLOCK)], dtype=pl.UInt32)
     rank = pl.col("answers").rank("dense").cast(pl.UInt32) - 1
     devices = (
         supports.sort("precision_ix")

@@ -3,8 +3,8 @@
 An assembling module. `requirements` puts side by side what a device must hold; here each workload crosses its devices
 with its requirements and decides with one chain of comparisons (`verdict`). Devices of different memory tiers meet
 different requirements, so they come in runs. Within a run a device's bytes matter only by their place among those of
-the run: a need has the place of the first capacity that holds it, and the join carries places (two bytes) for bytes
-(eight).
+the run: a need has the place of the first capacity that holds it, and the join carries places (mostly one byte) for
+bytes (eight).
 """
 
 from __future__ import annotations
@@ -89,19 +89,20 @@ class _Run:
     requirements: pl.LazyFrame
     is_decided: bool
 
-    def _capacities(self, column: str) -> pl.Expr:
-        """The different capacities of the run in rising order, as a literal."""
-        return pl.lit(self.devices[column].unique().sort())
+    def _place(self, column: str, capacity: str) -> pl.Expr:
+        """How many of the run's different capacities are below a number of bytes: places compare as the bytes do."""
+        capacities = self.devices[capacity].unique().sort()
+        places = pl.UInt8 if len(capacities) < 256 else pl.UInt16
+        return pl.lit(capacities).search_sorted(pl.col(column), side="left").cast(places)
 
     def placed_pairs(self) -> pl.LazyFrame:
         """Grain: shape x precision. The requirements with places for bytes."""
-        comfortable = self._capacities("comfortable")
         return self.requirements.select(
             *("shape_ix", "precision_ix", "unknown_from", "no_kernel"),
             # a mask that is empty throughout is not carried through the join
             *(() if self.is_decided else ("undecided",)),
-            *(_place(f"need_{degree}", comfortable).alias(f"place_{degree}") for degree in DEGREES),
-            tight_place=_place("need_1", self._capacities("usable")),
+            *(self._place(f"need_{degree}", "comfortable").alias(f"place_{degree}") for degree in DEGREES),
+            tight_place=self._place("need_1", "usable"),
         )
 
     def decided(self, placed_pairs: pl.DataFrame) -> pl.LazyFrame:
@@ -109,8 +110,8 @@ class _Run:
         return (
             self.devices.select(
                 *("gpu_ix", "class_bit", "most", "reach"),
-                comfortable_place=_place("comfortable", self._capacities("comfortable")),
-                usable_place=_place("usable", self._capacities("usable")),
+                comfortable_place=self._place("comfortable", "comfortable"),
+                usable_place=self._place("usable", "usable"),
             )
             .lazy()
             .join(placed_pairs.lazy(), how="cross", maintain_order="left_right")
@@ -121,11 +122,6 @@ class _Run:
                 _OUTCOME if self.is_decided else _OUTCOME_WITH_OPEN_KERNELS,
             )
         )
-
-
-def _place(column: str, capacities: pl.Expr) -> pl.Expr:
-    """How many of the capacities are below a number of bytes: places compare as the bytes do."""
-    return capacities.search_sorted(pl.col(column), side="left").cast(pl.UInt16)
 
 
 def _outcome(is_undecided: pl.Expr) -> pl.Expr:

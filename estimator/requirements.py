@@ -12,12 +12,13 @@ import polars as pl
 
 from estimator import sharding, support, training
 from estimator import verdict as decide
+from estimator.device_classes import CLASSES_IN_A_BLOCK
 from estimator.pairs import Frame, pairs
 from estimator.schema import DEGREES, MEMORY_TIERS
 
 _PAIR = ["shape_ix", "precision_ix"]
-_EVERY_CLASS = pl.lit((1 << 64) - 1, dtype=pl.UInt64)
-_NO_CLASS = pl.lit(0, dtype=pl.UInt64)
+_EVERY_CLASS = pl.lit((1 << CLASSES_IN_A_BLOCK) - 1, dtype=pl.UInt32)
+_NO_CLASS = pl.lit(0, dtype=pl.UInt32)
 
 
 class Requirements:
