@@ -28,6 +28,7 @@ from estimator.schema import OUTCOMES, SHAPES, WEIGHT_OVERRIDES
 
 LLAMA_8B: dict[str, Any] = {
     "kind": "decoder",
+    "confidence": "exact",
     "parameters_resident": 8_030_261_248,
     "p_attn": 1_342_177_280,
     "p_mlp": 5_637_144_576,

@@ -28,6 +28,10 @@ def not_negative(*columns: str) -> list[Rule]:
     return [Rule(c, "must be >= 0", pl.col(c) >= 0) for c in columns]
 
 
+def at_least(limit: float, *columns: str) -> list[Rule]:
+    return [Rule(c, f"must be >= {limit:g}", pl.col(c) >= limit) for c in columns]
+
+
 def at_most(limit: int, *columns: str) -> list[Rule]:
     """Keeps typing errors out and products of sizes within 64 bits."""
     return [Rule(c, f"must be <= {limit}", pl.col(c) <= limit) for c in columns]

@@ -1,4 +1,6 @@
-"""Bytes of activations at the peak of vLLM's largest step: one profiling batch of prefill, or its sampler.
+"""Bytes of activations at the peak of an engine's largest step.
+
+vLLM runs one profiling batch of prefill, then its sampler; transformers runs whole prompts.
 
 Sources: vLLM `v1/worker/gpu_worker.py` (determine_available_memory profiles with max_num_batched_tokens and
 max_num_seqs), `model_executor/layers/fused_moe` (modular workspaces), `v1/sample`. The two constants (bytes a logit,
@@ -52,6 +54,25 @@ def experts_bytes(
         .when(experts > 0)
         .then(tokens * experts_per_token * (wide + narrow) * ELEMENT_BYTES)
     )
+
+
+def held_bytes(*, context: pl.Expr, window: pl.Expr, window_elements: pl.Expr) -> pl.Expr:
+    """Bytes that one prompt keeps beyond its cache until the next step: transformers' layers with a window.
+
+    They return the keys and values of the whole prompt and cut them afterwards, and their mask has a byte for every
+    pair of tokens. 0 without such layers and within the window.
+    """
+    beyond = (context - window) * window_elements * ELEMENT_BYTES + context * context
+    return pl.when((window_elements == 0) | (context <= window)).then(0).when(context > window).then(beyond)
+
+
+def whole_prompt_bytes(*, forward: pl.Expr, held: pl.Expr, logits: pl.Expr) -> pl.Expr:
+    """Bytes, rounded up (Int64), where whole prompts run at once and the last position alone gets logits.
+
+    transformers `generate`: the widest layer and what windows hold, or the logits and their fp32 copy. Null when an
+    input is null. Measured on 11 models (docs/method.md, section "Activations").
+    """
+    return whole_bytes(larger(forward + held, logits))
 
 
 def peak_bytes(*, forward: pl.Expr, sampler: pl.Expr, experts: pl.Expr) -> pl.Expr:

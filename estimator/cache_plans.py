@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import cache, sharding
+from estimator import bands, cache, sharding
 from estimator.pairs import Frame
 from estimator.schema import CACHE_PLANS, UNSPLIT_KINDS
 from estimator.weight_plans import degrees
@@ -61,6 +61,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             shapes.lazy().select(
                 "shape_ix",
                 "kind",
+                "confidence",
                 "tp_ok_mask",
                 "kv_heads",
                 "max_context_tokens",
@@ -125,6 +126,12 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             kv_window_bytes_per_token=c("window_token") * sequences,
             kv_constant_bytes=c("constant") * sequences,
             bytes_per_sequence=c("kv") + c("state"),
+            margin_bytes=bands.cache_margin_bytes(
+                kept=(c("kv") + c("state")) * sequences,
+                token=c("token") + c("window_token"),
+                sequences=sequences,
+                counts=c("confidence"),
+            ),
         )
         .sort(_KEYS)
         .select(CACHE_PLANS.names())

@@ -12,11 +12,6 @@ from estimator.pairs import Frame
 from estimator.schema import CAPACITIES, SUPPORTS
 
 
-def engine_names(workloads: Frame) -> pl.LazyFrame:
-    """The engines that the workloads name, one row each."""
-    return workloads.lazy().select("engine").unique().sort("engine")
-
-
 def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, kv_precisions: Frame) -> pl.LazyFrame:
     """Which precision runs on which device in which workload: SUPPORTS, sorted by its keys.
 
@@ -98,26 +93,37 @@ def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, k
 
 
 def capacities(gpus: Frame, workloads: Frame, engines: Frame) -> pl.LazyFrame:
-    """Usable bytes of every device under every engine that the workloads name: CAPACITIES."""
+    """Usable bytes of every device in every workload, and those that are usable for certain: CAPACITIES."""
     c = pl.col
-    profile = engines.lazy().select("engine", "memory_tier", "memory_utilization", "context_bytes")
+    ratios = ["reserved_ratio", "reserved_ratio_high", "training_reserved_ratio", "training_reserved_ratio_high"]
+    profile = engines.lazy().select(
+        "engine", "memory_tier", "memory_utilization", "context_bytes", "context_margin_bytes", *ratios
+    )
+
+    def usable(context: pl.Expr, suffix: str) -> pl.Expr:
+        return capacity.usable_bytes(
+            engine=c("engine"),
+            visible=c("visible_bytes"),
+            reserve=c("reserve_bytes"),
+            utilization=c("memory_utilization"),
+            context=context,
+            reserved_ratio=pl.when(c("mode") == "training")
+            .then(f"training_reserved_ratio{suffix}")
+            .otherwise(f"reserved_ratio{suffix}"),
+        )
+
     return (
         gpus.lazy()
         .select("gpu_ix", "visible_bytes", "reserve_bytes", "memory_tier")
-        .join(engine_names(workloads), how="cross")
+        .join(workloads.lazy().select("workload_ix", "engine", "mode"), how="cross")
         .join(profile, on=["engine", "memory_tier"], how="left")
         .select(
             "gpu_ix",
-            "engine",
-            usable_bytes=capacity.usable_bytes(
-                engine=c("engine"),
-                visible=c("visible_bytes"),
-                reserve=c("reserve_bytes"),
-                utilization=c("memory_utilization"),
-                context=c("context_bytes"),
-            ),
+            "workload_ix",
+            usable_bytes=usable(c("context_bytes"), ""),
+            assured_bytes=usable(c("context_bytes") + c("context_margin_bytes"), "_high"),
         )
-        .sort("gpu_ix", "engine")
+        .sort("gpu_ix", "workload_ix")
         .match_to_schema(CAPACITIES)
     )
 

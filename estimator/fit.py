@@ -56,8 +56,14 @@ def fit(
         classes, masks = support_classes(kernels.filter(pl.col("workload_ix") == workload_ix))
         rows = (
             devices.join(classes, on="gpu_ix", how="left", maintain_order="left")
-            .join(usable.filter(pl.col("engine") == engine), on="gpu_ix", how="left", maintain_order="left")
-            .with_columns(**decide.node(usable=pl.col("usable_bytes"), max_gpus=pl.col("max_gpus_per_node")))
+            .join(usable.filter(pl.col("workload_ix") == workload_ix), on="gpu_ix", how="left", maintain_order="left")
+            .with_columns(
+                **decide.node(
+                    usable=pl.col("usable_bytes"),
+                    assured=pl.col("assured_bytes"),
+                    max_gpus=pl.col("max_gpus_per_node"),
+                )
+            )
         )
         blocks = {
             block: requirements.of(workload_ix=workload_ix, masks=masks.filter(pl.col("block") == block))
@@ -101,8 +107,8 @@ class _Run:
             *("shape_ix", "precision_ix", "unknown_from", "no_kernel"),
             # a mask that is empty throughout is not carried through the join
             *(() if self.is_decided else ("undecided",)),
-            *(self._place(f"need_{degree}", "comfortable").alias(f"place_{degree}") for degree in DEGREES),
-            tight_place=self._place("need_1", "usable"),
+            *(self._place(f"need_{degree}", "assured").alias(f"place_{degree}") for degree in DEGREES),
+            middle_place=self._place("need_middle", "usable"),
         )
 
     def decided(self, placed_pairs: pl.DataFrame) -> pl.LazyFrame:
@@ -110,7 +116,7 @@ class _Run:
         return (
             self.devices.select(
                 *("gpu_ix", "class_bit", "most", "reach"),
-                comfortable_place=self._place("comfortable", "comfortable"),
+                assured_place=self._place("assured", "assured"),
                 usable_place=self._place("usable", "usable"),
             )
             .lazy()
@@ -129,7 +135,7 @@ def _outcome(is_undecided: pl.Expr) -> pl.Expr:
     return decide.outcome(
         is_unsupported=(c("no_kernel") & c("class_bit")) != 0,
         is_undecided=is_undecided,
-        need=c("tight_place"),
+        need=c("middle_place"),
         usable=c("usable_place"),
         smallest=c("smallest"),
         most=c("most"),
@@ -139,7 +145,7 @@ def _outcome(is_undecided: pl.Expr) -> pl.Expr:
 
 
 _SMALLEST = decide.smallest_split(
-    needs=[pl.col(f"place_{degree}") for degree in DEGREES], comfortable=pl.col("comfortable_place")
+    needs=[pl.col(f"place_{degree}") for degree in DEGREES], assured=pl.col("assured_place")
 ).alias("smallest")
 _OUTCOME = _outcome(pl.lit(False))
 _OUTCOME_WITH_OPEN_KERNELS = _outcome((pl.col("undecided") & pl.col("class_bit")) != 0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import activations, cache, overhead
+from estimator import activations, bands, cache, overhead
 from estimator import training_activations as saved
 from estimator.bounds import whole_bytes
 from estimator.cache_plans import splits
@@ -20,16 +20,19 @@ _PROFILE = [
     "max_sequences",
     "logit_bytes",
     "hidden_copies",
+    "activation_margin",
     "non_torch_bytes_1",
     "non_torch_bytes_2",
     "non_torch_bytes_4",
     "graph_bytes",
+    "margin_bytes_1",
+    "margin_bytes_2",
 ]
 
-# Of shapes and workloads, for training alone.
+# Of shapes and workloads, for training and transformers.
 _TRAINED = [
-    "layers", "heads", "kv_heads", "max_context_tokens", "p_attn", "p_mlp", "p_ssm", "p_norm",
-    "kv_latent_elements_per_token",
+    "layers", "heads", "kv_heads", "max_context_tokens", "p_attn", "p_mlp", "p_ssm", "p_norm", "p_embed",
+    "kv_latent_elements_per_token", "kv_window_elements_per_token", "window_tokens",
 ]  # fmt: skip
 _RECIPE = ["method", "gradient_checkpointing", "lora_rank", "context_tokens", "concurrent_sequences"]
 
@@ -47,12 +50,28 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
 
     Engine `none` is the architectural minimum and takes 0 on every tier; training keeps what its backward pass needs.
     Null for an engine without a row of that tier in the catalog, where a width or the vocabulary of the shape is
-    unknown, and for the training of anything but a gated dense decoder.
+    unknown, and for anything but a gated dense decoder in training and in transformers.
     """
     c = pl.col
     is_none = c("engine") == "none"
+    sequences = c("concurrent_sequences")
+    context = cache.context_tokens(asked=c("context_tokens"), limit=c("max_context_tokens"))
     profile = engines.lazy().select("engine", "memory_tier", *_PROFILE)
-    peak = activations.peak_bytes(
+    of_whole_prompts = activations.whole_prompt_bytes(
+        forward=activations.forward_bytes(
+            tokens=context * sequences,
+            ffn=c("ffn_size"),
+            hidden=c("hidden_size"),
+            hidden_copies=c("hidden_copies"),
+            degree=c("degree"),
+        ),
+        held=activations.held_bytes(
+            context=context, window=c("window_tokens"), window_elements=c("kv_window_elements_per_token")
+        )
+        * sequences,
+        logits=sequences * c("vocab_size") * c("logit_bytes"),
+    )
+    of_batches = activations.peak_bytes(
         forward=activations.forward_bytes(
             tokens=c("batched_tokens"),
             ffn=c("ffn_size"),
@@ -103,14 +122,31 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
         )
         .join(tiers(), how="cross")
         .join(profile, on=["engine", "memory_tier"], how="left")
-        .select(
-            *_KEYS,
+        .with_columns(
             activation_bytes=pl.when(c("mode") == "training")
             .then(_training_bytes())
             .when(is_none)
             .then(pl.lit(0, dtype=pl.Int64))
-            .otherwise(peak),
+            .when(c("engine") == "transformers")
+            .then(pl.when(_is_gated_dense()).then(of_whole_prompts))
+            .otherwise(of_batches),
             overhead_bytes=pl.when(is_none).then(pl.lit(0, dtype=pl.Int64)).otherwise(outside),
+        )
+        .select(
+            *_KEYS,
+            "activation_bytes",
+            "overhead_bytes",
+            margin_bytes=pl.when(is_none)
+            .then(pl.lit(0, dtype=pl.Int64))
+            .otherwise(
+                bands.engine_margin_bytes(
+                    activation=c("activation_bytes"),
+                    relative=c("activation_margin"),
+                    one=c("margin_bytes_1"),
+                    several=c("margin_bytes_2"),
+                    degree=c("degree"),
+                )
+            ),
         )
         .sort(_KEYS)
         .match_to_schema(OVERHEAD_PLANS)
@@ -137,14 +173,21 @@ def _training_bytes() -> pl.Expr:
         vocabulary=c("vocab_size"),
         is_checkpointed=c("gradient_checkpointing"),
     )
-    known = saved.is_known(
+    return pl.when(_is_gated_dense()).then(whole_bytes(step))
+
+
+def _is_gated_dense() -> pl.Expr:
+    """Whether PyTorch's own layers are those that were measured."""
+    c = pl.col
+    return saved.is_known(
         kind=c("kind"),
         experts=c("experts"),
         p_ssm=c("p_ssm"),
         latent=c("kv_latent_elements_per_token"),
         p_mlp=c("p_mlp"),
-        layers=layers,
-        hidden=hidden,
+        layers=c("layers"),
+        hidden=c("hidden_size"),
         ffn=c("ffn_size"),
+        p_embed=c("p_embed"),
+        vocabulary=c("vocab_size"),
     )
-    return pl.when(known).then(whole_bytes(step))

@@ -17,6 +17,7 @@ from estimator.pairs import Frame, pairs
 from estimator.schema import DEGREES, MEMORY_TIERS
 
 _PAIR = ["shape_ix", "precision_ix"]
+_PLACES = ("middle", *DEGREES)
 _EVERY_CLASS = pl.lit((1 << CLASSES_IN_A_BLOCK) - 1, dtype=pl.UInt32)
 _NO_CLASS = pl.lit(0, dtype=pl.UInt32)
 
@@ -84,7 +85,7 @@ class Requirements:
             beside={
                 tier_ix: kept.join(
                     _part(self._taken, "taken", ["shape_ix"], workload_ix, tier_ix), on="shape_ix"
-                ).select("shape_ix", *((c(f"kept_{d}") + c(f"taken_{d}")).alias(f"beside_{d}") for d in DEGREES))
+                ).select("shape_ix", *((c(f"kept_{at}") + c(f"taken_{at}")).alias(f"beside_{at}") for at in _PLACES))
                 for tier_ix in range(len(MEMORY_TIERS))
             },
         )
@@ -102,7 +103,10 @@ class WorkloadRequirements:
     is_decided: bool
 
     def on(self, memory_tier_ix: int) -> pl.LazyFrame:
-        """Grain: shape x precision, sorted. need_1 ... need_16, unknown_from, no_kernel, undecided; no nulls."""
+        """Grain: shape x precision, sorted: need_middle, need_1 ... need_16, unknown_from, no_kernel, undecided.
+
+        `need_middle` is the middle estimate for one device, the numbered ones are upper ends. No nulls.
+        """
         c = pl.col
         needs = [c(f"held_{degree}") + c(f"beside_{degree}") for degree in DEGREES]
         valid = [c(f"valid_{degree}") for degree in DEGREES]
@@ -116,6 +120,12 @@ class WorkloadRequirements:
             )
             .select(
                 *_PAIR,
+                decide.comparable_need(
+                    need=c("held_middle") + c("beside_middle"),
+                    is_valid=pl.lit(True),
+                    degree=DEGREES[0],
+                    unknown_from=c("unknown_from"),
+                ).alias("need_middle"),
                 *(
                     decide.comparable_need(
                         need=need, is_valid=is_valid, degree=degree, unknown_from=c("unknown_from")
@@ -140,12 +150,27 @@ Parts = dict[tuple[Any, ...], pl.DataFrame]
 
 
 def _wide(plans: Frame, name: str, bytes_: pl.Expr, keys: list[str], parts: list[str]) -> Parts:
-    """Plans with one column for each degree, one frame for each value of `parts`. Degrees without a row are null."""
-    rows = plans.lazy().select(*keys, *parts, "degree", bytes_.alias(name)).collect(engine="in-memory")
-    by_degree = [
-        pl.col(name).filter(pl.col("degree") == degree).first().alias(f"{name}_{degree}") for degree in DEGREES
-    ]
-    return rows.group_by(*parts, *keys).agg(by_degree).partition_by(parts, as_dict=True, include_key=False)
+    """Plans with their upper end at each degree and their middle at one device, a frame for each value of `parts`.
+
+    Degrees without a row are null.
+    """
+    rows = (
+        plans.lazy()
+        .select(*keys, *parts, "degree", middle=bytes_, high=bytes_ + pl.col("margin_bytes"))
+        .collect(engine="in-memory")
+    )
+
+    def at(degree: int, column: str) -> pl.Expr:
+        return pl.col(column).filter(pl.col("degree") == degree).first()
+
+    return (
+        rows.group_by(*parts, *keys)
+        .agg(
+            at(DEGREES[0], "middle").alias(f"{name}_middle"),
+            *(at(degree, "high").alias(f"{name}_{degree}") for degree in DEGREES),
+        )
+        .partition_by(parts, as_dict=True, include_key=False)
+    )
 
 
 def _part(parts: Parts, name: str, keys: list[str], *at: int) -> pl.DataFrame:
@@ -153,6 +178,4 @@ def _part(parts: Parts, name: str, keys: list[str], *at: int) -> pl.DataFrame:
     if at in parts:
         return parts[at]
     integers = {"shape_ix": pl.UInt32, "precision_ix": pl.UInt16}
-    return pl.DataFrame(
-        schema={**{key: integers[key] for key in keys}, **{f"{name}_{degree}": pl.Int64 for degree in DEGREES}}
-    )
+    return pl.DataFrame(schema={**{key: integers[key] for key in keys}, **{f"{name}_{at}": pl.Int64 for at in _PLACES}})

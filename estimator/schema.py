@@ -35,6 +35,7 @@ SHAPES = pl.Schema(
     {
         "shape_id": pl.String,
         "kind": pl.String,  # one of KINDS
+        "confidence": pl.String,  # of the counts: exact | derived | estimated, null when nothing is known
         # --- parameters by component (logical, unpacked); quantisable linears first
         "parameters_resident": pl.Int64,  # all that an engine loads: total without multi-token-prediction blocks
         "p_attn": pl.Int64,
@@ -142,6 +143,7 @@ WEIGHT_PLANS = pl.Schema(
         "gradient_bytes": pl.Int64,
         "optimizer_bytes": pl.Int64,
         "weights_basis": pl.String,  # stored | computed; null when weights_bytes is null
+        "margin_bytes": pl.Int64,  # how far the sum of the three may lie from the truth, either way
     }
 )
 
@@ -164,6 +166,7 @@ CACHE_PLANS = pl.Schema(
         "window_tokens": pl.Int64,
         "kv_constant_bytes": pl.Float64,  # cross attention of a fixed length
         "bytes_per_sequence": pl.Float64,  # cache and state of one sequence at context_tokens
+        "margin_bytes": pl.Int64,  # of cache and state together
     }
 )
 
@@ -176,11 +179,14 @@ OVERHEAD_PLANS = pl.Schema(
         "degree": pl.UInt8,
         "activation_bytes": pl.Int64,
         "overhead_bytes": pl.Int64,
+        "margin_bytes": pl.Int64,  # of both together
     }
 )
 
-# Grain: gpu x engine.
-CAPACITIES = pl.Schema({"gpu_ix": pl.UInt16, "engine": pl.String, "usable_bytes": pl.Int64})
+# Grain: gpu x workload. What the workload's engine may fill, and what it may fill for certain.
+CAPACITIES = pl.Schema(
+    {"gpu_ix": pl.UInt16, "workload_ix": pl.UInt8, "usable_bytes": pl.Int64, "assured_bytes": pl.Int64}
+)
 
 # Grain: workload x precision x gpu. Null where the catalog does not say.
 SUPPORTS = pl.Schema(

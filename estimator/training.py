@@ -22,6 +22,9 @@ HALF = ("bf16", "fp16")
 FULL = ("fp32",)
 FOUR_BIT = ("nf4", "nf4_dq", "fp4_bnb")
 
+# Engines whose memory of a training step is known; `none` counts the step alone.
+ENGINES = ("none", "transformers")
+
 # ZeRO stages that divide states; `none` divides nothing.
 ZERO_STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
 

@@ -66,7 +66,12 @@ def is_known(
     layers: pl.Expr,
     hidden: pl.Expr,
     ffn: pl.Expr,
+    p_embed: pl.Expr,
+    vocabulary: pl.Expr,
 ) -> pl.Expr:
-    """Whether a shape is a gated dense decoder with ordinary attention in every layer; null when a part is unknown."""
-    is_gated = p_mlp == 3 * hidden * ffn * layers
+    """Whether a shape is a gated dense decoder with ordinary attention in every layer; null when a part is unknown.
+
+    One with more embeddings than its vocabulary has (Gemma 3n) brings other streams into every layer.
+    """
+    is_gated = (p_mlp == 3 * hidden * ffn * layers) & (p_embed == vocabulary * hidden)
     return (kind == "decoder") & (experts == 0) & (p_ssm == 0) & (latent == 0) & is_gated

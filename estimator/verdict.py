@@ -4,9 +4,9 @@ In this order:
 
 * `unsupported`: no kernel or no recipe, whatever the size;
 * `unknown`: an input is missing that the outcome could depend on;
-* `fits`: one device, and a tenth of the need is still free (need * 1.1 <= usable);
-* `tight`: one device, need <= usable;
-* `sharded`: the smallest degree of at least two devices in one node whose need leaves that tenth free;
+* `fits`: one device, and the upper end of the need fits into what is usable for certain;
+* `tight`: one device, at the middle estimate only;
+* `sharded`: the smallest degree of at least two devices in one node at which the upper end fits like that;
 * `too_big`: none of these. `offload` waits for host memory in the device catalog and is not given yet.
 
 The needs come as whole numbers without nulls, so that the widest join compares and never asks: a degree that does not
@@ -20,7 +20,6 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from estimator.capacity import comfortable_bytes
 from estimator.schema import DEGREES, OUTCOME, OUTCOMES
 
 # More bytes than any device has: the need at a degree that does not exist or is not known.
@@ -67,33 +66,33 @@ def comparable_need(*, need: pl.Expr, is_valid: pl.Expr, degree: int, unknown_fr
     return pl.when(is_known).then(need).otherwise(pl.lit(IMPOSSIBLE, dtype=pl.Int64))
 
 
-def node(*, usable: pl.Expr, max_gpus: pl.Expr) -> dict[str, pl.Expr]:
-    """A device as the decision compares it, without nulls: usable, comfortable (Int64), most and reach (UInt8).
+def node(*, usable: pl.Expr, assured: pl.Expr, max_gpus: pl.Expr) -> dict[str, pl.Expr]:
+    """A device as the decision compares it, without nulls: usable, assured (Int64), most and reach (UInt8).
 
     `most` is the outcome of the largest split in a node; `reach` the degrees up to which an unknown need leaves the
     decision open. Of a device whose memory is not known nothing fits and everything is open; one whose node is not
     known splits nothing, and what it cannot hold alone is open.
     """
-    known = usable.is_not_null()
+    known = usable.is_not_null() & assured.is_not_null()
     largest = pl.when(max_gpus > DEGREES[-1]).then(pl.lit(DEGREES[-1])).otherwise(max_gpus).cast(pl.UInt8)
-    is_open = usable.is_null() | max_gpus.is_null()
+    is_open = ~known | max_gpus.is_null()
     nothing = pl.lit(-1, dtype=pl.Int64)
     most = _split(1)
     for degree in DEGREES[1:]:
         most = pl.when(max_gpus >= degree).then(_split(degree)).otherwise(most)
     return {
         "usable": pl.when(known).then(usable).otherwise(nothing),
-        "comfortable": pl.when(known).then(comfortable_bytes(usable=usable)).otherwise(nothing),
+        "assured": pl.when(known).then(assured).otherwise(nothing),
         "most": pl.when(is_open).then(_split(1)).otherwise(most),
         "reach": pl.when(is_open).then(pl.lit(255, dtype=pl.UInt8)).otherwise(largest),
     }
 
 
-def smallest_split(*, needs: Sequence[pl.Expr], comfortable: pl.Expr) -> pl.Expr:
-    """The outcome of the smallest split whose need leaves a tenth free (UInt8); NEVER when none does."""
+def smallest_split(*, needs: Sequence[pl.Expr], assured: pl.Expr) -> pl.Expr:
+    """The outcome of the smallest split whose upper end fits for certain (UInt8); NEVER when none does."""
     result = pl.lit(NEVER, dtype=pl.UInt8)
     for degree, need in reversed(list(zip(DEGREES, needs, strict=True))):
-        result = pl.when(need <= comfortable).then(_split(degree)).otherwise(result)
+        result = pl.when(need <= assured).then(_split(degree)).otherwise(result)
     return result
 
 
@@ -108,8 +107,8 @@ def outcome(
     unknown_from: pl.Expr,
     reach: pl.Expr,
 ) -> pl.Expr:
-    """`outcome_ix` (UInt8). `need` is that of one device, `smallest` the answer of `smallest_split`, `most` and `reach`
-    those of `node`; `is_undecided` says that the catalogs leave the kernel open.
+    """`outcome_ix` (UInt8). `need` is the middle one of one device, `smallest` the answer of `smallest_split`, `most`
+    and `reach` those of `node`; `is_undecided` says that the catalogs leave the kernel open.
     """
     return (
         pl.when(is_unsupported)

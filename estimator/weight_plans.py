@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import sharding, training, weights
+from estimator import bands, sharding, training, weights
 from estimator.bounds import whole_bytes
 from estimator.pairs import Frame, pairs
 from estimator.schema import DEGREES, RESIDENCIES, WEIGHT_PLANS
 
 _RESIDENCY = ["engine", "mode", "method", "optimizer", "sharding", "lora_rank"]
 _KEYS = ["shape_ix", "precision_ix", "residency_ix", "degree"]
+_CONFIDENCES = ["confidence", "format_confidence"]
 
 
 def residencies(workloads: Frame) -> pl.LazyFrame:
@@ -58,6 +59,14 @@ def weight_plans(shapes: Frame, overrides: Frame, precisions: Frame, residencies
     return (
         pl.concat([serving, learning])
         .with_columns(weights_basis=pl.when(pl.col("weights_bytes").is_not_null()).then("weights_basis"))
+        .with_columns(
+            margin_bytes=bands.weights_margin_bytes(
+                held=pl.col("weights_bytes") + pl.col("gradient_bytes") + pl.col("optimizer_bytes"),
+                basis=pl.col("weights_basis"),
+                counts=pl.col("confidence"),
+                format_=pl.col("format_confidence"),
+            )
+        )
         .sort(_KEYS)
         .select(WEIGHT_PLANS.names())
         .match_to_schema(WEIGHT_PLANS)
@@ -81,6 +90,7 @@ def _elements(shapes: pl.LazyFrame) -> pl.LazyFrame:
             "shape_id",
             "degree",
             "parameters_resident",
+            "confidence",
             "stored_bytes",
             "quant_rows",
             "fp8_block_scales",
@@ -142,6 +152,7 @@ def _bases(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.LazyFra
             precisions.select(
                 "precision_ix",
                 "policy",
+                c("confidence").alias("format_confidence"),
                 *(
                     c(name).cast(pl.Float64)
                     for name in (
@@ -168,6 +179,8 @@ def _bases(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.LazyFra
             "precision_ix",
             "degree",
             "effective",
+            "confidence",
+            "format_confidence",
             "parameters_resident",
             "lora_io",
             "rope_table",
@@ -195,6 +208,7 @@ def _serving(rows: pl.LazyFrame) -> pl.LazyFrame:
     c = pl.col
     return rows.select(
         *_KEYS,
+        *_CONFIDENCES,
         "weights_basis",
         weights_bytes=weights.resident_bytes(
             base=c("base"), padding=c("padding"), rope_table=c("rope_table"), engine=c("engine")
@@ -223,11 +237,13 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
         return training.zero_share(sharding=c("sharding"), divided_from=divided_from, degree=c("degree"))
 
     def known(quantity: pl.Expr) -> pl.Expr:
-        trains = training.is_trainable(method=c("method"), precision=c("effective")) & (c("engine") == "none")
+        trains = training.is_trainable(method=c("method"), precision=c("effective"))
+        trains &= c("engine").is_in(training.ENGINES)
         return pl.when(trains).then(whole_bytes(quantity))
 
     return rows.select(
         *_KEYS,
+        *_CONFIDENCES,
         pl.when(is_full).then(pl.lit("computed")).otherwise("weights_basis").alias("weights_basis"),
         weights_bytes=known((frozen + trained * each) * share(3)),
         gradient_bytes=known(trained * each * share(2)),

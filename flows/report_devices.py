@@ -13,19 +13,19 @@ from reports.paths import model_path
 
 def device_pages(rows: Rows, night: Night, first: Workload) -> Iterator[DevicePage]:
     """Device by device; the ranking and the misses are streams sorted by gpu."""
-    engine = rows.workloads[-1]["engine"] if rows.workloads else "none"
+    served: Row = rows.workloads[-1] if rows.workloads else {"engine": "none", "workload_ix": None}
     devices = rows.all(
         """
         SELECT g.*, c.usd_per_gpu_hour, u.usable_bytes, coalesce(m.models_on_one, 0) AS fitting,
             coalesce(m.models_sharded, 0) AS sharded, l.model_id AS largest_model, l.precision AS largest_precision
         FROM gpus g
         LEFT JOIN current_prices c ON c.gpu = g.gpu_id
-        LEFT JOIN internal.capacities u ON u.gpu_ix = g.gpu_ix AND u.engine = ?
+        LEFT JOIN internal.capacities u ON u.gpu_ix = g.gpu_ix AND u.workload_ix = ?
         LEFT JOIN internal.models_per_gpu_of('memory.main.best') m ON m.gpu = g.gpu_id AND m.workload = ?
         LEFT JOIN internal.largest_per_gpu_of('memory.main.best') l ON l.gpu = g.gpu_id AND l.workload = ?
         ORDER BY g.gpu_id
         """,
-        engine,
+        served["workload_ix"],
         first.id,
         first.id,
     )
@@ -42,7 +42,7 @@ def device_pages(rows: Rows, night: Night, first: Workload) -> Iterator[DevicePa
         if next_misses and next_misses[0] == device["gpu_id"]:
             missed = list(next_misses[1])
             next_misses = next(misses, None)
-        yield _device_page(night, device, ranking, missed, first, unknown, engine)
+        yield _device_page(night, device, ranking, missed, first, unknown, served["engine"])
 
 
 def _device_page(

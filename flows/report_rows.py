@@ -103,11 +103,11 @@ class Rows:
             SELECT gpu, model_id, precision, excess_bytes FROM (
                 SELECT g.gpu_id AS gpu, m.model_id, p.precision, n.need - u.usable_bytes AS excess_bytes
                 FROM gpus g
-                JOIN internal.capacities u ON u.gpu_ix = g.gpu_ix AND u.engine = $engine
+                JOIN internal.capacities u ON u.gpu_ix = g.gpu_ix AND u.workload_ix = ?
                 CROSS JOIN (
                     SELECT r.model_id, arg_min(r.precision, r.total_bytes) AS precision, min(r.total_bytes) AS need
                     FROM requirements r JOIN precisions p USING (precision)
-                    WHERE r.workload = $workload AND p.bits_per_weight >= 4
+                    WHERE r.workload = ? AND p.bits_per_weight >= 4
                     GROUP BY r.model_id
                 ) n
                 JOIN models m ON m.model_id = n.model_id
@@ -116,7 +116,8 @@ class Rows:
             )
             QUALIFY row_number() OVER (PARTITION BY gpu ORDER BY excess_bytes, model_id) <= 25
             ORDER BY gpu, excess_bytes, model_id
-            """.replace("$engine", f"'{self.workloads[0]['engine']}'").replace("$workload", "?"),
+            """,
+            self.workloads[0]["workload_ix"],
             self.workloads[0]["workload"],
         )
 

@@ -6,7 +6,9 @@ import polars as pl
 
 from catalogs import gpu_memory
 from catalogs.rules import (
+    Rule,
     absent,
+    at_least,
     at_most,
     fraction,
     identifier,
@@ -28,15 +30,23 @@ ENGINE_PROFILES = Table(
             "version_range": pl.String,
             "memory_tier": pl.String,
             "memory_utilization": pl.Float64,
-            "batched_tokens": pl.Int64,  # tokens of the largest forward pass
-            "max_sequences": pl.Int64,  # sequences that the sampler is sized for
+            "batched_tokens": pl.Int64,  # tokens of the largest forward pass; empty: whole prompts
+            "max_sequences": pl.Int64,  # sequences that the sampler is sized for; empty: those of the workload
             "logit_bytes": pl.Float64,  # sampler bytes per sequence and vocabulary entry
             "hidden_copies": pl.Float64,  # hidden states alive in a forward pass
+            "activation_margin": pl.Float64,  # relative error of the activations
             "non_torch_bytes_1": pl.Int64,  # outside the allocator, one device
             "non_torch_bytes_2": pl.Int64,  # per device of two
             "non_torch_bytes_4": pl.Int64,  # per device of four or more
             "graph_bytes": pl.Int64,
+            "margin_bytes_1": pl.Int64,  # error of all of the above that does not grow with them, one device
+            "margin_bytes_2": pl.Int64,  # per device of several
             "context_bytes": pl.Int64,  # driver context, outside the engine's budget
+            "context_margin_bytes": pl.Int64,
+            "reserved_ratio": pl.Float64,  # bytes reserved by the caching allocator for each byte allocated
+            "reserved_ratio_high": pl.Float64,
+            "training_reserved_ratio": pl.Float64,
+            "training_reserved_ratio_high": pl.Float64,
             "rope_table": pl.Boolean,  # the engine keeps a table of rotary embeddings
             "vendors": pl.String,
             "min_compute_capability": pl.String,
@@ -47,14 +57,24 @@ ENGINE_PROFILES = Table(
         }
     ),
     key=("engine", "memory_tier"),
-    optional=("min_compute_capability", "notes"),
+    optional=("batched_tokens", "max_sequences", "min_compute_capability", "notes"),
     rules=(
         one_of("engine", PROFILES),
         one_of("memory_tier", gpu_memory.TIERS),
+        *(
+            needs(column, pl.col("engine") != "transformers", "for an engine that fixes its batches")
+            for column in ("batched_tokens", "max_sequences")
+        ),
         fraction("memory_utilization"),
         *not_negative("batched_tokens", "max_sequences", "logit_bytes", "hidden_copies"),
         *not_negative("non_torch_bytes_1", "non_torch_bytes_2", "non_torch_bytes_4"),
-        *not_negative("graph_bytes", "context_bytes"),
+        *not_negative("graph_bytes", "context_bytes", "context_margin_bytes", "margin_bytes_1", "margin_bytes_2"),
+        *not_negative("activation_margin"),
+        *at_least(1, "reserved_ratio", "training_reserved_ratio"),
+        *(
+            Rule(f"{ratio}_high", f"must be >= {ratio}", pl.col(f"{ratio}_high") >= pl.col(ratio))
+            for ratio in ("reserved_ratio", "training_reserved_ratio")
+        ),
         set_of("vendors", VENDORS),
         version("min_compute_capability"),
         one_of("confidence", CONFIDENCES),

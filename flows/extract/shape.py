@@ -26,7 +26,12 @@ def shape_row(kind: str, found: Architecture | None, counted: Count, weights: St
     if counted.is_text_only:
         shape |= dict.fromkeys(TOWERS, 0)
     _settle_difference(shape, found, counted)
-    return shape | {"kind": kind, "stored_bytes": weights.bytes, "stored_precision": weights.precision}
+    return shape | {
+        "kind": kind,
+        "confidence": counted.confidence,
+        "stored_bytes": weights.bytes,
+        "stored_precision": weights.precision,
+    }
 
 
 def _settle_difference(shape: Row, found: Architecture | None, counted: Count) -> None:

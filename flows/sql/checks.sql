@@ -45,20 +45,20 @@ GROUP BY outcome_ix;
 
 -- name: no_negative_bytes
 SELECT 'weight_plans' AS plan, shape_ix FROM internal.weight_plans
-WHERE least(weights_bytes, gradient_bytes, optimizer_bytes) < 0
+WHERE least(weights_bytes, gradient_bytes, optimizer_bytes, margin_bytes) < 0
 UNION ALL
-SELECT 'cache_plans', shape_ix FROM internal.cache_plans WHERE least(kv_cache_bytes, state_bytes) < 0
+SELECT 'cache_plans', shape_ix FROM internal.cache_plans WHERE least(kv_cache_bytes, state_bytes, margin_bytes) < 0
 UNION ALL
-SELECT 'overhead_plans', shape_ix FROM internal.overhead_plans WHERE least(activation_bytes, overhead_bytes) < 0;
+SELECT 'overhead_plans', shape_ix FROM internal.overhead_plans WHERE least(activation_bytes, overhead_bytes, margin_bytes) < 0;
 
 -- name: verdict_matches_headroom
 -- A sample of models through the public view: what fits has room, what is too big has none.
-SELECT model_id, precision, workload, gpu, verdict, required_bytes, usable_bytes
+SELECT model_id, precision, workload, gpu, verdict, required_bytes, required_bytes_high, usable_bytes, assured_bytes
 FROM fit
 WHERE model_id IN (SELECT model_id FROM models ORDER BY shape_id LIMIT 5)
     AND (
-        (verdict IN ('fits', 'sharded') AND coalesce(required_bytes * 11 > usable_bytes * 10 + 10, true))
-        OR (verdict = 'tight' AND coalesce(required_bytes > usable_bytes, true))
+        (verdict IN ('fits', 'sharded') AND coalesce(required_bytes_high > assured_bytes, true))
+        OR (verdict = 'tight' AND coalesce(required_bytes > usable_bytes OR required_bytes_high <= assured_bytes, true))
         OR (verdict = 'too_big' AND coalesce(required_bytes <= usable_bytes, true))
     );
 

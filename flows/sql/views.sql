@@ -16,7 +16,14 @@ SELECT
     wp.optimizer_bytes,
     o.overhead_bytes,
     wp.weights_bytes + c.kv_cache_bytes + c.state_bytes + o.activation_bytes
-        + wp.gradient_bytes + wp.optimizer_bytes + o.overhead_bytes AS total_bytes
+        + wp.gradient_bytes + wp.optimizer_bytes + o.overhead_bytes AS total_bytes,
+    total_bytes + wp.margin_bytes + c.margin_bytes + o.margin_bytes AS total_bytes_high,
+    -- greatest() passes over a null, so it is asked only when every term is known
+    CASE WHEN total_bytes_high IS NOT NULL THEN
+        greatest(0, wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes - wp.margin_bytes)
+        + greatest(0, c.kv_cache_bytes + c.state_bytes - c.margin_bytes)
+        + greatest(0, o.activation_bytes + o.overhead_bytes - o.margin_bytes)
+    END AS total_bytes_low
 FROM internal.weight_plans wp
 JOIN internal.shapes s USING (shape_ix)
 JOIN models m USING (shape_id)
@@ -52,7 +59,15 @@ SELECT
     CASE WHEN t.gpus_needed = 1 THEN 'single' WHEN t.gpus_needed > 1 THEN 'tp' || t.gpus_needed END AS parallelism,
     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes + c.kv_cache_bytes + c.state_bytes
         + o.activation_bytes + o.overhead_bytes AS required_bytes,
+    required_bytes + wp.margin_bytes + c.margin_bytes + o.margin_bytes AS required_bytes_high,
+    -- greatest() passes over a null, so it is asked only when every term is known
+    CASE WHEN required_bytes_high IS NOT NULL THEN
+        greatest(0, wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes - wp.margin_bytes)
+        + greatest(0, c.kv_cache_bytes + c.state_bytes - c.margin_bytes)
+        + greatest(0, o.activation_bytes + o.overhead_bytes - o.margin_bytes)
+    END AS required_bytes_low,
     u.usable_bytes,
+    u.assured_bytes,
     u.usable_bytes - required_bytes AS headroom_bytes,
     c.context_tokens,
     -- The inverse of the cache's two slopes: up to the window both grow, beyond it only full layers do.
@@ -91,7 +106,7 @@ JOIN models m ON m.shape_id = s.shape_id
 JOIN precisions p ON p.precision_ix = f.precision_ix
 JOIN workloads w ON w.workload_ix = f.workload_ix
 JOIN gpus g ON g.gpu_ix = f.gpu_ix
-JOIN internal.capacities u ON u.gpu_ix = f.gpu_ix AND u.engine = w.engine
+JOIN internal.capacities u ON u.gpu_ix = f.gpu_ix AND u.workload_ix = f.workload_ix
 LEFT JOIN current_prices pr ON pr.gpu = g.gpu_id
 LEFT JOIN internal.weight_plans wp
     ON wp.shape_ix = f.shape_ix AND wp.precision_ix = f.precision_ix AND wp.residency_ix = w.residency_ix

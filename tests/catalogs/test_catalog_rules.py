@@ -132,7 +132,15 @@ CASES: list[Case] = [
     *below(
         *("engines", "must be >= 0", "-1", "batched_tokens", "max_sequences", "logit_bytes", "hidden_copies"),
         *("non_torch_bytes_1", "non_torch_bytes_2", "non_torch_bytes_4", "graph_bytes", "context_bytes"),
+        *("context_margin_bytes", "margin_bytes_1", "margin_bytes_2", "activation_margin"),
     ),
+    *below("engines", "must be >= 1", "0.9", "reserved_ratio", "training_reserved_ratio"),
+    ("engines", "reserved_ratio_high", "must be >= reserved_ratio", {"reserved_ratio_high": "0.9"}),
+    (
+        *("engines", "training_reserved_ratio_high", "must be >= training_reserved_ratio"),
+        {"training_reserved_ratio_high": "0.9"},
+    ),
+    *below("engines", "must not be empty for an engine that fixes its batches", "", "batched_tokens", "max_sequences"),
     *below("engines", f"must be a space separated set out of {VENDORS}", "cuda", "vendors"),
     *below("engines", "must look like 8.9", "7", "min_compute_capability"),
     *below("engines", LEVELS, "none", "confidence"),

@@ -105,7 +105,7 @@ def reference(
     supported = {
         key: row["is_supported"] for key, row in table("supports", ["workload_ix", "precision_ix", "gpu_ix"]).items()
     }
-    usable = {key: row["usable_bytes"] for key, row in table("capacities", ["gpu_ix", "engine"]).items()}
+    capacities = table("capacities", ["gpu_ix", "workload_ix"])
     residency = dict(plans["residencies"].select("workload_ix", "residency_ix").iter_rows())
     formats = {row["precision"]: row for row in c.precisions.iter_rows(named=True)}
     trains = {
@@ -119,14 +119,14 @@ def reference(
             return None
         return sum(row[name] for name in names)
 
-    def need(shape: int, precision: int, workload: int, tier: int, degree: int) -> int | None:
+    def need(shape: int, precision: int, workload: int, tier: int, degree: int, *margin: str) -> int | None:
         parts = [
             total(
                 held.get((shape, precision, residency[workload], degree)),
-                *("weights_bytes", "gradient_bytes", "optimizer_bytes"),
+                *("weights_bytes", "gradient_bytes", "optimizer_bytes", *margin),
             ),
-            total(kept.get((shape, workload, degree)), "kv_cache_bytes", "state_bytes"),
-            total(taken.get((shape, workload, tier, degree)), "activation_bytes", "overhead_bytes"),
+            total(kept.get((shape, workload, degree)), "kv_cache_bytes", "state_bytes", *margin),
+            total(taken.get((shape, workload, tier, degree)), "activation_bytes", "overhead_bytes", *margin),
         ]
         return None if None in parts else sum(part for part in parts if part is not None)
 
@@ -155,9 +155,9 @@ def reference(
             return "unknown", None
         if (kernel := supported[(w, formats[effective]["precision_ix"], g)]) is not True:
             return ("unknown" if kernel is None else "unsupported"), None
-        budget = usable[(g, workload["engine"])]
+        budget = capacities[(g, w)]
         tier = MEMORY_TIERS.index(gpu["memory_tier"])
-        if budget is None:
+        if budget["usable_bytes"] is None:
             return "unknown", None
         for degree in DEGREES:
             if degree > gpu["max_gpus_per_node"]:
@@ -165,12 +165,12 @@ def reference(
             valid = is_valid(shape, workload, formats[effective]["shard_alignment"], degree)
             if valid is False:
                 continue
-            bytes_ = need(s, p, w, tier, degree)
-            if valid is None or bytes_ is None:
+            middle, high = need(s, p, w, tier, degree), need(s, p, w, tier, degree, "margin_bytes")
+            if valid is None or middle is None or high is None:
                 return "unknown", None
-            if bytes_ * 11 <= budget * 10:
+            if high <= budget["assured_bytes"]:
                 return ("fits" if degree == 1 else "sharded"), degree
-            if degree == 1 and bytes_ <= budget:
+            if degree == 1 and middle <= budget["usable_bytes"]:
                 return "tight", 1
         return "too_big", None
 

@@ -10,6 +10,7 @@ from literals import real, text, value, whole
 
 from estimator import (
     activations,
+    bands,
     bounds,
     cache,
     capacity,
@@ -358,7 +359,7 @@ def test_methods_train_on_precisions(method: str | None, precision: str | None, 
 
 
 def test_usable_bytes() -> None:
-    def usable(engine: str, visible: int | None, utilization: float) -> Any:
+    def usable(engine: str, visible: int | None, utilization: float, ratio: float = 1.0) -> Any:
         return value(
             capacity.usable_bytes(
                 engine=text(engine),
@@ -366,9 +367,11 @@ def test_usable_bytes() -> None:
                 reserve=whole(10),
                 utilization=real(utilization),
                 context=whole(50),
+                reserved_ratio=real(ratio),
             )
         )
 
+    assert usable("transformers", 1000, 1.0, 1.07) == 878  # floor((1000 - 10 - 50) / 1.07)
     assert usable("none", 1000, 0.92) == 990
     assert usable("vllm", 1000, 0.9255) == 915  # floor(925.5) - 10
     assert usable("vllm", 1000, 0.98) == 940  # the context leaves less: 1000 - 50 - 10
@@ -376,9 +379,84 @@ def test_usable_bytes() -> None:
     assert usable("mlx", 1000, 0.92) is None
 
 
-@pytest.mark.parametrize(("usable", "comfortable"), [(110, 100), (109, 99), (11, 10), (0, 0)])
-def test_comfort_is_a_tenth(usable: int, comfortable: int) -> None:
-    assert value(capacity.comfortable_bytes(usable=whole(usable))) == comfortable
+@pytest.mark.parametrize(
+    ("basis", "counts", "format_", "margin"),
+    [
+        ("computed", "exact", "high", 1_000_000),
+        ("computed", "derived", "high", 5_000_000),
+        ("computed", "exact", "medium", 20_000_000),
+        ("computed", "estimated", "medium", 150_000_000),
+        ("computed", None, "high", 150_000_000),
+        ("computed", "exact", "low", 150_000_000),
+        # the bytes of published files need neither counts nor bits
+        ("stored", "estimated", "low", 1_000_000),
+    ],
+)
+def test_margin_of_weights(basis: str, counts: str | None, format_: str, margin: int) -> None:
+    def of(held: int | None) -> Any:
+        return value(
+            bands.weights_margin_bytes(held=whole(held), basis=text(basis), counts=text(counts), format_=text(format_))
+        )
+
+    assert of(10**9) == margin + 21_474_836
+    assert of(None) is None
+
+
+def test_margin_of_a_cache_is_a_block_a_sequence_and_its_layout() -> None:
+    def margin(kept: int | None, counts: str | None) -> Any:
+        return value(
+            bands.cache_margin_bytes(kept=whole(kept), token=real(131_072.0), sequences=whole(4), counts=text(counts))
+        )
+
+    blocks = 4 * 16 * 131_072
+    assert margin(2**30, "exact") == 10_737_419 + blocks  # a hundredth of a GiB, rounded up
+    assert margin(2**30, "derived") == 53_687_092 + blocks
+    assert margin(2**30, None) == 322_122_548 + blocks
+    assert margin(None, "exact") is None
+
+
+@pytest.mark.parametrize(("degree", "margin"), [(1, 570), (2, 1070), (8, 1070)])
+def test_margin_of_an_engine(degree: int, margin: int) -> None:
+    def of(activation: int | None) -> Any:
+        return value(
+            bands.engine_margin_bytes(
+                activation=whole(activation), relative=real(0.05), one=whole(70), several=whole(570),
+                degree=whole(degree),
+            )
+        )  # fmt: skip
+
+    assert of(10_000) == margin
+    assert of(None) is None
+
+
+def test_whole_prompts_run_at_once() -> None:
+    def peak(forward: int | None, held: int | None, logits: int | None) -> Any:
+        return value(activations.whole_prompt_bytes(forward=whole(forward), held=whole(held), logits=whole(logits)))
+
+    assert peak(100, 20, 90) == 120
+    assert peak(100, 20, 121) == 121
+    assert [peak(None, 20, 90), peak(100, None, 90), peak(100, 20, None)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("context", "window", "elements", "held"),
+    [
+        # Mistral-7B-v0.1: 4,096 tokens beyond the window, 65,536 elements each, and a mask of 8,192 times 8,192
+        (8192, 4096, 65_536, 4096 * 131_072 + 67_108_864),
+        (4096, 4096, 65_536, 0),
+        (8192, 0, 0, 0),
+        (8192, None, 0, 0),
+        (8192, None, 65_536, None),
+        (None, 4096, 65_536, None),
+    ],
+)
+def test_windows_hold_the_prompt_until_the_next_step(
+    context: int | None, window: int | None, elements: int, held: int | None
+) -> None:
+    assert (
+        value(activations.held_bytes(context=whole(context), window=whole(window), window_elements=whole(elements)))
+        == held
+    )
 
 
 def test_capability_sorts_as_a_number() -> None:

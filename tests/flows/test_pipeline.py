@@ -125,7 +125,25 @@ def test_longest_context_and_most_sequences_invert_the_need(published: Path) -> 
         """,
     )
     assert found
-    for usable, need, longest, most, _, _, _, _, kv, state, token, window_token, window, constant, each, limit in found:
+    for (
+        usable,
+        need,
+        longest,
+        most,
+        _,
+        _,
+        _,
+        _,
+        kv,
+        state,
+        token,
+        window_token,
+        window,
+        constant,
+        each,
+        _,
+        limit,
+    ) in found:
         rest = usable - need + kv
 
         def cache(context: int) -> float:
@@ -318,7 +336,7 @@ def damaged(published: Path, statement: str, tmp_path: Path) -> set[str]:
         ("UPDATE internal.fit SET precision_ix = 0 WHERE gpu_ix = 1", "fit_key_unique"),
         ("UPDATE internal.fit SET outcome_ix = 77 WHERE gpu_ix = 1", "every_decision_has_its_outcome"),
         ("UPDATE internal.weight_plans SET weights_bytes = -1 WHERE degree = 1", "no_negative_bytes"),
-        ("UPDATE internal.capacities SET usable_bytes = 1", "verdict_matches_headroom"),
+        ("UPDATE internal.capacities SET assured_bytes = 1", "verdict_matches_headroom"),
         ("UPDATE internal.outcomes SET verdict = 'unknown'", "unknown_only_when_an_input_is_null"),
         ("INSERT INTO prices BY NAME SELECT 'nothing' AS gpu", "prices_name_known_gpus"),
         ("UPDATE model_errors SET kind = NULL", "errors_are_explained"),

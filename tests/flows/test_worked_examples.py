@@ -68,4 +68,4 @@ def test_worked_example(
 ) -> None:
     model, precision, context, sequences, cache, weights, kept, state = example
     found = answers[model, precision, workload(context, sequences, cache)]
-    assert found == (weights, kept, state, weights + kept + state)
+    assert found == (weights, kept, state, 0, weights + kept + state)

@@ -11,15 +11,17 @@ from flows import pipeline, stages, warehouse
 from flows.settings import Settings
 
 Sizes = tuple[int, int, str]  # tokens, sequences, element type of the cache
-Answer = tuple[int, int, int, int]  # bytes of weights, cache, state and all
+Answer = tuple[int, int, int, int, int]  # bytes of weights, cache, state, activations and all
 
 
 def workload(tokens: int, sequences: int, cache: str) -> str:
     return f"c{tokens}-s{sequences}-{cache}"
 
 
-def requirements(place: Path, models: Iterable[str], sizes: Iterable[Sizes]) -> dict[tuple[str, str, str], Answer]:
-    """(model, precision, workload) -> its answer with engine `none`."""
+def requirements(
+    place: Path, models: Iterable[str], sizes: Iterable[Sizes], engine: str = "none"
+) -> dict[tuple[str, str, str], Answer]:
+    """(model, precision, workload) -> its answer with an engine."""
     what_if = place / "what-if"
     what_if.mkdir()
     [like] = [row for row in catalogs.workloads().to_dicts() if row["workload"] == "min-8k"]
@@ -28,7 +30,8 @@ def requirements(place: Path, models: Iterable[str], sizes: Iterable[Sizes]) -> 
         writer.writeheader()
         for tokens, sequences, cache in sorted(set(sizes)):
             changes = {"context_tokens": tokens, "concurrent_sequences": sequences, "kv_precision": cache}
-            writer.writerow({**like, **changes, "workload": workload(tokens, sequences, cache)})
+            name = {"workload": workload(tokens, sequences, cache), "engine": engine}
+            writer.writerow({**like, **changes, **name})
     head, *gpus = (Path(catalogs.__file__).parent / "gpus.csv").read_text(encoding="utf-8").splitlines()
     (what_if / "gpus.csv").write_text("\n".join([head, gpus[0]]) + "\n", encoding="utf-8")
     settings = Settings(data=place / "data")
@@ -40,7 +43,8 @@ def requirements(place: Path, models: Iterable[str], sizes: Iterable[Sizes]) -> 
     warehouse.build(this, place / "some.duckdb")
     with warehouse.connect(place / "some.duckdb") as connection:
         rows = connection.execute(
-            "SELECT model_id, precision, workload, weights_bytes, kv_cache_bytes, state_bytes, total_bytes"
+            "SELECT model_id, precision, workload, weights_bytes, kv_cache_bytes, state_bytes, activation_bytes,"
+            " total_bytes"
             " FROM requirements"
         ).fetchall()
     return {(model, precision, workload): tuple(numbers) for model, precision, workload, *numbers in rows}

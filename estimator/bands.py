@@ -1,0 +1,56 @@
+"""How far a need may lie from its middle estimate: what is added for the upper end and taken off for the lower.
+
+A false `fits` costs an outage, so a model fits only at the upper end. Relative errors come from how well a number is
+known, fixed ones from what an engine allocates beside the model. Sources: the errors of the formulas against published
+start-up logs and tensor headers (docs/method.md, section "Uncertainty", says which); those of an engine are in its
+catalog row. Every margin is Int64 bytes, rounded up.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from estimator.bounds import larger, whole_bytes
+
+# Relative error of a model's counts by `confidence`, and of a format's bits by the confidence of its catalog row.
+# What nobody vouches for is as wide as an estimate.
+COUNTS = {"exact": 0.001, "derived": 0.005}
+ESTIMATED_COUNTS = 0.15
+FORMATS = {"exact": 0.001, "high": 0.001, "medium": 0.02}
+UNSURE_FORMAT = 0.15
+
+# Relative error of a cache by the same confidence of the model: its layout is read from the same configuration.
+CACHES = {"exact": 0.01, "derived": 0.05}
+ESTIMATED_CACHE = 0.30
+
+# Headers of files, alignment and scales of whole tensors: 0.02 GiB.
+LOADING_BYTES = 21_474_836
+
+# A sequence may hold one block more than its tokens fill (vLLM `block_size`, llama.cpp pads further).
+BLOCK_TOKENS = 16
+
+
+def _relative(word: pl.Expr, errors: dict[str, float], otherwise: float) -> pl.Expr:
+    return word.replace_strict(errors, default=otherwise, return_dtype=pl.Float64)
+
+
+def weights_margin_bytes(*, held: pl.Expr, basis: pl.Expr, counts: pl.Expr, format_: pl.Expr) -> pl.Expr:
+    """Margin of what stays resident (`held` bytes); `counts` and `format_` are confidences.
+
+    The bytes of a published file need neither counts nor bits. Null when `held` is null.
+    """
+    of_formula = larger(_relative(counts, COUNTS, ESTIMATED_COUNTS), _relative(format_, FORMATS, UNSURE_FORMAT))
+    relative = pl.when(basis == "stored").then(COUNTS["exact"]).otherwise(of_formula)
+    return whole_bytes(held * relative + LOADING_BYTES)
+
+
+def cache_margin_bytes(*, kept: pl.Expr, token: pl.Expr, sequences: pl.Expr, counts: pl.Expr) -> pl.Expr:
+    """Margin of cache and state (`kept` bytes): relative, and one block of `token` bytes each for every sequence."""
+    return whole_bytes(kept * _relative(counts, CACHES, ESTIMATED_CACHE) + sequences * BLOCK_TOKENS * token)
+
+
+def engine_margin_bytes(
+    *, activation: pl.Expr, relative: pl.Expr, one: pl.Expr, several: pl.Expr, degree: pl.Expr
+) -> pl.Expr:
+    """Margin of what an engine takes: relative to its activations, and fixed for one device or for each of several."""
+    return whole_bytes(activation * relative + pl.when(degree == 1).then(one).otherwise(several))
