@@ -121,7 +121,8 @@ def _check_header(table: Table, file: str, header: list[str], line: int) -> None
             near = get_close_matches(name, table.columns.names(), n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise CatalogError(file, f"column {visible(name)} is unknown{hint}", line)
-    missing = [name for name in table.columns.names() if name not in header]
+    # a file that somebody wrote before an optional column existed stays good
+    missing = [name for name in table.columns.names() if name not in header and name not in table.optional]
     if missing:
         raise CatalogError(file, f"column {', '.join(missing)} is missing", line)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import activations, bands, cache, overhead
+from estimator import activations, bands, cache, overhead, training
 from estimator import training_activations as saved
 from estimator.bounds import whole_bytes
 from estimator.cache_plans import splits
@@ -34,7 +34,9 @@ _TRAINED = [
     "layers", "heads", "kv_heads", "max_context_tokens", "p_attn", "p_mlp", "p_ssm", "p_norm", "p_embed",
     "kv_latent_elements_per_token", "kv_window_elements_per_token", "window_tokens",
 ]  # fmt: skip
-_RECIPE = ["method", "gradient_checkpointing", "lora_rank", "context_tokens", "concurrent_sequences"]
+_RECIPE = [
+    "method", "recipe", "objective", "gradient_checkpointing", "lora_rank", "context_tokens", "concurrent_sequences",
+]  # fmt: skip
 
 
 def tiers() -> pl.LazyFrame:
@@ -124,17 +126,21 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
         .join(profile, on=["engine", "memory_tier"], how="left")
         .with_columns(
             activation_bytes=pl.when(c("mode") == "training")
-            .then(_training_bytes())
+            .then(_training_bytes().struct.field("forward"))
             .when(is_none)
             .then(pl.lit(0, dtype=pl.Int64))
             .when(c("engine") == "transformers")
             .then(pl.when(_is_gated_dense()).then(of_whole_prompts))
             .otherwise(of_batches),
+            backward_bytes=pl.when(c("mode") == "training")
+            .then(_training_bytes().struct.field("backward"))
+            .otherwise(pl.lit(0, dtype=pl.Int64)),
             overhead_bytes=pl.when(is_none).then(pl.lit(0, dtype=pl.Int64)).otherwise(outside),
         )
         .select(
             *_KEYS,
             "activation_bytes",
+            "backward_bytes",
             "overhead_bytes",
             margin_bytes=pl.when(is_none)
             .then(pl.lit(0, dtype=pl.Int64))
@@ -154,26 +160,38 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
 
 
 def _training_bytes() -> pl.Expr:
-    """Bytes of activations of a training step on each device, from the columns of _TRAINED and _RECIPE."""
+    """Struct of bytes on each device, from the columns of _TRAINED and _RECIPE: `forward`, `backward`."""
     c = pl.col
-    layers, hidden, heads = c("layers"), c("hidden_size"), c("heads")
+    layers, hidden, heads, kv_heads = c("layers"), c("hidden_size"), c("heads"), c("kv_heads")
+    which = {"method": c("method"), "recipe": c("recipe")}
     context = cache.context_tokens(asked=c("context_tokens"), limit=c("max_context_tokens"))
+    sequences = c("concurrent_sequences") * training.copies(
+        objective=c("objective"), counts=training.SEQUENCES_OF_AN_EXAMPLE
+    )
+    tokens = context * sequences
     width = saved.attention_width(p_attn=c("p_attn"), layers=layers, hidden=hidden)
     layer = saved.layer_bytes(
-        method=c("method"), hidden=hidden, width=width, ffn=c("ffn_size"), heads=heads, rank=c("lora_rank")
+        **which, hidden=hidden, width=width, ffn=c("ffn_size"), heads=heads, kv_heads=kv_heads, rank=c("lora_rank")
+    ) + saved.query_key_norm_bytes(
+        method=c("method"), norm=c("p_norm"), layers=layers, hidden=hidden, width=width, heads=heads + kv_heads
     )
-    norms = saved.query_key_norm_bytes(
-        norm=c("p_norm"), layers=layers, hidden=hidden, width=width, heads=heads + c("kv_heads")
-    )
-    step = saved.step_bytes(
-        tokens=context * c("concurrent_sequences"),
-        layer=layer + norms,
+    forward = saved.forward_peak_bytes(
+        tokens=tokens,
+        layer=layer,
         layers=layers,
+        between=saved.input_bytes(**which, hidden=hidden),
         hidden=hidden,
         vocabulary=c("vocab_size"),
         is_checkpointed=c("gradient_checkpointing"),
+    ) + saved.cast_bytes(
+        **which,
+        linears=c("p_attn") + c("p_mlp"),
+        head=c("vocab_size") * hidden,
+        is_checkpointed=c("gradient_checkpointing"),
     )
-    return pl.when(_is_gated_dense()).then(whole_bytes(step))
+    return pl.when(_is_gated_dense()).then(
+        pl.struct(forward=whole_bytes(forward), backward=whole_bytes(layer * tokens))
+    )
 
 
 def _is_gated_dense() -> pl.Expr:

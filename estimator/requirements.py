@@ -12,6 +12,7 @@ import polars as pl
 
 from estimator import sharding, support, training
 from estimator import verdict as decide
+from estimator.bounds import larger
 from estimator.device_classes import CLASSES_IN_A_BLOCK
 from estimator.pairs import Frame, pairs
 from estimator.schema import DEGREES, MEMORY_TIERS
@@ -41,17 +42,22 @@ class Requirements:
         self._workloads = {
             row["workload_ix"]: row
             for row in workloads.lazy()
-            .select("workload_ix", "engine", "mode", "method", "sharding")
+            .select("workload_ix", "engine", "mode", "method", "recipe", "sharding")
             .join(residencies.lazy().select("workload_ix", "residency_ix"), on="workload_ix")
             .collect()
             .iter_rows(named=True)
         }
-        held = c("weights_bytes") + c("gradient_bytes") + c("optimizer_bytes")
-        kept = c("kv_cache_bytes") + c("state_bytes")
-        taken = c("activation_bytes") + c("overhead_bytes")
-        self._held = _wide(weight_plans, "held", held, _PAIR, ["residency_ix"])
-        self._kept = _wide(cache_plans, "kept", kept, ["shape_ix"], ["workload_ix"])
-        self._taken = _wide(overhead_plans, "taken", taken, ["shape_ix"], ["workload_ix", "memory_tier_ix"])
+        learning = [row["residency_ix"] for row in self._workloads.values() if row["mode"] == "training"]
+        learned = weight_plans.lazy().filter(c("residency_ix").is_in(learning))
+        margin, of_shape = c("margin_bytes"), (["shape_ix"], ["workload_ix", "memory_tier_ix"])
+        held, kept = c("weights_bytes") + c("optimizer_bytes"), c("kv_cache_bytes") + c("state_bytes")
+        self._held = _wide(weight_plans, "held", held, _PAIR, ["residency_ix"], margin)
+        self._gradients = _wide(learned, "gradients", c("gradient_bytes"), _PAIR, ["residency_ix"])
+        self._updates = _wide(learned, "update", c("update_bytes"), _PAIR, ["residency_ix"])
+        self._kept = _wide(cache_plans, "kept", kept, ["shape_ix"], ["workload_ix"], margin)
+        self._taken = _wide(overhead_plans, "taken", c("overhead_bytes"), *of_shape, margin)
+        self._forward = _wide(overhead_plans, "forward", c("activation_bytes"), *of_shape)
+        self._backward = _wide(overhead_plans, "backward", c("backward_bytes"), *of_shape)
 
     def of(self, *, workload_ix: int, masks: pl.DataFrame) -> WorkloadRequirements:
         """The requirements of one workload: all that does not depend on the memory tier is put together now.
@@ -61,10 +67,12 @@ class Requirements:
         c = pl.col
         workload = self._workloads[workload_ix]
         runs = support.serves_kind(engine=pl.lit(workload["engine"]), kind=c("kind"))
-        if workload["mode"] == "training":
-            method = pl.lit(workload["method"], dtype=pl.String)
-            runs = runs & training.is_trainable(method=method, precision=c("effective"))
         held = _part(self._held, "held", _PAIR, workload["residency_ix"])
+        if is_training := workload["mode"] == "training":
+            recipe = {name: pl.lit(workload[name], dtype=pl.String) for name in ("method", "recipe")}
+            runs = runs & training.is_trainable(**recipe, precision=c("effective"))
+            for parts, name in ((self._gradients, "gradients"), (self._updates, "update")):
+                held = held.join(_part(parts, name, _PAIR, workload["residency_ix"]), on=_PAIR)
         kept = _part(self._kept, "kept", ["shape_ix"], workload_ix)
         # the kernel is that of the format which `stored` stands for
         kernels = masks.select("no_kernel", "undecided", effective_ix="precision_ix")
@@ -82,25 +90,35 @@ class Requirements:
         return WorkloadRequirements(
             pairs=pairs_,
             is_decided=(masks["undecided"] == 0).all(),
+            is_training=is_training,
             beside={
-                tier_ix: kept.join(
-                    _part(self._taken, "taken", ["shape_ix"], workload_ix, tier_ix), on="shape_ix"
-                ).select("shape_ix", *((c(f"kept_{at}") + c(f"taken_{at}")).alias(f"beside_{at}") for at in _PLACES))
+                tier_ix: kept.join(self._beside(workload_ix, tier_ix), on="shape_ix").with_columns(
+                    (c(f"kept_{at}") + c(f"taken_{at}")).alias(f"beside_{at}") for at in _PLACES
+                )
                 for tier_ix in range(len(MEMORY_TIERS))
             },
         )
+
+    def _beside(self, workload_ix: int, tier_ix: int) -> pl.DataFrame:
+        """Grain: shape. What an engine takes, and the peaks of the forward and the backward pass."""
+        parts = (self._taken, "taken"), (self._forward, "forward"), (self._backward, "backward")
+        taken, *peaks = (_part(wide, name, ["shape_ix"], workload_ix, tier_ix) for wide, name in parts)
+        for peak in peaks:
+            taken = taken.join(peak, on="shape_ix")
+        return taken
 
 
 @dataclass(frozen=True)
 class WorkloadRequirements:
     """`pairs`: shape x precision with what stays resident. `beside`: what else a shape needs, by memory tier.
 
-    `is_decided`: the catalogs leave no kernel open, so `undecided` is 0 throughout.
+    `is_decided`: the catalogs leave no kernel open, so `undecided` is 0 throughout. `is_training`: there are gradients.
     """
 
     pairs: pl.DataFrame
     beside: dict[int, pl.DataFrame]
     is_decided: bool
+    is_training: bool
 
     def on(self, memory_tier_ix: int) -> pl.LazyFrame:
         """Grain: shape x precision, sorted: need_middle, need_1 ... need_16, unknown_from, no_kernel, undecided.
@@ -108,7 +126,7 @@ class WorkloadRequirements:
         `need_middle` is the middle estimate for one device, the numbered ones are upper ends. No nulls.
         """
         c = pl.col
-        needs = [c(f"held_{degree}") + c(f"beside_{degree}") for degree in DEGREES]
+        middle, *needs = (c(f"held_{at}") + c(f"beside_{at}") + self._peak(at) for at in _PLACES)
         valid = [c(f"valid_{degree}") for degree in DEGREES]
         return (
             self.pairs.lazy()
@@ -121,7 +139,7 @@ class WorkloadRequirements:
             .select(
                 *_PAIR,
                 decide.comparable_need(
-                    need=c("held_middle") + c("beside_middle"),
+                    need=middle,
                     is_valid=pl.lit(True),
                     degree=DEGREES[0],
                     unknown_from=c("unknown_from"),
@@ -138,6 +156,15 @@ class WorkloadRequirements:
             )
         )
 
+    def _peak(self, at: str | int) -> pl.Expr:
+        """What comes and goes within a step: the forward pass, or gradients with a backward pass or an update."""
+        c = pl.col
+        forward = c(f"forward_{at}")
+        if not self.is_training:
+            return forward
+        late = larger(c(f"backward_{at}"), c(f"update_{at}"))
+        return larger(forward, c(f"gradients_{at}") + late)
+
 
 def _is_valid(workload: dict[str, str], degree: int) -> pl.Expr:
     """Whether a workload may use so many devices: by the model's widths in inference, by the ZeRO stage in training."""
@@ -149,14 +176,16 @@ def _is_valid(workload: dict[str, str], degree: int) -> pl.Expr:
 Parts = dict[tuple[Any, ...], pl.DataFrame]
 
 
-def _wide(plans: Frame, name: str, bytes_: pl.Expr, keys: list[str], parts: list[str]) -> Parts:
+def _wide(
+    plans: Frame, name: str, bytes_: pl.Expr, keys: list[str], parts: list[str], margin: pl.Expr | None = None
+) -> Parts:
     """Plans with their upper end at each degree and their middle at one device, a frame for each value of `parts`.
 
     Degrees without a row are null.
     """
     rows = (
         plans.lazy()
-        .select(*keys, *parts, "degree", middle=bytes_, high=bytes_ + pl.col("margin_bytes"))
+        .select(*keys, *parts, "degree", middle=bytes_, high=bytes_ if margin is None else bytes_ + margin)
         .collect(engine="in-memory")
     )
 

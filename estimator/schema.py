@@ -126,6 +126,8 @@ RESIDENCIES = pl.Schema(
         "engine": pl.String,
         "mode": pl.String,
         "method": pl.String,
+        "recipe": pl.String,
+        "objective": pl.String,
         "optimizer": pl.String,
         "sharding": pl.String,
         "lora_rank": pl.Int64,
@@ -142,6 +144,7 @@ WEIGHT_PLANS = pl.Schema(
         "weights_bytes": pl.Int64,
         "gradient_bytes": pl.Int64,
         "optimizer_bytes": pl.Int64,
+        "update_bytes": pl.Int64,  # that the optimizer's step needs besides
         "weights_basis": pl.String,  # stored | computed; null when weights_bytes is null
         "margin_bytes": pl.Int64,  # how far the sum of the three may lie from the truth, either way
     }
@@ -177,7 +180,8 @@ OVERHEAD_PLANS = pl.Schema(
         "workload_ix": pl.UInt8,
         "memory_tier_ix": pl.UInt8,
         "degree": pl.UInt8,
-        "activation_bytes": pl.Int64,
+        "activation_bytes": pl.Int64,  # at the peak of the forward pass
+        "backward_bytes": pl.Int64,  # beside all gradients, at the end of a backward pass
         "overhead_bytes": pl.Int64,
         "margin_bytes": pl.Int64,  # of both together
     }

@@ -1,26 +1,36 @@
 """Bytes of weights, gradients and optimizer states of a training run, without activations (Float64).
 
-Recipes in bytes per trained parameter:
+What is trained, `recipe`:
 
-* 16-bit weights: weight 2, gradient 2, fp32 master copy 4 and the optimizer's moments (ZeRO, arXiv 1910.02054,
-  section 3.1: 16 with Adam);
-* fp32: weight 4, gradient 4 and the moments;
-* adapters (LoRA, arXiv 2106.09685; QLoRA, arXiv 2305.14314): kept in fp32 by PEFT's autocast, over a frozen base.
+* `mixed`: 16-bit weights and gradients, and a master copy and moments in fp32 (ZeRO, arXiv 1910.02054, section 3.1: 16
+  bytes a parameter with Adam);
+* `autocast`: weights, gradients and moments in fp32, matrices cast to 16 bits as they are used (PyTorch's autocast);
+* `pure`: everything in 16 bits, 8 bytes a parameter with Adam;
+* `fp32`: everything in fp32, matrices too; 16 bytes a parameter with Adam, and activations of no rule yet.
 
-Explained in docs/method.md, section "Training".
+Adapters (LoRA, arXiv 2106.09685; DoRA, arXiv 2402.09353; QLoRA, arXiv 2305.14314) are kept in fp32 by PEFT whatever the
+recipe, over a frozen base. Explained in docs/method.md, section "Training".
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-# Bytes of optimizer moments per trained parameter. AdamW keeps two fp32 moments; its 8-bit form two bytes and one
-# fp32 scale for each block of 256 in both (bitsandbytes `optim/optimizer.py`, functional block size 256).
-MOMENT_BYTES = {"adamw": 8.0, "adamw_8bit": 2 + 2 * 4 / 256, "lion": 4.0, "sgd_momentum": 4.0, "sgd": 0.0}
+from estimator.bounds import product_or_absent
+
+RECIPES = ("mixed", "autocast", "pure", "fp32")
+
+# Numbers that an optimizer keeps for each trained parameter. Muon keeps one for matrices of the layers and AdamW's two
+# for everything else; the moments of 8-bit AdamW are two bytes and one fp32 scale for each block of 256 in both
+# (bitsandbytes `optim/optimizer.py`, functional block size 256); Adafactor keeps rows and columns instead of matrices.
+MOMENTS = {"adamw": 2, "adamw_foreach": 2, "lion": 1, "sgd_momentum": 1, "sgd": 0}
+EIGHT_BIT_BYTES = 2 + 2 * 4 / 256
+OPTIMIZERS = (*MOMENTS, "adamw_8bit", "adamw_paged", "muon", "adafactor")
 
 HALF = ("bf16", "fp16")
 FULL = ("fp32",)
 FOUR_BIT = ("nf4", "nf4_dq", "fp4_bnb")
+ADAPTED = ("lora", "dora", "qlora")
 
 # Engines whose memory of a training step is known; `none` counts the step alone.
 ENGINES = ("none", "transformers")
@@ -28,13 +38,24 @@ ENGINES = ("none", "transformers")
 # ZeRO stages that divide states; `none` divides nothing.
 ZERO_STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
 
+# Copies of the model beside the one that is fine-tuned: preference tuning keeps a frozen reference (DPO, arXiv
+# 2305.18290; GRPO, arXiv 2402.03300), PPO a frozen reference and reward model and trains a critic (arXiv 2203.02155).
+FROZEN_COPIES = {"sft": 0, "dpo": 1, "grpo": 1, "ppo": 2}
+TRAINED_COPIES = {"sft": 1, "dpo": 1, "grpo": 1, "ppo": 2}
+# DPO runs the chosen and the rejected answer of each example.
+SEQUENCES_OF_AN_EXAMPLE = {"sft": 1, "dpo": 2, "grpo": 1, "ppo": 1}
 
-def is_trainable(*, method: pl.Expr, precision: pl.Expr) -> pl.Expr:
-    """Whether a method trains on weights of a precision; null when either is null or the method is not ours."""
-    floating = precision.is_in([*HALF, *FULL])
+
+def is_trainable(*, method: pl.Expr, precision: pl.Expr, recipe: pl.Expr) -> pl.Expr:
+    """Whether a method trains on weights of a precision; null when an input is null or is not ours."""
+    half, full = precision.is_in(list(HALF)), precision.is_in(list(FULL))
     return (
-        pl.when(method.is_in(["full", "lora"]))
-        .then(floating)
+        pl.when((method == "full") & recipe.is_in(["autocast", "fp32"]))
+        .then(full)
+        .when((method == "full") & recipe.is_in(["mixed", "pure"]))
+        .then(half)
+        .when(method.is_in(["lora", "dora"]))
+        .then(half | full)
         .when(method == "qlora")
         .then(precision.is_in(list(FOUR_BIT)))
     )
@@ -45,19 +66,85 @@ def weight_bytes_each(*, precision: pl.Expr) -> pl.Expr:
     return pl.when(precision.is_in(list(HALF))).then(2.0).when(precision.is_in(list(FULL))).then(4.0)
 
 
-def moment_bytes_each(*, optimizer: pl.Expr) -> pl.Expr:
-    """Bytes of optimizer moments per trained parameter; null for an optimizer without a recipe."""
-    return optimizer.replace_strict(MOMENT_BYTES, default=None, return_dtype=pl.Float64)
+def master_bytes_each(*, precision: pl.Expr, recipe: pl.Expr) -> pl.Expr:
+    """Bytes of the fp32 master copy of a trained parameter: 4 beside 16-bit weights that are `mixed`, else 0."""
+    return (
+        pl.when(precision.is_in(list(FULL)))
+        .then(0.0)
+        .when(precision.is_in(list(HALF)) & (recipe == "mixed"))
+        .then(4.0)
+        .when(precision.is_in(list(HALF)) & (recipe == "pure"))
+        .then(0.0)
+    )
 
 
-def master_bytes_each(*, precision: pl.Expr) -> pl.Expr:
-    """Bytes of the fp32 master copy per trained parameter: 4 beside 16-bit weights, 0 when they are fp32."""
-    return pl.when(precision.is_in(list(HALF))).then(4.0).when(precision.is_in(list(FULL))).then(0.0)
+def moment_number_bytes(*, precision: pl.Expr, recipe: pl.Expr) -> pl.Expr:
+    """Bytes of one number of the optimizer: that of the weights in `pure`, else fp32."""
+    return pl.when((recipe == "pure") & precision.is_in(list(HALF))).then(2.0).when(recipe.is_in(RECIPES)).then(4.0)
 
 
-def adapter_parameters(*, rank: pl.Expr, io: pl.Expr) -> pl.Expr:
-    """Parameters of low-rank adapters on layers whose inputs and outputs add up to `io`; null when either is null."""
-    return rank * io
+def moment_bytes(
+    *, optimizer: pl.Expr, trained: pl.Expr, matrices: pl.Expr, factors: pl.Expr, number_bytes: pl.Expr
+) -> pl.Expr:
+    """Bytes of all moments of `trained` parameters, of which `matrices` are matrices inside layers.
+
+    `factors`: rows and columns of all matrices and the numbers of everything else. Pages of `adamw_paged` count like
+    AdamW's, for they may all be on the device. Null for an optimizer without a rule and when a needed count is null.
+    """
+    count = optimizer.replace_strict(MOMENTS, default=None, return_dtype=pl.Float64)
+    return (
+        pl.when(count.is_not_null())
+        .then(trained * count * number_bytes)
+        .when(optimizer == "adamw_8bit")
+        .then(trained * EIGHT_BIT_BYTES)
+        .when(optimizer == "adamw_paged")
+        .then(trained * 2 * number_bytes)
+        .when(optimizer == "muon")
+        .then((2 * trained - matrices) * number_bytes)
+        .when(optimizer == "adafactor")
+        .then(factors * 4.0)
+    )
+
+
+def update_bytes(*, optimizer: pl.Expr, trained: pl.Expr, number_bytes: pl.Expr) -> pl.Expr:
+    """Bytes that the optimizer's step itself needs: PyTorch's `foreach` loop makes the roots of all moments at once.
+
+    0 for the others, whose kernels are fused or go parameter by parameter. Measured: docs/method.md.
+    """
+    return (
+        pl.when(optimizer == "adamw_foreach").then(trained * number_bytes).when(optimizer.is_in(OPTIMIZERS)).then(0.0)
+    )
+
+
+def adapter_parameters(*, method: pl.Expr, rank: pl.Expr, io: pl.Expr, rows: pl.Expr) -> pl.Expr:
+    """Parameters of adapters on layers whose inputs and outputs add up to `io` and whose outputs to `rows`.
+
+    DoRA adds a magnitude for each output. Null when a needed count is null.
+    """
+    return rank * io + pl.when(method == "dora").then(rows).otherwise(0)
+
+
+def kept_in_fp32_bytes(*, method: pl.Expr, rest: pl.Expr) -> pl.Expr:
+    """Bytes that QLoRA's preparation adds: everything outside the quantised layers is cast from 16 bits to fp32.
+
+    PEFT `prepare_model_for_kbit_training`. `rest` in elements; 0 for other methods.
+    """
+    return pl.when(method == "qlora").then(2.0 * rest).otherwise(0.0)
+
+
+def copies(*, objective: pl.Expr, counts: dict[str, int]) -> pl.Expr:
+    """How many of something an objective has; null for one that is not ours."""
+    return objective.replace_strict(counts, default=None, return_dtype=pl.Int64)
+
+
+def frozen_copies_bytes(*, objective: pl.Expr, method: pl.Expr, one: pl.Expr) -> pl.Expr:
+    """Bytes of frozen copies of the model in its stored precision, `one` each.
+
+    The reference of an adapter is its base with the adapter off; a reward model is a model of its own.
+    """
+    others = copies(objective=objective, counts=FROZEN_COPIES)
+    shared = pl.when(method.is_in(list(ADAPTED)) & (others > 0)).then(1).otherwise(0)
+    return product_or_absent(others - shared, one)
 
 
 def zero_share(*, sharding: pl.Expr, divided_from: int, degree: pl.Expr) -> pl.Expr:

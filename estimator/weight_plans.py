@@ -12,7 +12,7 @@ from estimator.bounds import whole_bytes
 from estimator.pairs import Frame, pairs
 from estimator.schema import DEGREES, RESIDENCIES, WEIGHT_PLANS
 
-_RESIDENCY = ["engine", "mode", "method", "optimizer", "sharding", "lora_rank"]
+_RESIDENCY = ["engine", "mode", "method", "recipe", "objective", "optimizer", "sharding", "lora_rank"]
 _KEYS = ["shape_ix", "precision_ix", "residency_ix", "degree"]
 _CONFIDENCES = ["confidence", "format_confidence"]
 
@@ -105,6 +105,10 @@ def _elements(shapes: pl.LazyFrame) -> pl.LazyFrame:
             experts=c("p_expert") / c("degree"),
             rest=sharding.sharded_rest(rest=rest, split=split, degree=c("degree")),
             linears_whole=dense + c("p_expert"),
+            # rows and columns of all matrices, and what is no matrix; experts are stacked, which no rule covers
+            factors=pl.when(c("p_expert") == 0).then(
+                c("lora_io") + (c("vocab_size") + c("hidden_size")) * matrices + (rest - c("p_embed") - c("p_lm_head"))
+            ),
             padding=padding / c("degree"),
             rope_table=weights.rope_table_bytes(elements=c("rope_cache_elements")),
         )
@@ -183,6 +187,9 @@ def _bases(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.LazyFra
             "format_confidence",
             "parameters_resident",
             "lora_io",
+            "quant_rows",
+            "linears_whole",
+            "factors",
             "rope_table",
             base=pl.coalesce(known * c("share"), pl.when(is_uniform).then(uniform).otherwise(parted)),
             # padded rows take the bits of the embedding: the format's where it quantises everything
@@ -215,6 +222,7 @@ def _serving(rows: pl.LazyFrame) -> pl.LazyFrame:
         ),
         gradient_bytes=pl.lit(0, dtype=pl.Int64),
         optimizer_bytes=pl.lit(0, dtype=pl.Int64),
+        update_bytes=pl.lit(0, dtype=pl.Int64),
     )
 
 
@@ -222,22 +230,37 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
     """Training holds the trained parameters, their gradients and optimizer states, and for adapters a frozen base."""
     c = pl.col
     is_full = c("method") == "full"
-    trained = (
-        pl.when(is_full)
-        .then("parameters_resident")
-        .otherwise(training.adapter_parameters(rank=c("lora_rank"), io=c("lora_io")))
+    adapters = training.adapter_parameters(
+        method=c("method"), rank=c("lora_rank"), io=c("lora_io"), rows=c("quant_rows")
     )
-    # adapters are trained in fp32 whatever the precision of the base
-    recipe = pl.when(is_full).then("effective").otherwise(pl.lit("fp32"))
-    each = training.weight_bytes_each(precision=recipe)
-    states_each = training.master_bytes_each(precision=recipe) + training.moment_bytes_each(optimizer=c("optimizer"))
-    frozen = pl.when(is_full).then(0.0).otherwise(c("base"))
+    models = training.copies(objective=c("objective"), counts=training.TRAINED_COPIES)
+    trained = pl.when(is_full).then("parameters_resident").otherwise(adapters) * models
+    # adapters are matrices in fp32 whatever the precision and the recipe of the base
+    precision = pl.when(is_full).then("effective").otherwise(pl.lit("fp32"))
+    recipe = pl.when(is_full).then("recipe").otherwise(pl.lit("autocast"))
+    each = training.weight_bytes_each(precision=precision)
+    number = training.moment_number_bytes(precision=precision, recipe=recipe)
+    moments = training.moment_bytes(
+        optimizer=c("optimizer"),
+        trained=trained,
+        matrices=pl.when(is_full).then(c("linears_whole") * models).otherwise(trained),
+        factors=pl.when(is_full).then(c("factors") * models),
+        number_bytes=number,
+    )
+    masters = trained * training.master_bytes_each(precision=precision, recipe=recipe)
+    frozen = pl.when(is_full).then(0.0).otherwise(
+        c("base") + training.kept_in_fp32_bytes(method=c("method"), rest=c("parameters_resident") - c("linears_whole"))
+    ) + training.frozen_copies_bytes(
+        objective=c("objective"),
+        method=c("method"),
+        one=pl.when(is_full).then(c("parameters_resident") * each).otherwise("base"),
+    )
 
     def share(divided_from: int) -> pl.Expr:
         return training.zero_share(sharding=c("sharding"), divided_from=divided_from, degree=c("degree"))
 
     def known(quantity: pl.Expr) -> pl.Expr:
-        trains = training.is_trainable(method=c("method"), precision=c("effective"))
+        trains = training.is_trainable(method=c("method"), precision=c("effective"), recipe=c("recipe"))
         trains &= c("engine").is_in(training.ENGINES)
         return pl.when(trains).then(whole_bytes(quantity))
 
@@ -247,5 +270,8 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
         pl.when(is_full).then(pl.lit("computed")).otherwise("weights_basis").alias("weights_basis"),
         weights_bytes=known((frozen + trained * each) * share(3)),
         gradient_bytes=known(trained * each * share(2)),
-        optimizer_bytes=known(trained * states_each * share(1)),
+        optimizer_bytes=known((masters + moments) * share(1)),
+        update_bytes=known(
+            training.update_bytes(optimizer=c("optimizer"), trained=trained, number_bytes=number) * share(1)
+        ),
     )

@@ -119,8 +119,9 @@ def _workload(question: Question) -> dict[str, Any]:
     train, context_tokens = question.train, question.context_tokens
     concurrent_sequences, engine = question.concurrent_sequences, question.engine
     if train:
-        near = next((row for row in rows if row["method"] == train), None)
-        near = near or next(row for row in rows if row["mode"] == "training")
+        trainings = [row for row in rows if row["mode"] == "training"]
+        alike = [row for row in trainings if (row["lora_rank"] is None) == (train == "full")]
+        near = next((row for row in trainings if row["method"] == train), (alike or trainings)[0])
         changes: dict[str, Any] = {
             "method": train,
             "lora_rank": None if train == "full" else near["lora_rank"] or 16,

@@ -42,6 +42,7 @@ class Format(StrEnum):
 class Train(StrEnum):
     full = "full"
     lora = "lora"
+    dora = "dora"
     qlora = "qlora"
 
 

@@ -81,6 +81,10 @@ ENGINE_PROFILES = Table(
     ),
 )
 
+OPTIMIZERS = (
+    *("adamw", "adamw_foreach", "adamw_8bit", "adamw_paged", "sgd", "sgd_momentum", "lion", "muon", "adafactor"),
+)
+
 _inference = pl.col("mode") == "inference"
 _training = pl.col("mode") == "training"
 
@@ -98,6 +102,8 @@ WORKLOADS = Table(
             "concurrent_sequences": pl.Int64,
             "kv_precision": pl.String,
             "method": pl.String,
+            "recipe": pl.String,  # what is kept in which width; empty: mixed
+            "objective": pl.String,  # what is learned, and with it how many copies of the model; empty: sft
             "optimizer": pl.String,
             "gradient_checkpointing": pl.Boolean,
             "sharding": pl.String,
@@ -107,7 +113,10 @@ WORKLOADS = Table(
         }
     ),
     key=("workload",),
-    optional=("kv_precision", "method", "optimizer", "gradient_checkpointing", "sharding", "lora_rank"),
+    optional=(
+        *("kv_precision", "method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding"),
+        "lora_rank",
+    ),
     rules=(
         identifier("workload"),
         one_of("mode", ("inference", "training")),
@@ -115,20 +124,28 @@ WORKLOADS = Table(
         *positive("context_tokens", "concurrent_sequences", "lora_rank"),
         *at_most(100_000_000, "context_tokens"),
         *at_most(1_000_000, "concurrent_sequences", "lora_rank"),
-        one_of("method", ("full", "lora", "qlora")),
-        one_of("optimizer", ("adamw", "adamw_8bit", "sgd", "sgd_momentum", "lion", "adafactor")),
+        one_of("method", ("full", "lora", "dora", "qlora")),
+        one_of("recipe", ("mixed", "autocast", "pure", "fp32")),
+        one_of("objective", ("sft", "dpo", "grpo", "ppo")),
+        one_of("optimizer", OPTIMIZERS),
         one_of("sharding", ("none", "zero1", "zero2", "zero3")),
         needs("kv_precision", _inference, "for inference"),
         *(
             absent(column, _inference, "for inference")
-            for column in ("method", "optimizer", "gradient_checkpointing", "sharding", "lora_rank")
+            for column in (
+                *("method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding", "lora_rank"),
+            )
         ),
         *(
             needs(column, _training, "for training")
             for column in ("method", "optimizer", "gradient_checkpointing", "sharding")
         ),
         absent("kv_precision", _training, "for training"),
-        needs("lora_rank", pl.col("method").is_in(["lora", "qlora"]), "for lora and qlora"),
+        needs("lora_rank", pl.col("method").is_in(["lora", "dora", "qlora"]), "for lora, dora and qlora"),
         absent("lora_rank", pl.col("method") == "full", "for full training"),
+    ),
+    derive=(
+        pl.when(_training).then(pl.col("recipe").fill_null("mixed")).alias("recipe"),
+        pl.when(_training).then(pl.col("objective").fill_null("sft")).alias("objective"),
     ),
 )

@@ -45,11 +45,11 @@ GROUP BY outcome_ix;
 
 -- name: no_negative_bytes
 SELECT 'weight_plans' AS plan, shape_ix FROM internal.weight_plans
-WHERE least(weights_bytes, gradient_bytes, optimizer_bytes, margin_bytes) < 0
+WHERE least(weights_bytes, gradient_bytes, optimizer_bytes, update_bytes, margin_bytes) < 0
 UNION ALL
 SELECT 'cache_plans', shape_ix FROM internal.cache_plans WHERE least(kv_cache_bytes, state_bytes, margin_bytes) < 0
 UNION ALL
-SELECT 'overhead_plans', shape_ix FROM internal.overhead_plans WHERE least(activation_bytes, overhead_bytes, margin_bytes) < 0;
+SELECT 'overhead_plans', shape_ix FROM internal.overhead_plans WHERE least(activation_bytes, backward_bytes, overhead_bytes, margin_bytes) < 0;
 
 -- name: verdict_matches_headroom
 -- A sample of models through the public view: what fits has room, what is too big has none.

@@ -95,7 +95,7 @@ COMMENT ON COLUMN requirements.weights_bytes IS 'Resident weights.';
 COMMENT ON COLUMN requirements.weights_basis IS 'stored (published bytes) or computed (formula).';
 COMMENT ON COLUMN requirements.kv_cache_bytes IS 'Key/value cache of all concurrent sequences at that context; 0 for kinds without one.';
 COMMENT ON COLUMN requirements.state_bytes IS 'Recurrent state of all concurrent sequences.';
-COMMENT ON COLUMN requirements.activation_bytes IS 'Peak of the largest forward step.';
+COMMENT ON COLUMN requirements.activation_bytes IS 'Peak of the largest forward step; in training what the peak of a step needs beside the gradients.';
 COMMENT ON COLUMN requirements.gradient_bytes IS 'Gradients; 0 for inference.';
 COMMENT ON COLUMN requirements.optimizer_bytes IS 'Optimizer state and master weights; 0 for inference.';
 COMMENT ON COLUMN requirements.overhead_bytes IS 'What the engine takes besides: workspaces, graphs, communication.';
@@ -236,7 +236,9 @@ COMMENT ON COLUMN workloads.engine IS 'Engine profile; none is the architectural
 COMMENT ON COLUMN workloads.context_tokens IS 'Tokens of one sequence.';
 COMMENT ON COLUMN workloads.concurrent_sequences IS 'Sequences at once; micro-batch for training.';
 COMMENT ON COLUMN workloads.kv_precision IS 'Element type of the cache.';
-COMMENT ON COLUMN workloads.method IS 'full, lora or qlora; null for inference.';
+COMMENT ON COLUMN workloads.method IS 'full, lora, dora or qlora; null for inference.';
+COMMENT ON COLUMN workloads.recipe IS 'Training in 16 bits with an fp32 master (mixed), in fp32 with casts (autocast) or all in 16 bits (pure) or 32 (fp32); null for inference.';
+COMMENT ON COLUMN workloads.objective IS 'What is learned: sft, or dpo, grpo, ppo, which keep more copies of the model; null for inference.';
 COMMENT ON COLUMN workloads.optimizer IS 'Optimizer; null for inference.';
 COMMENT ON COLUMN workloads.gradient_checkpointing IS 'Whether activations are recomputed; null for inference.';
 COMMENT ON COLUMN workloads.sharding IS 'none, zero1, zero2 or zero3; null for inference.';
@@ -341,6 +343,7 @@ COMMENT ON COLUMN internal.weight_plans.degree IS 'Devices that share the model.
 COMMENT ON COLUMN internal.weight_plans.weights_bytes IS 'On the fullest device.';
 COMMENT ON COLUMN internal.weight_plans.gradient_bytes IS 'On the fullest device.';
 COMMENT ON COLUMN internal.weight_plans.optimizer_bytes IS 'On the fullest device.';
+COMMENT ON COLUMN internal.weight_plans.update_bytes IS 'What the optimizer''s step needs besides; 0 for inference.';
 COMMENT ON COLUMN internal.weight_plans.weights_basis IS 'stored (published bytes) or computed (formula).';
 COMMENT ON COLUMN internal.weight_plans.margin_bytes IS 'How far the bytes of the row may lie from the truth, either way.';
 
@@ -364,6 +367,7 @@ COMMENT ON COLUMN internal.overhead_plans.workload_ix IS 'Key of workloads.';
 COMMENT ON COLUMN internal.overhead_plans.memory_tier_ix IS 'Key of internal.memory_tiers.';
 COMMENT ON COLUMN internal.overhead_plans.degree IS 'Devices that share the model.';
 COMMENT ON COLUMN internal.overhead_plans.activation_bytes IS 'Peak of the largest forward step.';
+COMMENT ON COLUMN internal.overhead_plans.backward_bytes IS 'Beside all gradients, at the end of a backward pass; 0 for inference.';
 COMMENT ON COLUMN internal.overhead_plans.overhead_bytes IS 'Workspaces, graphs and communication.';
 COMMENT ON COLUMN internal.overhead_plans.margin_bytes IS 'How far the bytes of the row may lie from the truth, either way.';
 

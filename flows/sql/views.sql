@@ -1,6 +1,13 @@
 -- The tables SQL users know, joined back from the narrow internal ones.
 -- Views only add, subtract, multiply and divide stored columns; every decision was made in the estimator.
 
+-- What comes and goes within a training step besides the gradients: the forward pass before there are any, the end of the
+-- backward pass, or the optimizer's update. In inference the forward pass alone. greatest() passes over a null, so it
+-- is asked only when all are known.
+CREATE MACRO internal.beside_gradients(forward, gradients, backward, updates) AS
+    CASE WHEN forward + gradients + backward + updates IS NOT NULL
+        THEN greatest(forward - gradients, backward, updates) END;
+
 CREATE VIEW requirements AS
 SELECT
     m.model_id,
@@ -11,18 +18,22 @@ SELECT
     wp.weights_basis,
     c.kv_cache_bytes,
     c.state_bytes,
-    o.activation_bytes,
+    internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes) AS activation_bytes,
     wp.gradient_bytes,
     wp.optimizer_bytes,
     o.overhead_bytes,
-    wp.weights_bytes + c.kv_cache_bytes + c.state_bytes + o.activation_bytes
+    wp.weights_bytes + c.kv_cache_bytes + c.state_bytes + internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes)
         + wp.gradient_bytes + wp.optimizer_bytes + o.overhead_bytes AS total_bytes,
     total_bytes + wp.margin_bytes + c.margin_bytes + o.margin_bytes AS total_bytes_high,
     -- greatest() passes over a null, so it is asked only when every term is known
     CASE WHEN total_bytes_high IS NOT NULL THEN
         greatest(0, wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes - wp.margin_bytes)
         + greatest(0, c.kv_cache_bytes + c.state_bytes - c.margin_bytes)
-        + greatest(0, o.activation_bytes + o.overhead_bytes - o.margin_bytes)
+        + greatest(
+            0,
+            internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes)
+                + o.overhead_bytes - o.margin_bytes
+        )
     END AS total_bytes_low
 FROM internal.weight_plans wp
 JOIN internal.shapes s USING (shape_ix)
@@ -58,13 +69,18 @@ SELECT
     t.gpus_needed,
     CASE WHEN t.gpus_needed = 1 THEN 'single' WHEN t.gpus_needed > 1 THEN 'tp' || t.gpus_needed END AS parallelism,
     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes + c.kv_cache_bytes + c.state_bytes
-        + o.activation_bytes + o.overhead_bytes AS required_bytes,
+        + internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes)
+        + o.overhead_bytes AS required_bytes,
     required_bytes + wp.margin_bytes + c.margin_bytes + o.margin_bytes AS required_bytes_high,
     -- greatest() passes over a null, so it is asked only when every term is known
     CASE WHEN required_bytes_high IS NOT NULL THEN
         greatest(0, wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes - wp.margin_bytes)
         + greatest(0, c.kv_cache_bytes + c.state_bytes - c.margin_bytes)
-        + greatest(0, o.activation_bytes + o.overhead_bytes - o.margin_bytes)
+        + greatest(
+            0,
+            internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes)
+                + o.overhead_bytes - o.margin_bytes
+        )
     END AS required_bytes_low,
     u.usable_bytes,
     u.assured_bytes,

@@ -37,7 +37,7 @@ GOOD = "bf16,bfloat16,2,vllm,,high,definition,2026-11-22,"
         (b"", "kv_precisions.csv: is empty"),
         (b"\n# a comment\n\n", "kv_precisions.csv: is empty"),
         (kv(), "kv_precisions.csv: has a header and no rows"),
-        (kv(GOOD).replace(b",notes", b""), "kv_precisions.csv line 1: column notes is missing"),
+        (kv(GOOD).replace(b",source", b""), "kv_precisions.csv line 1: column source is missing"),
         (b"\n" + kv(GOOD).replace(b"title,", b""), "kv_precisions.csv line 2: column title is missing"),
         (
             kv(GOOD).replace(b"title,", b"titel,"),

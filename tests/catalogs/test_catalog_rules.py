@@ -32,6 +32,7 @@ Case = tuple[str, str, str, dict[str, str]] | tuple[str, str, str, dict[str, str
 VENDORS = "nvidia, amd, intel, apple, google, aws, huawei, qualcomm, tenstorrent"
 ENGINES = "vllm, sglang, transformers, llamacpp, mlx, exllama, trtllm"
 FORMATS = "fp32, bf16, fp16, fp8, int8, fp4"
+OPTIMIZERS = "adamw, adamw_foreach, adamw_8bit, adamw_paged, sgd, sgd_momentum, lion, muon, adafactor"
 NAME = "must be lower case letters, digits, '_', '.' and '-'"
 LEVELS = "must be one of exact, high, medium, low"
 TIERS = "must be one of a100, under_70_gib, 70_to_160_gib, from_160_gib"
@@ -152,16 +153,16 @@ CASES: list[Case] = [
     *below("workloads", "must be <= 100000000", "1000000000", "context_tokens"),
     *below("workloads", "must be <= 1000000", "1000000000", "concurrent_sequences"),
     *below("workloads", "must be <= 1000000", "1000000000", "lora_rank", row="train-qlora-2k"),
-    *below("workloads", "must be one of full, lora, qlora", "dora", "method", row="train-qlora-2k"),
-    *below(
-        *("workloads", "must be one of adamw, adamw_8bit, sgd, sgd_momentum, lion, adafactor", "adam"),
-        "optimizer",
-        row="train-full-2k",
-    ),
+    *below("workloads", "must be one of full, lora, dora, qlora", "vera", "method", row="train-qlora-2k"),
+    *below("workloads", "must be one of mixed, autocast, pure, fp32", "amp", "recipe", row="train-full-2k"),
+    *below("workloads", "must be one of sft, dpo, grpo, ppo", "orpo", "objective", row="train-full-2k"),
+    *below("workloads", f"must be one of {OPTIMIZERS}", "adam", "optimizer", row="train-full-2k"),
     *below("workloads", "must be one of none, zero1, zero2, zero3", "fsdp", "sharding", row="train-full-2k"),
     *below("workloads", "must not be empty for inference", "", "kv_precision"),
     *below("workloads", "must be empty for inference", "full", "method"),
     *below("workloads", "must be empty for inference", "adamw", "optimizer"),
+    *below("workloads", "must be empty for inference", "pure", "recipe"),
+    *below("workloads", "must be empty for inference", "dpo", "objective"),
     *below("workloads", "must be empty for inference", "true", "gradient_checkpointing"),
     *below("workloads", "must be empty for inference", "none", "sharding"),
     *below("workloads", "must be empty for inference", "16", "lora_rank"),
@@ -171,7 +172,7 @@ CASES: list[Case] = [
         row="train-full-2k",
     ),
     *below("workloads", "must be empty for training", "bf16", "kv_precision", row="train-full-2k"),
-    *below("workloads", "must not be empty for lora and qlora", "", "lora_rank", row="train-qlora-2k"),
+    *below("workloads", "must not be empty for lora, dora and qlora", "", "lora_rank", row="train-qlora-2k"),
     *below("workloads", "must be empty for full training", "16", "lora_rank", row="train-full-2k"),
     *below("prices", "must be one of on_demand, spot, reserved, purchase", "hour", "kind"),
     *below(

@@ -152,6 +152,8 @@ WORKLOAD: dict[str, Any] = {
     "concurrent_sequences": 1,
     "kv_precision": "bf16",
     "method": None,
+    "recipe": None,
+    "objective": None,
     "optimizer": None,
     "sharding": None,
     "lora_rank": None,
@@ -165,7 +167,9 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
 
     def build(*changes: dict[str, Any]) -> pl.DataFrame:
         rows = [{"workload_ix": i, **WORKLOAD, **change} for i, change in enumerate(changes)]
-        types: dict[str, Any] = dict.fromkeys(("method", "optimizer", "sharding", "kv_precision"), pl.String)
+        types: dict[str, Any] = dict.fromkeys(
+            ("method", "recipe", "objective", "optimizer", "sharding", "kv_precision"), pl.String
+        )
         types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "gradient_checkpointing": pl.Boolean}
         return pl.DataFrame(rows, schema_overrides=types)
 
@@ -174,8 +178,8 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
 
 @pytest.fixture
 def workloads(workloads_of: Callable[..., pl.DataFrame]) -> pl.DataFrame:
-    training = {"mode": "training", "optimizer": "adamw", "sharding": "none", "lora_rank": 16,
-                "gradient_checkpointing": True}  # fmt: skip
+    training = {"mode": "training", "recipe": "mixed", "objective": "sft", "optimizer": "adamw", "sharding": "none",
+                "lora_rank": 16, "gradient_checkpointing": True}  # fmt: skip
     return workloads_of(
         {},
         {"engine": "vllm"},

@@ -107,9 +107,10 @@ def reference(
     }
     capacities = table("capacities", ["gpu_ix", "workload_ix"])
     residency = dict(plans["residencies"].select("workload_ix", "residency_ix").iter_rows())
+    learns = {row["workload_ix"]: row["mode"] == "training" for row in c.workloads.iter_rows(named=True)}
     formats = {row["precision"]: row for row in c.precisions.iter_rows(named=True)}
     trains = {
-        "full": ["bf16", "fp16", "fp32"],
+        "full": ["bf16", "fp16"],
         "lora": ["bf16", "fp16", "fp32"],
         "qlora": ["nf4", "nf4_dq", "fp4_bnb"],
     }
@@ -120,14 +121,24 @@ def reference(
         return sum(row[name] for name in names)
 
     def need(shape: int, precision: int, workload: int, tier: int, degree: int, *margin: str) -> int | None:
+        model = held.get((shape, precision, residency[workload], degree))
+        beside = taken.get((shape, workload, tier, degree))
         parts = [
-            total(
-                held.get((shape, precision, residency[workload], degree)),
-                *("weights_bytes", "gradient_bytes", "optimizer_bytes", *margin),
-            ),
+            total(model, "weights_bytes", "optimizer_bytes", *margin),
             total(kept.get((shape, workload, degree)), "kv_cache_bytes", "state_bytes", *margin),
-            total(taken.get((shape, workload, tier, degree)), "activation_bytes", "overhead_bytes", *margin),
+            total(beside, "overhead_bytes", *margin),
+            total(beside, "activation_bytes"),
         ]
+        if learns[workload]:  # gradients come after the forward pass, and the update after the backward pass
+            moments = [
+                total(beside, "activation_bytes"),
+                added(total(model, "gradient_bytes"), total(beside, "backward_bytes")),
+                added(total(model, "gradient_bytes"), total(model, "update_bytes")),
+            ]
+            parts[-1] = None if None in moments else max(moment for moment in moments if moment is not None)
+        return added(*parts)
+
+    def added(*parts: int | None) -> int | None:
         return None if None in parts else sum(part for part in parts if part is not None)
 
     def is_valid(shape: dict[str, Any], workload: dict[str, Any], alignment: int, degree: int) -> bool | None:

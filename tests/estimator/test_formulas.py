@@ -324,38 +324,118 @@ def test_zero_paper(sharding_: str, gigabytes: float) -> None:
         return training.zero_share(sharding=text(sharding_), divided_from=stage, degree=pl.lit(64, dtype=pl.UInt8))
 
     each = training.weight_bytes_each(precision=text("bf16"))
-    states = training.master_bytes_each(precision=text("bf16")) + training.moment_bytes_each(optimizer=text("adamw"))
+    states = 4 + 8
     assert value(7.5 * (each * share(3) + each * share(2) + states * share(1))) == pytest.approx(gigabytes, abs=0.06)
 
 
 def test_training_recipes() -> None:
     assert value(training.weight_bytes_each(precision=text("fp32"))) == 4
     assert value(training.weight_bytes_each(precision=text("nf4"))) is None
-    assert value(training.master_bytes_each(precision=text("fp32"))) == 0
-    assert value(training.moment_bytes_each(optimizer=text("adamw_8bit"))) == 2.03125
-    assert value(training.moment_bytes_each(optimizer=text("muon"))) is None
     assert value(training.zero_share(sharding=text("fsdp"), divided_from=1, degree=pl.lit(2))) is None
     # Llama-3.1-8B, rank 16 on all linears of its 32 layers
     io = 32 * (2 * (4096 + 4096) + 2 * (4096 + 1024) + 3 * (4096 + 14_336))
-    assert value(training.adapter_parameters(rank=whole(16), io=whole(io))) == 41_943_040
-    assert value(training.adapter_parameters(rank=whole(16), io=whole(None))) is None
+    rows = 32 * (4096 + 2 * 1024 + 4096 + 2 * 14_336 + 4096)
+
+    def adapters(method: str, io: int | None) -> Any:
+        return value(training.adapter_parameters(method=text(method), rank=whole(16), io=whole(io), rows=whole(rows)))
+
+    assert adapters("lora", io) == adapters("qlora", io) == 41_943_040
+    assert adapters("dora", io) == 41_943_040 + 1_376_256
+    assert adapters("lora", None) is None
+
+
+# bytes of weight, gradient, master and moments of a parameter with AdamW
+@pytest.mark.parametrize(
+    ("recipe", "precision", "each"),
+    [
+        ("mixed", "bf16", [2, 4, 8]),
+        ("pure", "bf16", [2, 0, 4]),
+        ("autocast", "fp32", [4, 0, 8]),
+        ("mixed", "nf4", [None, None, 8]),
+        (None, "bf16", [2, None, None]),
+    ],
+)
+def test_bytes_of_a_trained_parameter(recipe: str | None, precision: str, each: list[int | None]) -> None:
+    which = {"precision": text(precision), "recipe": text(recipe)}
+    number = training.moment_number_bytes(**which)
+    found = [
+        value(training.weight_bytes_each(precision=text(precision))),
+        value(training.master_bytes_each(**which)),
+        value(moments("adamw", number_bytes=number)),
+    ]
+    assert found == each
+
+
+def moments(optimizer: str | None, *, trained: int = 1, number_bytes: pl.Expr | None = None) -> pl.Expr:
+    return training.moment_bytes(
+        optimizer=text(optimizer), trained=whole(trained), matrices=whole(600), factors=whole(40),
+        number_bytes=real(4.0) if number_bytes is None else number_bytes,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("method", "precision", "trains"),
+    ("optimizer", "bytes_"),
     [
-        ("full", "bf16", True),
-        ("full", "nf4", False),
-        ("lora", "fp32", True),
-        ("lora", "int4_awq_g128", False),
-        ("qlora", "nf4_dq", True),
-        ("qlora", "bf16", False),
-        ("full", None, None),
-        (None, "bf16", None),
+        ("adamw", 8000), ("adamw_foreach", 8000), ("adamw_paged", 8000), ("adamw_8bit", 2031.25), ("lion", 4000),
+        ("sgd", 0), ("sgd_momentum", 4000),
+        ("muon", 600 * 4 + 400 * 8),  # one moment of matrices, two of the rest
+        ("adafactor", 160),  # rows and columns
+        ("telepathy", None), (None, None),
+    ],
+)  # fmt: skip
+def test_moments_of_optimizers(optimizer: str | None, bytes_: float | None) -> None:
+    assert value(moments(optimizer, trained=1000)) == bytes_
+
+
+def test_the_foreach_loop_makes_all_roots_at_once() -> None:
+    def update(optimizer: str | None) -> Any:
+        return value(training.update_bytes(optimizer=text(optimizer), trained=whole(1000), number_bytes=real(4.0)))
+
+    assert [update(name) for name in ("adamw_foreach", "adamw", "muon", "telepathy")] == [4000, 0, 0, None]
+
+
+# DPO keeps a reference, PPO a reference and a reward model; the reference of an adapter is its base
+@pytest.mark.parametrize(
+    ("objective", "method", "copies"),
+    [
+        ("sft", "full", 0), ("dpo", "full", 1), ("grpo", "full", 1), ("ppo", "full", 2), ("dpo", "lora", 0),
+        ("ppo", "qlora", 1), ("sft", "lora", 0), ("wishing", "full", None),
+    ],
+)  # fmt: skip
+def test_copies_beside_the_trained_one(objective: str, method: str, copies: int | None) -> None:
+    found = value(training.frozen_copies_bytes(objective=text(objective), method=text(method), one=whole(1000)))
+    assert found == (None if copies is None else copies * 1000)
+
+
+def test_qlora_casts_what_is_not_quantised() -> None:
+    assert value(training.kept_in_fp32_bytes(method=text("qlora"), rest=whole(1000))) == 2000
+    assert value(training.kept_in_fp32_bytes(method=text("lora"), rest=whole(1000))) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "recipe", "precision", "trains"),
+    [
+        ("full", "mixed", "bf16", True),
+        ("full", "pure", "fp16", True),
+        ("full", "autocast", "bf16", False),
+        ("full", "autocast", "fp32", True),
+        ("full", "mixed", "fp32", False),
+        ("full", "mixed", "nf4", False),
+        ("lora", "mixed", "fp32", True),
+        ("dora", "mixed", "bf16", True),
+        ("lora", "mixed", "int4_awq_g128", False),
+        ("qlora", "mixed", "nf4_dq", True),
+        ("qlora", "mixed", "bf16", False),
+        ("full", "mixed", None, None),
+        ("full", None, "bf16", None),
+        (None, "mixed", "bf16", None),
     ],
 )
-def test_methods_train_on_precisions(method: str | None, precision: str | None, trains: bool | None) -> None:
-    assert value(training.is_trainable(method=text(method), precision=text(precision))) is trains
+def test_methods_train_on_precisions(
+    method: str | None, recipe: str | None, precision: str | None, trains: bool | None
+) -> None:
+    found = training.is_trainable(method=text(method), precision=text(precision), recipe=text(recipe))
+    assert value(found) is trains
 
 
 def test_usable_bytes() -> None:

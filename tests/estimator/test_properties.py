@@ -217,14 +217,22 @@ def test_training_orders(parameters: int, degree: int) -> None:
         def share(stage: int) -> pl.Expr:
             return training.zero_share(sharding=text[sharding], divided_from=stage, degree=pl.lit(degree))
 
+        recipe, trained = pl.lit("mixed"), pl.lit(parameters)
         each = training.weight_bytes_each(precision=text["bf16"])
-        master = training.master_bytes_each(precision=text["bf16"])
-        moments = training.moment_bytes_each(optimizer=text[optimizer])
-        total = parameters * (each * share(3) + each * share(2) + (master + moments) * share(1))
+        master = training.master_bytes_each(precision=text["bf16"], recipe=recipe)
+        moments = training.moment_bytes(
+            optimizer=text[optimizer],
+            trained=trained,
+            matrices=pl.lit(parameters // 2),
+            factors=pl.lit(parameters // 100),
+            number_bytes=training.moment_number_bytes(precision=text["bf16"], recipe=recipe),
+        )
+        total = trained * (each * share(3) + each * share(2) + master * share(1)) + moments * share(1)
         return float(pl.select(total).item())
 
     assert states("zero3", "adamw") <= states("zero2", "adamw") <= states("zero1", "adamw") <= states("none", "adamw")
-    assert states("none", "sgd") <= states("none", "adamw_8bit") <= states("none", "adamw")
+    by_size = ("sgd", "adafactor", "adamw_8bit", "sgd_momentum", "muon", "adamw", "adamw_foreach")
+    assert sorted(by_size, key=lambda optimizer: states("none", optimizer)) == list(by_size)
 
 
 @few
@@ -344,19 +352,21 @@ def test_more_memory_is_never_worse_and_longer_context_never_better(
 def test_training_activations_order(
     hidden: int, ffn: int, heads: int, layers: int, tokens: int, more: int, rank: int
 ) -> None:
-    """Checkpointing never needs more, adapters of a small rank no more than all weights, and more tokens never less."""
+    """Checkpointing never needs more, autocast never less, and more tokens never less."""
 
-    def step(method: str, tokens: int, *, is_checkpointed: bool) -> float:
+    def step(method: str, tokens: int, *, is_checkpointed: bool, recipe: str = "mixed") -> float:
+        which = {"method": pl.lit(method), "recipe": pl.lit(recipe)}
         layer = training_activations.layer_bytes(
-            method=pl.lit(method), hidden=pl.lit(hidden), width=pl.lit(float(2 * hidden)), ffn=pl.lit(ffn),
-            heads=pl.lit(heads), rank=pl.lit(rank),
+            **which, hidden=pl.lit(hidden), width=pl.lit(float(2 * hidden)), ffn=pl.lit(ffn), heads=pl.lit(heads),
+            kv_heads=pl.lit(heads), rank=pl.lit(rank),
         )  # fmt: skip
-        total = training_activations.step_bytes(
+        total = training_activations.forward_peak_bytes(
             tokens=pl.lit(tokens), layer=layer, layers=pl.lit(layers), hidden=pl.lit(hidden), vocabulary=pl.lit(32_000),
+            between=training_activations.input_bytes(**which, hidden=pl.lit(hidden)),
             is_checkpointed=pl.lit(is_checkpointed),
         )  # fmt: skip
         return float(pl.select(total).item())
 
+    assert step("full", tokens, is_checkpointed=False) <= step("full", tokens, is_checkpointed=False, recipe="autocast")
     assert step("full", tokens, is_checkpointed=True) <= step("full", tokens, is_checkpointed=False)
-    assert step("lora", tokens, is_checkpointed=False) <= step("full", tokens, is_checkpointed=False)
     assert step("full", tokens, is_checkpointed=True) <= step("full", tokens + more, is_checkpointed=True)

@@ -22,16 +22,30 @@ def requirements(
     place: Path, models: Iterable[str], sizes: Iterable[Sizes], engine: str = "none"
 ) -> dict[tuple[str, str, str], Answer]:
     """(model, precision, workload) -> its answer with an engine."""
+    changes = [
+        {
+            "workload": workload(tokens, sequences, cache),
+            "engine": engine,
+            "context_tokens": tokens,
+            "concurrent_sequences": sequences,
+            "kv_precision": cache,
+        }
+        for tokens, sequences, cache in sorted(set(sizes))
+    ]
+    return night_of(place, models, "min-8k", changes)
+
+
+def night_of(
+    place: Path, models: Iterable[str], like: str, changes: Iterable[dict[str, object]]
+) -> dict[tuple[str, str, str], Answer]:
+    """The same for workloads that are like one of the catalog's but for some columns."""
     what_if = place / "what-if"
     what_if.mkdir()
-    [like] = [row for row in catalogs.workloads().to_dicts() if row["workload"] == "min-8k"]
+    [row] = [row for row in catalogs.workloads().to_dicts() if row["workload"] == like]
     with (what_if / "workloads.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(like), lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
         writer.writeheader()
-        for tokens, sequences, cache in sorted(set(sizes)):
-            changes = {"context_tokens": tokens, "concurrent_sequences": sequences, "kv_precision": cache}
-            name = {"workload": workload(tokens, sequences, cache), "engine": engine}
-            writer.writerow({**like, **changes, **name})
+        writer.writerows(row | changed for changed in changes)
     head, *gpus = (Path(catalogs.__file__).parent / "gpus.csv").read_text(encoding="utf-8").splitlines()
     (what_if / "gpus.csv").write_text("\n".join([head, gpus[0]]) + "\n", encoding="utf-8")
     settings = Settings(data=place / "data")
