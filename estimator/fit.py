@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -95,9 +96,14 @@ class _Run:
     requirements: pl.LazyFrame
     is_decided: bool
 
+    @cached_property
+    def capacities(self) -> dict[str, pl.Series]:
+        """Different numbers of bytes in ascending order, those usable and those usable for certain."""
+        return {name: self.devices[name].unique().sort() for name in ("usable", "assured")}
+
     def _place(self, column: str, capacity: str) -> pl.Expr:
         """How many of the run's different capacities are below a number of bytes: places compare as the bytes do."""
-        capacities = self.devices[capacity].unique().sort()
+        capacities = self.capacities[capacity]
         places = pl.UInt8 if len(capacities) < 256 else pl.UInt16
         return pl.lit(capacities).search_sorted(pl.col(column), side="left").cast(places)
 

@@ -92,20 +92,20 @@ class Requirements:
             is_decided=(masks["undecided"] == 0).all(),
             is_training=is_training,
             beside={
-                tier_ix: kept.join(self._beside(workload_ix, tier_ix), on="shape_ix").with_columns(
-                    (c(f"kept_{at}") + c(f"taken_{at}")).alias(f"beside_{at}") for at in _PLACES
-                )
+                tier_ix: self._beside(kept.lazy(), workload_ix, tier_ix, is_training=is_training)
                 for tier_ix in range(len(MEMORY_TIERS))
             },
         )
 
-    def _beside(self, workload_ix: int, tier_ix: int) -> pl.DataFrame:
-        """Grain: shape. What an engine takes, and the peaks of the forward and the backward pass."""
-        parts = (self._taken, "taken"), (self._forward, "forward"), (self._backward, "backward")
-        taken, *peaks = (_part(wide, name, ["shape_ix"], workload_ix, tier_ix) for wide, name in parts)
-        for peak in peaks:
-            taken = taken.join(peak, on="shape_ix")
-        return taken
+    def _beside(self, kept: pl.LazyFrame, workload_ix: int, tier_ix: int, *, is_training: bool) -> pl.LazyFrame:
+        """Grain: shape. What else must be held, and the peaks of the forward and, in training, the backward pass."""
+        c = pl.col
+        parts = [(self._taken, "taken"), (self._forward, "forward")]
+        if is_training:
+            parts.append((self._backward, "backward"))
+        for wide, name in parts:
+            kept = kept.join(_part(wide, name, ["shape_ix"], workload_ix, tier_ix).lazy(), on="shape_ix")
+        return kept.with_columns((c(f"kept_{at}") + c(f"taken_{at}")).alias(f"beside_{at}") for at in _PLACES)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class WorkloadRequirements:
     """
 
     pairs: pl.DataFrame
-    beside: dict[int, pl.DataFrame]
+    beside: dict[int, pl.LazyFrame]
     is_decided: bool
     is_training: bool
 
@@ -130,7 +130,7 @@ class WorkloadRequirements:
         valid = [c(f"valid_{degree}") for degree in DEGREES]
         return (
             self.pairs.lazy()
-            .join(self.beside[memory_tier_ix].lazy(), on="shape_ix", how="left", maintain_order="left")
+            .join(self.beside[memory_tier_ix], on="shape_ix", how="left", maintain_order="left")
             .with_columns(
                 unknown_from=pl.when("is_open")
                 .then(pl.lit(DEGREES[0], dtype=pl.UInt8))
