@@ -40,6 +40,8 @@ NEEDED: dict[str, dict[str, Any]] = {
         "vision_config": {"model_type": "gemma4_unified_vision"},
         "audio_config": {"model_type": "gemma4_unified_audio"},
     },
+    "qwen4_exp_text": {"indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 128, "indexer_budget": 2048,
+                       "indexer_compress_ratio": 64},
     "zamba": {"num_hidden_layers": 14},
     "zamba2": {"num_hidden_layers": 54},
 }  # fmt: skip

@@ -13,7 +13,8 @@ from catalogs.errors import CatalogError
 
 FOLDER = Path(__file__).parent
 FILES = (
-    "spellings.toml", "decoders.toml", "remote.toml", "encoders.toml", "towers.toml", "multimodal.toml", "gguf.toml",
+    "spellings.toml", "decoders.toml", "remote.toml", "encoders.toml", "pictures.toml", "towers.toml",
+    "multimodal.toml", "gguf.toml",
 )  # fmt: skip
 CLASSES = "class_defaults.jsonl"
 # Tables of a row that add to its relative's instead of taking their place.

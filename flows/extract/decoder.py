@@ -120,7 +120,8 @@ def _add_ends(
     if positions:
         body.counts["p_pos_embed"] += (keys.need(positions["key"]) + positions["extra"]) * hidden
     if not heads.has_vocabulary_head(name):
-        body.counts["p_head_other"] += heads.other_head(keys, name, hidden)
+        has_bias = bool(dialect.get("score_bias"))
+        body.counts["p_head_other"] += heads.other_head(keys, name, hidden, has_bias=has_bias)
         return
     if not keys.flag("tie_word_embeddings"):
         body.counts["p_lm_head"] += vocabulary * hidden

@@ -7,6 +7,7 @@
 
 on: every layer (the default), model (once), head (once, if tokens are predicted), attention, sparse, dense, owner (of
 a cache), or a kind of layer.
+tower: the section of a tower, whose parameters stand in the place of a size.
 when: an expression; absent and null keys count as 0 in it.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from flows.extract import towers
 from flows.extract.expressions import evaluate
 from flows.extract.keys import Keys
 from flows.extract.linears import Linear
@@ -38,13 +40,25 @@ def extras(
         def number(name: str) -> int:
             return known[name] if name in known else keys.count(name)
 
-        if row["part"] in COMPONENTS:
+        if "tower" in row:
+            yield row["part"], _tower(keys, row["tower"])
+        elif row["part"] in COMPONENTS:
             count = evaluate(row.get("count", 1), number)
             yield Linear(
                 row["part"], evaluate(row["rows"], number), evaluate(row["columns"], number), count, row.get("role", "")
             )
         else:
             yield row["part"], evaluate(row["size"], number)
+
+
+def _tower(keys: Keys, name: str) -> int:
+    """Parameters of a tower in a section of the text's own. Raises ValueError when its kind is not known."""
+    section, usual = keys.part(name)
+    kind = section.get("model_type", usual)
+    found = towers.size(kind, section) if isinstance(kind, str) else None
+    if found is None:
+        raise ValueError(f"its tower {kind!r:.60} is not counted in closed form")
+    return found
 
 
 def _known_or_zero(keys: Keys, known: Mapping[str, int], name: str) -> int:

@@ -14,10 +14,11 @@ def has_vocabulary_head(name: str | None) -> bool:
     return name is None or not (name.endswith(CLASSIFIERS) or (name.endswith("Model") and "LMHead" not in name))
 
 
-def other_head(keys: Keys, name: str | None, hidden: int) -> int:
+def other_head(keys: Keys, name: str | None, hidden: int, *, has_bias: bool = False) -> int:
     """Parameters of a head that predicts something else than tokens.
 
-    Source: transformers 5.24 modeling_layers: sequences are scored without a bias, tokens and spans with one.
+    Source: transformers 5.24 modeling_layers: sequences are scored without a bias, tokens and spans with one. With
+    `has_bias` the type's own head scores sequences with one as well.
     Raises ValueError for an unusable number of labels.
     """
     if name is None or not name.endswith(CLASSIFIERS):
@@ -25,7 +26,7 @@ def other_head(keys: Keys, name: str | None, hidden: int) -> int:
     if name.endswith("ForQuestionAnswering"):
         return 2 * hidden + 2
     count = labels(keys)
-    return count * hidden + (count if name.endswith("ForTokenClassification") else 0)
+    return count * hidden + (count if has_bias or name.endswith("ForTokenClassification") else 0)
 
 
 def labels(keys: Keys) -> int:

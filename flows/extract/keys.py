@@ -23,8 +23,9 @@ class Keys:
     def __init__(self, config: Mapping[str, Any], dialect: Mapping[str, Any]) -> None:
         self._config = dict(config)
         for nested in dialect.get("nested", ()):
-            if isinstance(config.get(nested), dict):
-                self._config = {**config[nested], **self._config}
+            if isinstance(section := config.get(nested), dict):
+                inner = {key: value for key, value in section.items() if key not in dialect.get("outer", ())}
+                self._config = {**inner, **self._config}
         self._defaults: Mapping[str, Any] = dialect.get("defaults", {})
         self._dialect = dialect
         self._own: frozenset[str] = frozenset()  # keys that this one layer has a value of its own for
@@ -162,10 +163,21 @@ class Keys:
 
     def _inside(self, name: str) -> Keys:
         """A section that the dialect names in `parts`, with the class whose defaults it has."""
+        section, kind = self.part(name)
+        return Keys(section, {"defaults": architectures.classes().get(kind, {}).get("defaults", {})})
+
+    def part(self, name: str) -> tuple[Mapping[str, Any], str]:
+        """A section that the dialect names, empty when it is not written, and the class that it is of.
+
+        `places` says where one lies that is a section of a section. Raises ValueError for another name.
+        """
         kind = self._dialect.get("parts", {}).get(name)
         if kind is None:
             raise ValueError(f"{name} is no section of the dialect")
-        return Keys(self.section(name) or {}, {"defaults": architectures.classes().get(kind, {}).get("defaults", {})})
+        section: Any = self._config
+        for step in self._dialect.get("places", {}).get(name, name).split("."):
+            section = section.get(step) if isinstance(section, dict) else None
+        return (section if isinstance(section, dict) else {}), kind
 
     def _value(self, name: str) -> tuple[str, Any]:
         section, _, key = name.rpartition(".")

@@ -34,12 +34,15 @@ def read_decoder(
     named = name if model_type in architectures.classes() else None
     found = decoder.read(keys, row, named)
     body, columns = found.body, decoder_columns.columns(found, keys, row)
-    columns |= dict.fromkeys(COLUMNS_OF_TOWERS, 0)
+    columns |= {column: body.counts[column] for column in COLUMNS_OF_TOWERS}
     reasons = tuple(reason for reason in (body.unknown_parameters, body.unknown_cache) if reason)
     parameters = None if body.unknown_parameters else body.parameters
     active = None
     if parameters is not None:
-        active = parameters - _idle(columns) if columns["experts_per_token"] or not columns["experts"] else None
+        beside = sum(columns[column] for column in COLUMNS_OF_TOWERS)
+        active = (
+            parameters - _idle(columns) - beside if columns["experts_per_token"] or not columns["experts"] else None
+        )
         # an embedding row is looked up, not multiplied, unless it is the head's matrix as well
         is_head = has_vocabulary_head(named) and not columns["p_lm_head"]
         looked_up = columns["p_pos_embed"] + (0 if is_head else columns["p_embed"])

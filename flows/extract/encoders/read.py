@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flows.extract.architecture import Architecture, Group
-from flows.extract.encoders import heads, seq2seq, stack
+from flows.extract.encoders import heads, parts, seq2seq, stack
 from flows.extract.encoders.sheet import Sheet
 from flows.extract.encoders.values import Values
 from flows.extract.extras import COMPONENTS
@@ -20,6 +20,7 @@ LARGEST_COUNT = 2**62
 FORMS: Mapping[str, tuple[Mapping[str, Any], Callable[[Values, Mapping[str, Any]], Sheet]]] = {
     "stack": (stack.LET, stack.read),
     "seq2seq": (seq2seq.LET, seq2seq.read),
+    "parts": (parts.LET, parts.read),
 }
 
 
@@ -74,13 +75,24 @@ def build(keys: Keys, row: Mapping[str, Any], key: str | None) -> tuple[Sheet, V
     values.add({"of_" + ending: int(ending == key) for ending in row.get("heads", {})})
     sheet = form(values, row)
     for extra in row.get("extra", ()):
-        if values.of(extra.get("when", 1)):
-            _add(sheet, values, extra)
+        for there in _places(values, extra):
+            if there.of(extra.get("when", 1)):
+                _add(sheet, there, extra)
     return sheet, values
 
 
+def _places(values: Values, extra: Mapping[str, Any]) -> Iterator[Values]:
+    """The names as they are in each place of the list that a part is counted for; once without one."""
+    if "each" not in extra:
+        yield values
+        return
+    start = values.of(extra.get("start", 0))
+    for place in range(len(values.numbers(extra["each"]))):
+        yield values.at(place, start)
+
+
 def _add(sheet: Sheet, values: Values, extra: Mapping[str, Any]) -> None:
-    """A matrix or small tensors that a row adds; `count` says how often."""
+    """A matrix or small tensors that a row adds; `count` says how often, `each` for which list's every place."""
     count, part = values.of(extra.get("count", 1)), extra["part"]
     if part in COMPONENTS:
         sheet.linears.append(

@@ -5,8 +5,11 @@
 
 A name is, first, what the row lets it be: an expression, a list (its first name that is not null, or a number), or
 a question to a key: whether its word `is` one of some, `starts` with one, or among other words `has` one; whether it
-is `set`; the number `times` a ratio, or what `else` to take when it is not positive. Other names are the number or
-the switch of a key; `len_`, `sum_`, `first_` and `last_` before the name of a list ask the list.
+is `set`, or `positive`; the number `times` a ratio, or what `else` to take when it is not positive. Other names are
+the number or the switch of a key; `len_`, `sum_`, `first_` and `last_` before the name of a list ask the list.
+
+Where a part is counted once for `each` place of a list, `at_` and `before_` ask a list for its number there and one
+place before, `place` is how many places come before, and `doubled` is 1, 2, 4 … from place to place.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ class Values:
         self.keys = keys
         self._let = let
         self._known = dict(known or {})
+        self._fixed = dict(self._known)  # what holds in every place
+        self._place: tuple[int, int] | None = None  # where lists are asked, and what stands before their first number
         self._open: list[str] = []  # names being worked out, to notice circles
 
     def __call__(self, name: str) -> int:
@@ -48,7 +53,15 @@ class Values:
 
     def add(self, known: Mapping[str, int]) -> None:
         """Names that a form has worked out. What the row says about them stands above."""
-        self._known |= {name: number for name, number in known.items() if name not in self._let}
+        found = {name: number for name, number in known.items() if name not in self._let}
+        self._known |= found
+        self._fixed |= found
+
+    def at(self, place: int, start: int) -> Values:
+        """The same names in one place of lists; `start` stands before their first number."""
+        there = Values(self.keys, self._let, {**self._fixed, "place": place, "doubled": 1 << min(place, 40)})
+        there._place = (place, start)
+        return there
 
     def numbers(self, name: str) -> list[int]:
         """A list of counts. Raises ValueError when it is missing, empty or holds anything else."""
@@ -66,12 +79,25 @@ class Values:
         asked, _, key = name.partition("_")
         if asked == "len" and key:
             return len(self.keys.items(key) or ())
+        if asked in ("at", "before") and key and self._place is not None:
+            return self._there(key, self._place[0] - (asked == "before"), self._place[1])
         if asked in _OF_LISTS and key:
             return _OF_LISTS[asked](self.numbers(key))
         value = self._number(name)
         if value is None:
             raise ValueError(f"{name} is missing")
         return value
+
+    def _there(self, key: str, place: int, start: int) -> int:
+        """A list's number; a key with one number has it in every place."""
+        if place < 0:
+            return start
+        if self.keys.is_number(key):
+            return self.keys.need(key)
+        numbers = self.numbers(key)
+        if place >= len(numbers):
+            raise ValueError(f"{key} has no number for place {place}")
+        return numbers[place]
 
     def _defined(self, name: str, meaning: Any) -> int:
         if isinstance(meaning, list):
@@ -94,9 +120,15 @@ class Values:
             if ratio is None:
                 raise ValueError(f"{question['times']} is missing")
             return int(self(key) * ratio)
+        if "item" in question:
+            return self._there(key, question["item"], 0)
+        if "doubled" in question:  # once for every place of a list but the first
+            return self(key) << min(len(self.numbers(question["doubled"])) - 1, 40)
         if "else" in question:
             number = self.keys.truth(key)
             return number if number > 0 else self(question["else"])
+        if "positive" in question:
+            return int((self.keys.real(key) or 0) > 0)
         if "set" in question:
             return int(not self.keys.is_silent(key))
         text = self.keys.text(key) or ""

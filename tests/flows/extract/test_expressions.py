@@ -59,7 +59,7 @@ def test_every_expression_of_the_catalog_can_be_read() -> None:
     for name, row in architectures.dialects().items():
         for extra in row.get("extra", ()):
             assert extra["part"], name
-            assert ("size" in extra) != ("rows" in extra and "columns" in extra), name
+            assert ("size" in extra) + ("rows" in extra and "columns" in extra) + ("tower" in extra) == 1, name
             for key in ("size", "rows", "columns", "count", "when"):
                 if isinstance(extra.get(key), str):
                     _parsed(extra[key])
