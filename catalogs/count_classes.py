@@ -28,6 +28,9 @@ OTHER_PICTURES = {"patch_size": 8, "image_size": 160, "num_mel_bins": 80, "spati
 NEEDED: dict[str, dict[str, Any]] = {
     "chameleon": {"vocabulary_map": {"<image>": 8711}},
     "emu3": {"vocabulary_map": {"<image>": 8711}},
+    "cohere_compass_text": {
+        "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 10_000.0}},
+    },
     "dbrx": {
         "d_model": 1024, "n_heads": 8, "n_layers": 3,
         "attn_config": {"model_type": "", "kv_n_heads": 4, "clip_qkv": 8, "rope_theta": 500_000.0},
@@ -40,7 +43,7 @@ NEEDED: dict[str, dict[str, Any]] = {
         "vision_config": {"model_type": "gemma4_unified_vision"},
         "audio_config": {"model_type": "gemma4_unified_audio"},
     },
-    "qwen4_exp_text": {"indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 128, "indexer_budget": 2048,
+    "qwen4_exp_text": {"indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 256, "indexer_budget": 2048,
                        "indexer_compress_ratio": 64},
     "zamba": {"num_hidden_layers": 14},
     "zamba2": {"num_hidden_layers": 54},

@@ -84,13 +84,19 @@ def grouped(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, owns_c
         kv_heads=kv_heads,
         key_dim=key_dim,
         value_dim=value_dim,
-        # layers that select blocks of tokens keep a key to select them by
-        elements=kv_heads * (key_dim + value_dim) + (keys.need("index_head_dim") if kind == "selective" else 0),
+        elements=kv_heads * (key_dim + value_dim) + _choosing(keys, dialect, kind),
         norm=_norms(keys, dialect, heads, kv_heads if has_keys else 0, key_dim),
         bias=bias,
         small=heads if keys.flag(dialect.get("sinks", {}).get(kind, False) if isinstance(dialect.get("sinks"), dict)
                                  else dialect.get("sinks", False)) else 0,
     )  # fmt: skip
+
+
+def _choosing(keys: Keys, dialect: Mapping[str, Any], kind: str) -> int:
+    """Elements of the key by which tokens, or blocks of them, are chosen."""
+    if kind == "selective":
+        return keys.need("index_head_dim")
+    return keys.need(dialect["chosen_by"]) if "chosen_by" in dialect else 0
 
 
 def _norms(keys: Keys, dialect: Mapping[str, Any], heads: int, kv_heads: int, dim: int) -> int:

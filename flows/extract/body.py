@@ -62,6 +62,7 @@ class Body:
         self.counts["p_small"] += one.small
         if not owns_cache:
             self.groups[("none", one.kv_heads, one.key_dim, one.value_dim, None, 0.0, 0)] += 1
+            self.cache["fixed_bytes"] += one.fixed_bytes  # keys of an indexer of its own
             return
         if one.window_elements:
             elements = float(one.window_elements)

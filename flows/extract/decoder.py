@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.extract import experts as routed
-from flows.extract import heads, mixers
+from flows.extract import heads, mixers, roles
 from flows.extract import layers as plans
 from flows.extract.attention import Attention
 from flows.extract.body import Body
@@ -79,10 +79,11 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
 
 
 def _layers(keys: Keys, dialect: Mapping[str, Any], plan: list[str], sparse: list[bool]) -> list[Layer]:
-    owners = plans.cache_owners(keys, plan)
+    owners = roles.cache_owners(keys, plan)
     # layers that attend with the parameters of a few blocks, one after the other (Zamba)
     shared = evaluate(dialect["shared_blocks"], keys.count) if "shared_blocks" in dialect else len(plan)
     has_positions = asks_for_position(dialect)
+    marks = roles.marks(keys, dialect, len(plan))
     attended = 0
     layers = []
     for position, kind in enumerate(plan):
@@ -95,9 +96,11 @@ def _layers(keys: Keys, dialect: Mapping[str, Any], plan: list[str], sparse: lis
                 keys=keys.layer(position),
                 is_sparse=sparse[position],
                 owns_cache=owners[position],
-                has_indexer=may_index and plans.has_indexer(keys, position),
+                has_indexer=may_index and roles.has_indexer(keys, position),
+                is_rotary=not dialect.get("unturned") or roles.is_rotary(keys, position),
                 is_built=is_built,
                 position=position if has_positions else None,
+                mark=marks.get(position),
             )
         )
     return layers

@@ -1,8 +1,8 @@
 """Small arithmetic in rows of catalogs/architectures: `2 * hidden * laurel_rank`.
 
 Whole numbers, names of the configuration (`text.hidden` is one of a section), + - * // %, comparisons, and/or/not,
-max, min, ceil (division rounded up) and root (of a square, rounded down). Nothing else is understood, so a row can
-neither call nor import anything.
+max, min, ceil (division rounded up), root (of a square, rounded down) and primes (their sum). Nothing else is
+understood, so a row can neither call nor import anything.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import ast
 import math
 from collections.abc import Callable
 from functools import cache
+
+from flows.extract.primes import sum_of_primes
 
 LARGEST = 2**62
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
@@ -29,7 +31,7 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[int, int], bool]] = {
     ast.NotEq: lambda a, b: a != b,
 }
 _FUNCTIONS: dict[str, Callable[..., int]] = {"max": max, "min": min, "ceil": lambda a, b: -(-a // b),
-                                              "root": math.isqrt}  # fmt: skip
+                                              "root": math.isqrt, "primes": sum_of_primes}  # fmt: skip
 
 
 def evaluate(text: str | int, value_of: Callable[[str], int]) -> int:

@@ -6,7 +6,7 @@
     ]
 
 on: every layer (the default), model (once), head (once, if tokens are predicted), attention, sparse, dense, owner (of
-a cache), or a kind of layer.
+a cache), indexer (layers with one), or a kind of layer.
 tower: the section of a tower, whose parameters stand in the place of a size.
 when: an expression; absent and null keys count as 0 in it.
 """

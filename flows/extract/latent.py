@@ -13,10 +13,21 @@ from flows.extract.linears import Linear
 INDEXER_BYTES_PER_TOKEN = 132
 
 
-def latent(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, has_indexer: bool) -> Attention:
+def latent(
+    keys: Keys,
+    dialect: Mapping[str, Any],
+    h: int,
+    *,
+    kind: str,
+    has_indexer: bool,
+    owns_cache: bool = True,
+    is_rotary: bool = True,
+) -> Attention:
     """Multi-head latent attention: rank + rotary elements a token, once for all heads.
 
-    Source: transformers 5.24 models/deepseek_v2, _v3, _v32. Raises ValueError when a dimension is missing.
+    A layer that uses another's latents makes none of its own. Without rotary positions the width of the shared rotary
+    key goes to the keys of the heads. Source: transformers 5.24 models/deepseek_v2, _v3, _v32, mistral_large4.
+    Raises ValueError when a dimension is missing.
     """
     renamed = dialect.get("by_kind", {}).get(kind, {})
     if renamed and not keys.has_own("heads"):
@@ -25,13 +36,15 @@ def latent(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, has_ind
     nope, rope = keys.need("qk_nope_head_dim"), keys.need("qk_rope_head_dim")
     value, rank = keys.need("v_head_dim"), keys.need("kv_lora_rank")
     query_rank = keys.number("q_lora_rank")
+    turned = rope if is_rotary else 0
+    kept = rank + turned
     wide = heads * (nope + rope)
     queries = (
         [Linear("attn", query_rank, h, 1, "replicated"), Linear("attn", wide, query_rank)]
         if query_rank
         else [Linear("attn", wide, h)]
     )
-    norm = rank + (query_rank or 0)
+    norm = owns_cache * rank + (query_rank or 0)
     fixed = 0
     if has_indexer:
         count, dim = keys.need("index_n_heads"), keys.need("index_head_dim")
@@ -43,21 +56,21 @@ def latent(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, has_ind
         norm += 2 * dim
         fixed = INDEXER_BYTES_PER_TOKEN
     # with attention_bias the projections down to a rank and the last one carry a bias
-    bias = (query_rank or 0) + rank + rope + h if keys.flag(dialect["qkv_bias"]) else 0
+    bias = (query_rank or 0) + owns_cache * kept + h if keys.flag(dialect["qkv_bias"]) else 0
     is_windowed = kind == "sliding"
     return Attention(
         linears=(
             *queries,
-            Linear("attn", rank + rope, h, 1, "replicated"),
-            Linear("attn", heads * (nope + value), rank),
+            *([Linear("attn", kept, h, 1, "replicated")] if owns_cache else []),
+            Linear("attn", wide - heads * turned + heads * value, rank),
             Linear("attn", h, heads * value),
         ),
         heads=heads,
         kv_heads=1,
-        key_dim=rank + rope,
+        key_dim=kept,
         value_dim=rank,
-        elements=0 if is_windowed else rank + rope,
-        window_elements=rank + rope if is_windowed else 0,
+        elements=0 if is_windowed else kept,
+        window_elements=kept if is_windowed else 0,
         norm=norm,
         bias=bias,
         fixed_bytes=fixed,

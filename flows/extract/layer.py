@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flows.extract import feed_forward, mixers
@@ -26,7 +26,7 @@ class Layer:
     """What decides a layer. `keys` are the configuration as it sees it, the same object for layers without their own.
 
     `is_built` is false for a layer that attends with the parameters of an earlier one (Zamba's shared blocks);
-    `position` is null unless the dialect's expressions ask for it.
+    `position` is null unless the dialect's expressions ask for it; `mark` counts the layers that a key lists.
     """
 
     kind: str
@@ -34,8 +34,10 @@ class Layer:
     is_sparse: bool
     owns_cache: bool
     has_indexer: bool
+    is_rotary: bool
     is_built: bool
     position: int | None
+    mark: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,12 +75,16 @@ def read_layer(layer: Layer, stack: Stack) -> Sum:
     places = {"layer", kind, "sparse" if layer.is_sparse else "dense"}
     known = {"hidden": hidden, "ffn": ffn, "layers": stack.layers, "experts": stack.moe.count}
     known |= {} if layer.position is None else {"position": layer.position}
+    if layer.mark is not None:
+        places |= {"marked"}
+        known |= {"mark": layer.mark}
     attention: Attention | None = None
     mixer: mixers.Mixer | None = None
     if kind in ATTENTION_KINDS:
         attention = _attention(layer, dialect, hidden)
         known |= {"heads": attention.heads, "kv_heads": attention.kv_heads, "head_dim": attention.key_dim}
         places |= {"attention", "owner" if layer.owns_cache else "borrower"}
+        places |= {"indexer"} if layer.has_indexer else set()
         places |= {"built"} if layer.is_built else set()
         _add_attention(body, attention, layer, stack, known)
     if kind in MIXER_KINDS:
@@ -86,7 +92,7 @@ def read_layer(layer: Layer, stack: Stack) -> Sum:
         if mixer is None:
             body.add_unknown("its recurrent layers are of an unknown kind")
         else:
-            body.add_mixer(mixer, stack.state_bytes)
+            body.add_mixer(_with_more_state(mixer, layer, dialect, known), stack.state_bytes)
     if kind == "unknown":
         body.add_unknown("its layer plan names an unknown kind of layer")
     if kind in ("mlp", "moe", "nothing"):
@@ -118,10 +124,28 @@ def _add_attention(body: Body, found: Attention, layer: Layer, stack: Stack, kno
 def _attention(layer: Layer, dialect: Mapping[str, Any], hidden: int) -> Attention:
     match dialect["attention"]:
         case "latent":
-            return latent(layer.keys, dialect, hidden, kind=layer.kind, has_indexer=layer.has_indexer)
+            return latent(
+                layer.keys,
+                dialect,
+                hidden,
+                kind=layer.kind,
+                has_indexer=layer.has_indexer,
+                owns_cache=layer.owns_cache,
+                is_rotary=layer.is_rotary,
+            )
         case "compressed":
             return compressed(layer.keys, hidden, kind=layer.kind)
     return grouped(layer.keys, dialect, hidden, kind=layer.kind, owns_cache=layer.owns_cache)
+
+
+def _with_more_state(
+    mixer: mixers.Mixer, layer: Layer, dialect: Mapping[str, Any], known: Mapping[str, int]
+) -> mixers.Mixer:
+    """A listed layer's mixer with what the part beside it keeps."""
+    if layer.mark is None or "conv" not in dialect["marked"]:
+        return mixer
+    more = evaluate(dialect["marked"]["conv"], lambda name: known[name] if name in known else layer.keys.count(name))
+    return replace(mixer, conv_elements=mixer.conv_elements + more)
 
 
 def _passes(keys: Keys, dialect: Mapping[str, Any], known: Mapping[str, int]) -> int:

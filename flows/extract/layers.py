@@ -168,28 +168,6 @@ def _compressed(ratios: list[Any] | None, layers: int) -> list[str]:
     )
 
 
-def cache_owners(keys: Keys, plan: list[str]) -> list[bool]:
-    """Trailing layers may reuse an earlier layer's cache (num_kv_shared_layers)."""
-    shared = min(keys.number("num_kv_shared_layers") or 0, len(plan))
-    return [True] * (len(plan) - shared) + [False] * shared
-
-
-def has_indexer(keys: Keys, position: int) -> bool:
-    """Whether a layer of sparse attention scores tokens itself or uses the choice of a layer before it.
-
-    Source: transformers 5.24 models/glm_moe_dsa: a list or a pattern of letters, else every index_topk_freq-th layer.
-    """
-    types = keys.items("indexer_types")
-    if types is not None:
-        return position >= len(types) or types[position] != "shared"
-    pattern = keys.text("index_topk_pattern")
-    if pattern is not None:
-        return pattern[position : position + 1] != "S"
-    offset = keys.number("index_skip_topk_offset")
-    step = max(keys.number("index_topk_freq") or 1, 1)
-    return max(position - (2 if offset is None else offset) + 1, 0) % step == 0
-
-
 def _alternating(attention_types: list[Any] | None) -> list[str]:
     """GPT-Neo: [[["global", "local"], 12]]."""
     plan: list[str] = []

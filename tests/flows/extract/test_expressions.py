@@ -63,3 +63,13 @@ def test_every_expression_of_the_catalog_can_be_read() -> None:
             for key in ("size", "rows", "columns", "count", "when"):
                 if isinstance(extra.get(key), str):
                     _parsed(extra[key])
+
+
+def test_tables_of_hashed_words_have_a_prime_number_of_rows() -> None:
+    assert evaluate("primes(10, 0, 3)", {}.__getitem__) == 11 + 13 + 17
+    assert evaluate("primes(11, 1, 2)", {}.__getitem__) == 13 + 17
+    assert evaluate("primes(0, 0, 2)", {}.__getitem__) == 2 + 3
+    with pytest.raises(ValueError, match="beyond any table"):
+        evaluate("primes(1099511627776, 0, 1)", {}.__getitem__)
+    with pytest.raises(ValueError, match="beyond any table"):
+        evaluate("primes(10, 200, 100)", {}.__getitem__)
