@@ -4,8 +4,8 @@
     fallback = { ffn = { of = "hidden", times = "ffn_proj_factor", up_to = 64 } }
 
 `derived` holds whatever the configuration says, `fallback` where neither it nor the class says anything. A rule is an
-expression, a number `times` a ratio, rounded up to a multiple, an item of a list, a number inside a section, or whether
-the word of a key is a certain one.
+expression, a number `times` a ratio, rounded up to a multiple, an item of a list, a number inside a section, whether
+the word of a key is a certain one, or whether a list has it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ def derived(rule: Any, keys: Keys) -> int:
         if len(items) <= rule["item"] or type(items[rule["item"]]) is not int or not 0 <= items[rule["item"]] < 2**40:
             raise ValueError(f"{rule['of']} has no usable number {rule['item']}")
         return int(items[rule["item"]])
+    if "has" in rule:
+        return int(rule["has"] in (keys.items(rule["key"]) or ()))
     if "is" in rule:
         return int(keys.text(rule["key"]) == rule["is"])
     ratio = keys.real(rule["times"])

@@ -37,6 +37,8 @@ def kinds(keys: Keys, dialect: Mapping[str, Any]) -> list[str]:
     spelled = keys.items("layer_types") or keys.items("layers_block_type")
     # A configuration that lists its layers need not count them, and then no class default may.
     layers = len(spelled) if spelled and "layers" not in keys else keys.need("layers")
+    if dialect.get("halves") and spelled and "mlp" in spelled:
+        spelled, layers = spelled[::2], len(spelled[::2]) if "layers" not in keys else layers // 2
     if not 0 < layers <= MOST_LAYERS:
         raise ValueError(f"num_hidden_layers is not a usable number: {layers}")
     if spelled:
