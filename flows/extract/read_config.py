@@ -45,7 +45,9 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
         return opaque(Keys(config, {}), model_type, name, row["unread"])
     if "family" in row:
         return read_encoder(config, row, model_type, name)
-    if beside := [key for key, value in config.items() if key.startswith(BESIDE) and isinstance(value, dict) and value]:
+    read = {place.partition(".")[0] for place in row.get("places", {}).values()}  # sections that the row counts itself
+    strangers = [key for key, value in config.items() if key.startswith(BESIDE) and isinstance(value, dict) and value]
+    if beside := [key for key in strangers if key not in read]:
         row = {**row, "unknown_parameters": f"what {beside[0]!r:.40} stands for is not known here"}
     return read_decoder(config, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
 

@@ -12,7 +12,7 @@ from flows.extract.heads import CLASSIFIERS, has_vocabulary_head
 from flows.extract.keys import Keys
 
 # Endings of the classes that generate text.
-DECODER_HINTS = ("CausalLM", "LMHead", "ConditionalGeneration")
+DECODER_HINTS = ("CausalLM", "LMHead", "ConditionalGeneration", "VisionText2Text")
 COLUMNS_OF_TOWERS = ("p_vision", "p_audio", "p_projector")
 
 

@@ -5,8 +5,10 @@
 
 A name is, first, what the row lets it be: an expression, a list (its first name that is not null, or a number), or
 a question to a key: whether its word `is` one of some, `starts` with one, or among other words `has` one; whether it
-is `set`, or `positive`; the number `times` a ratio, or what `else` to take when it is not positive. Other names are
-the number or the switch of a key; `len_`, `sum_`, `first_` and `last_` before the name of a list ask the list.
+is `set`, or `positive`; whether a list is an `other` one; the number `times` a ratio, or what `else` to take when it
+is not positive; an `item` of a list, how many of its numbers are `below` another, or the number `doubled` for each
+place of a list but the first. Other names are the number or the switch of a key; `len_`, `sum_`, `first_` and `last_`
+before the name of a list ask the list.
 
 Where a part is counted once for `each` place of a list, `at_` and `before_` ask a list for its number there and one
 place before, `place` is how many places come before, and `doubled` is 1, 2, 4 … from place to place.
@@ -122,6 +124,8 @@ class Values:
             return int(self(key) * ratio)
         if "item" in question:
             return self._there(key, question["item"], 0)
+        if "below" in question:
+            return sum(number < self(question["below"]) for number in self.numbers(key))
         if "doubled" in question:  # once for every place of a list but the first
             return self(key) << min(len(self.numbers(question["doubled"])) - 1, 40)
         if "else" in question:
@@ -129,6 +133,9 @@ class Values:
             return number if number > 0 else self(question["else"])
         if "positive" in question:
             return int((self.keys.real(key) or 0) > 0)
+        if "other" in question:
+            written = self.keys.items(key)
+            return int(written is not None and written != question["other"])
         if "set" in question:
             return int(not self.keys.is_silent(key))
         text = self.keys.text(key) or ""
