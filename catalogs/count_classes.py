@@ -47,7 +47,11 @@ NEEDED: dict[str, dict[str, Any]] = {
                        "indexer_compress_ratio": 64},
     "zamba": {"num_hidden_layers": 14},
     "zamba2": {"num_hidden_layers": 54},
+    "granite4_vision": {"deepstack_layer_map": [[-19, 9], [-13, 6]], "downsample_rate": "4/8"},
+    "hunyuan_vl": {"text_config": {"head_dim": 128}},
 }  # fmt: skip
+# Changes that no rule below makes: lists that belong together, widths that must agree. One line a change.
+CHANGES = Path(__file__).parent / "class_changes.jsonl"
 PLANS = ("layer_types", "layers_block_type", "mlp_layer_types")
 # Switches of the running program, not of the model.
 NOT_SWITCHES = {"output_attentions", "output_hidden_states", "return_dict", "use_cache", "is_decoder",
@@ -80,14 +84,28 @@ def counts(model_type: str, architecture: str) -> Iterator[dict[str, Any]]:
     except Exception as error:  # a class may demand anything; what it cannot do is no golden
         print(f"{model_type}: {type(error).__name__}")
         return
-    for written in found:
-        changes = {**written, **NEEDED.get(model_type, {})} if written else written
+    for written in (*found, *_changes(model_type)):
+        changes = _merged(NEEDED.get(model_type, {}), written) if written else written
         try:
             parameters = count(model_class, config_class(**changes))
         except Exception as error:  # as above, for this variant
-            print(f"{model_type} {changes}: {type(error).__name__}")
+            print(f"{model_type} {changes}: {type(error).__name__} {error!s:.200}")
             continue
         yield {"model_type": model_type, "architecture": architecture, "config": changes, "parameters": parameters}
+
+
+def _changes(model_type: str) -> list[dict[str, Any]]:
+    rows = map(json.loads, CHANGES.read_text(encoding="utf-8").splitlines())
+    return [row["config"] for row in rows if row["model_type"] == model_type]
+
+
+def _merged(needed: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
+    """What is written above what is needed, section by section."""
+    found = {**needed, **written}
+    for name, value in needed.items():
+        if isinstance(value, dict) and isinstance(written.get(name), dict):
+            found[name] = {**value, **written[name]}
+    return found
 
 
 def variants(config_class: Any) -> Iterator[dict[str, Any]]:

@@ -161,7 +161,13 @@ def _explained(found: Architecture, mtp: int) -> set[int]:
     # a configuration need not mention the prediction block that is stored beside the model
     block = int(found.dimensions.get("prediction_block") or 0)
     copies = {0, matrix, -mtp, -mtp + 2 * matrix, 2 * matrix} if mtp else {0, matrix, block, block + 2 * matrix}
-    return {copy + buffer + router for copy in copies for buffer in buffers for router in routers}
+    # encoder-decoders may store a bias of zeros for every word, and towers tables of positions
+    words = vocabulary if found.kind == "encoder_decoder" else 0
+    table = int(found.dimensions.get("stored_tables") or 0)
+    tables = {0, words, table, table + words}
+    return {
+        copy + buffer + router + more for copy in copies for buffer in buffers for router in routers for more in tables
+    }
 
 
 def _rotary(found: Architecture) -> int:

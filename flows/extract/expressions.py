@@ -1,8 +1,8 @@
 """Small arithmetic in rows of catalogs/architectures: `2 * hidden * laurel_rank`.
 
 Whole numbers, names of the configuration (`text.hidden` is one of a section), + - * // %, comparisons, and/or/not,
-max, min, ceil (division rounded up), root (of a square, rounded down) and primes (their sum). Nothing else is
-understood, so a row can neither call nor import anything.
+X if Y else Z, max, min, ceil (division rounded up), root (of a square, rounded down), doubled and halved (so many
+times) and primes (their sum). Nothing else is understood, so a row can neither call nor import anything.
 """
 
 from __future__ import annotations
@@ -30,8 +30,15 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[int, int], bool]] = {
     ast.Eq: lambda a, b: a == b,
     ast.NotEq: lambda a, b: a != b,
 }
-_FUNCTIONS: dict[str, Callable[..., int]] = {"max": max, "min": min, "ceil": lambda a, b: -(-a // b),
-                                              "root": math.isqrt, "primes": sum_of_primes}  # fmt: skip
+_FUNCTIONS: dict[str, Callable[..., int]] = {
+    "max": max,
+    "min": min,
+    "ceil": lambda a, b: -(-a // b),
+    "root": math.isqrt,
+    "doubled": lambda a, times: a << min(times, 64),
+    "halved": lambda a, times: a >> times,
+    "primes": sum_of_primes,
+}
 
 
 def evaluate(text: str | int, value_of: Callable[[str], int]) -> int:
@@ -73,6 +80,8 @@ def _value(node: ast.expr, value_of: Callable[[str], int]) -> int:
             return int(all(_value(value, value_of) for value in values))
         case ast.BoolOp(op=ast.Or(), values=values):
             return int(any(_value(value, value_of) for value in values))
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return _value(body if _value(test, value_of) else orelse, value_of)
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
             return int(_COMPARISONS[type(op)](_value(left, value_of), _value(right, value_of)))
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in _FUNCTIONS:

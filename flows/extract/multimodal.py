@@ -15,8 +15,8 @@ from flows.extract.opaque import opaque
 from flows.extract.read_decoder import read_decoder
 
 SECTIONS = {"text": "text_config", "vision": "vision_config", "audio": "audio_config"}
-# A part and the column that counts it; `second` is another tower for pictures.
-COLUMNS = {"vision": "p_vision", "second": "p_vision", "audio": "p_audio"}
+# A part and the column that counts it; `second` and `meaning` are further towers for pictures and for sound.
+COLUMNS = {"vision": "p_vision", "second": "p_vision", "audio": "p_audio", "meaning": "p_audio"}
 
 
 def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None) -> Architecture:
@@ -46,6 +46,7 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
         ),
         **_other_parts(config, entry, model_type),
     }
+    let = entry.get("let", {})
     for part, column in COLUMNS.items():
         kind, section = _tower(config, entry, part, sections[part], model_type) if part in sections else (None, None)
         if section is None:
@@ -58,12 +59,18 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
         if counts[column] is not None:
             counts[column] += found * entry.get("copies", {}).get(part, 1)
         if part in entry and counts["p_projector"] is not None:
-            own = towers.keys_of(section, kind, architectures.towers()[str(kind)].get("defaults", {}))
-            counts["p_projector"] += towers.named(entry[part], {**outer, part: own}, {})
+            own = towers.keys_of_tower(section, str(kind))
+            counts["p_projector"] += towers.named(entry[part], {**outer, part: own}, let)
+            if "tables" in entry:
+                text = _with_tables(text, towers.named(entry["tables"], {**outer, part: own}, let))
     if "beside" in entry and counts["p_projector"] is not None:
-        counts["p_projector"] += towers.named(entry["beside"], outer, {})
+        counts["p_projector"] += towers.named(entry["beside"], outer, let)
     if "unknown" in entry:
         counts, notes = dict.fromkeys(counts), [entry["unknown"]]
+    if entry.get("tie") == "needed" and False in _tying(
+        config, _section(config, sections["text"], model_type), model_type
+    ):
+        counts, notes = dict.fromkeys(counts), ["which of its embeddings are untied is not known"]
     if "only" in entry and name is not None and name not in entry["only"]:
         counts, notes = dict.fromkeys(counts), [f"what {name} takes of the model is not known"]
     return _with(text, counts, tuple(notes), is_verified=bool(entry.get("verified")))
@@ -77,7 +84,8 @@ def _other_parts(config: Mapping[str, Any], entry: Mapping[str, Any], model_type
         if part not in SECTIONS:
             section = config.get(key)
             written = section if isinstance(section, dict) else of_type.get("built", {}).get(key, {})
-            found[part] = towers.keys_of(written, of_type.get("sections", {}).get(key), {})
+            own = entry.get("defaults_of", {}).get(part, {})
+            found[part] = towers.keys_of(written, of_type.get("sections", {}).get(key), own)
     return found
 
 
@@ -101,11 +109,18 @@ def _is_tied(config: Mapping[str, Any], section: Mapping[str, Any], rule: str | 
     """
     if rule == "never":
         return False
-    own = section.get("tie_word_embeddings")
-    outer = {**architectures.classes().get(model_type, {}).get("defaults", {}), **config}.get("tie_word_embeddings")
+    own, outer = _tying(config, section, model_type)
     if rule == "text" or outer is None:
         return own
+    if rule == "either" and own is None and architectures.multimodal()[model_type].get("tied_text"):
+        return True
     return own if rule == "either" and own is True else outer
+
+
+def _tying(config: Mapping[str, Any], section: Mapping[str, Any], model_type: str) -> tuple[Any, Any]:
+    """What the text's section says about tying, and what the outer configuration or its class says."""
+    known = architectures.classes().get(model_type, {}).get("defaults", {})
+    return section.get("tie_word_embeddings"), {**known, **config}.get("tie_word_embeddings")
 
 
 def _section(config: Mapping[str, Any], key: str, model_type: str) -> dict[str, Any]:
@@ -155,7 +170,7 @@ def _tower(
         is_built = of_class is not None and key not in config and part not in entry.get("optional", ())
         if not is_built:
             return None, None
-        section = of_type.get("built", {}).get(key, {})
+        section = {} if part in entry.get("bare", ()) else of_type.get("built", {}).get(key, {})
     written = section.get("model_type")
     named = written if isinstance(written, str) else None
     usual = of_class or entry.get("towers", {}).get(part)
@@ -163,6 +178,10 @@ def _tower(
     if named and named not in architectures.towers() and not (usual or "").startswith(named):
         return named, section
     return (named if named in architectures.towers() else usual), section
+
+
+def _with_tables(text: Architecture, elements: int) -> Architecture:
+    return replace(text, dimensions={**text.dimensions, "stored_tables": elements})
 
 
 def _with(

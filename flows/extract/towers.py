@@ -1,6 +1,6 @@
 """Vision and audio towers and what joins them to a text: counts by the expressions of catalogs/architectures.
 
-A tower has no layers that differ and nothing that is kept between tokens, so one sum over its section's keys says all.
+A tower keeps nothing between tokens, so sums over its section's keys say all.
 """
 
 from __future__ import annotations
@@ -11,8 +11,13 @@ from typing import Any
 from catalogs import architectures
 from flows.extract.expressions import evaluate
 from flows.extract.keys import Keys
+from flows.extract.numbers import is_word, member, number
 
 MOST_NAMES = 40  # of parts of parts: a row that names itself must not run for ever
+MOST_STAGES = 1000
+
+# A part of a row: an expression, or {times, sum}: an expression of every stage, added up.
+Let = Mapping[str, Any]
 
 
 def keys_of(section: Mapping[str, Any], kind: str | None, defaults: Mapping[str, Any]) -> Keys:
@@ -21,20 +26,36 @@ def keys_of(section: Mapping[str, Any], kind: str | None, defaults: Mapping[str,
     return Keys(section, {"defaults": {**defaults, **own}})
 
 
+def keys_of_tower(section: Mapping[str, Any], kind: str) -> Keys:
+    """A tower's section as its row reads it."""
+    row = architectures.towers()[kind]
+    own = architectures.classes().get(kind, {}).get("defaults", {})
+    read = {name: row[name] for name in ("derived", "nested") if name in row}
+    return Keys(section, {"defaults": {**row.get("defaults", {}), **own}, **read})
+
+
 def size(kind: str, section: Mapping[str, Any]) -> int | None:
     """Parameters of a tower; null when its kind is not known, or when its row holds for one make only and this is
     another. Raises ValueError when a key is missing or unusable."""
     row = architectures.towers().get(kind)
     if row is None:
         return None
-    own = architectures.classes().get(kind, {}).get("defaults", {})
-    keys = Keys(section, {"defaults": {**row.get("defaults", {}), **own}, "derived": row.get("derived", {})})
+    keys = keys_of_tower(section, kind)
     fixed = row.get("fixed")
     if fixed and keys.text(fixed["key"]) != fixed["value"]:
         return None
     if row.get("as_built") and not _is_as_built(section, kind, row):
         return None
-    return named(row["size"], {"": keys}, row["let"])
+    return named(row["size"], {"": keys, **_inside(section, row)}, row["let"])
+
+
+def _inside(section: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Keys]:
+    """Sections of a tower's own section, by the names that its row gives them."""
+    found = {}
+    for name, (key, kind) in row.get("inside", {}).items():
+        written = section.get(key)
+        found[name] = keys_of(written if isinstance(written, dict) else {}, kind, row.get("defaults", {}))
+    return found
 
 
 def _is_as_built(section: Mapping[str, Any], kind: str, row: Mapping[str, Any]) -> bool:
@@ -43,9 +64,11 @@ def _is_as_built(section: Mapping[str, Any], kind: str, row: Mapping[str, Any]) 
     return all(section.get(key, value) == value for key, value in own.items() if key not in row.get("free", ()))
 
 
-def named(text: str, sections: Mapping[str, Keys], let: Mapping[str, str], depth: int = 0) -> int:
+def named(text: str, sections: Mapping[str, Keys], let: Let, depth: int = 0, stage: int | None = None) -> int:
     """The value of an expression whose names are parts in `let` or keys of sections; "" is the unnamed one.
 
+    Inside a stage, `stage` is its position, this_X its member of the list X, before_X that of the stage before, and
+    X_at_Y_types whether its member of that list is X; the unnamed section is what `per_layer_config` makes of it.
     Raises ValueError for a missing key or a result that is no count.
     """
 
@@ -53,11 +76,22 @@ def named(text: str, sections: Mapping[str, Keys], let: Mapping[str, str], depth
         if name in let:
             if depth > MOST_NAMES:
                 raise ValueError(f"{name} is defined by itself")
-            return named(let[name], sections, let, depth + 1)
+            part = let[name]
+            if isinstance(part, str):
+                return named(part, sections, let, depth + 1, stage)
+            return _over_stages(name, part, sections, let, depth + 1)
         section, _, key = name.rpartition(".")
+        if stage is not None and name == "stage":
+            return stage
         if section not in sections:
             raise ValueError(f"{name} is missing")
-        return _number(sections[section], key)
+        if stage is not None:
+            for prefix, position in (("this_", stage), ("before_", stage - 1)):
+                if key.startswith(prefix):
+                    return member(sections[section], key.removeprefix(prefix), position)
+            if "_at_" in key and key.endswith("_types"):
+                return is_word(sections[section], key, stage)
+        return number(sections[section], key)
 
     value = evaluate(text, value_of)
     if value < 0:
@@ -65,40 +99,12 @@ def named(text: str, sections: Mapping[str, Keys], let: Mapping[str, str], depth
     return value
 
 
-def _number(keys: Keys, name: str) -> int:
-    """A key as a number: switches count 1, lists by length, product or members; any_X is 0 when X is not there."""
-    for prefix, of in (("number_of_", len), ("product_of_", _product), ("first_of_", _first), ("second_of_", _second)):
-        if name.startswith(prefix):
-            key = name.removeprefix(prefix)
-            if of in (_first, _second) and keys.is_number(key):
-                return keys.need(key)  # one number for both
-            items = keys.items(key)
-            if items is None:
-                raise ValueError(f"{name.removeprefix(prefix)} is missing")
-            return of(items)
-    if name.startswith("is_") and keys.text("norm_type") is not None:
-        return int(keys.text("norm_type") == name.removeprefix("is_"))
-    if name.startswith("any_"):
-        return keys.number(name.removeprefix("any_")) or 0
-    return keys.count(name)
-
-
-def _product(items: list[Any]) -> int:
-    found = 1
-    for item in items[:8]:
-        found *= _whole(item)
+def _over_stages(name: str, part: Mapping[str, str], sections: Mapping[str, Keys], let: Let, depth: int) -> int:
+    times = named(part["times"], sections, let, depth)
+    if times > MOST_STAGES:
+        raise ValueError(f"{name} has more stages than any model")
+    found = 0
+    for stage in range(times):
+        own = {**sections, "": sections[""].layer(stage)} if sections[""].section("per_layer_config") else sections
+        found += named(part["sum"], own, let, depth, stage)
     return found
-
-
-def _first(items: list[Any]) -> int:
-    return _whole(items[0] if items else None)
-
-
-def _second(items: list[Any]) -> int:
-    return _whole(items[1] if len(items) > 1 else None)
-
-
-def _whole(item: Any) -> int:
-    if type(item) is not int or not 0 <= item < 2**31:
-        raise ValueError(f"not a usable number in a list: {item!r:.40}")
-    return item

@@ -11,8 +11,11 @@ import pytest
 
 from catalogs import architectures
 from flows.extract import towers
+from flows.extract.count import count
 from flows.extract.expressions import _parsed
+from flows.extract.info import parse
 from flows.extract.keys import Keys
+from flows.extract.measured import Measured
 from flows.extract.read_config import read_architecture
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "multimodal_counts.jsonl"
@@ -96,8 +99,9 @@ def test_a_part_that_names_itself_ends() -> None:
 
 def test_every_expression_can_be_read() -> None:
     for row in architectures.towers().values():
-        for text in (row["size"], *row["let"].values()):
-            _parsed(text)
+        for part in (row["size"], *row["let"].values()):
+            for text in part.values() if isinstance(part, dict) else (part,):
+                _parsed(text)
     for entry in architectures.multimodal().values():
         for part in ("vision", "audio"):
             if part in entry:
@@ -154,3 +158,42 @@ def test_an_unknown_text_is_never_read_as_the_usual_one() -> None:
     assert found.columns["hidden_size"] == 4096
     assert found.columns.get("kv_full_elements_per_token") is None
     assert "its text part is of the unknown type 'oracle'" in found.notes
+
+
+@pytest.mark.parametrize(
+    ("width", "layers", "positions", "channels", "words", "stored"),
+    [
+        (768, 6, 1024, 128, 51328, 231_546_368),
+        (768, 6, 1024, 128, 51289, 231_567_705),
+        (1024, 12, 4096, 256, 51328, 776_710_144),
+        (1024, 12, 4096, 256, 51289, 776_721_497),
+    ],
+)
+@pytest.mark.parametrize("is_first", [False, True])
+def test_florence_is_what_its_makers_published(
+    width: int, layers: int, positions: int, channels: int, words: int, stored: int, is_first: bool
+) -> None:
+    """florence-community's and the first repositories of Florence-2-base and -large: a table of times is stored, and
+    by the first ones a bias of the words."""
+    wide = [channels * 2**stage for stage in range(4)]
+    vision = {"model_type": "florence_vision", "embed_dim": wide, "projection_dim": width}
+    if is_first:
+        vision = {
+            "model_type": "davit", "dim_embed": wide, "projection_dim": width, "depths": [1, 1, 9, 1],
+            "patch_size": [7, 3, 3, 3], "patch_prenorm": [False, True, True, True],
+            "visual_temporal_embedding": {"max_temporal_embeddings": 100},
+            "image_pos_embed": {"max_pos_embeddings": 50},
+        }  # fmt: skip
+    text = {
+        "model_type": "florence2_language" if is_first else "bart", "d_model": width, "encoder_layers": layers,
+        "decoder_layers": layers, "encoder_ffn_dim": 4 * width, "decoder_ffn_dim": 4 * width,
+        "encoder_attention_heads": width // 64, "decoder_attention_heads": width // 64,
+        "max_position_embeddings": positions, "vocab_size": words,
+    }  # fmt: skip
+    found = read_architecture({"model_type": "florence2", "vision_config": vision, "text_config": text})
+    tables = 100 * wide[-1] + (words if words == 51289 else 0)
+    assert found.parameters == stored - tables
+    info = parse(json.dumps({"id": "a/b", "safetensors": {"parameters": {"F32": stored}, "total": stored}}))
+    assert info is not None
+    told = count(info, found, is_quantised=False, from_files=None, measured=Measured({}))
+    assert (told.parameters, told.is_conflict) == (found.parameters, False)
