@@ -53,6 +53,7 @@ SHAPES = pl.Schema(
         "p_head_other": pl.Int64,
         "p_vision": pl.Int64,
         "p_audio": pl.Int64,
+        "p_speech": pl.Int64,
         "p_projector": pl.Int64,
         # --- parts of the above that shard differently or carry scales
         "p_kv_proj": pl.Int64,  # part of p_attn, replicated once degree > kv heads

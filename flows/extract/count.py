@@ -16,7 +16,7 @@ from flows.extract.info import Info
 from flows.extract.measured import Measured
 
 PLAIN = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
-TOWERS = ("p_vision", "p_audio", "p_projector")
+TOWERS = ("p_vision", "p_audio", "p_speech", "p_projector")
 BESIDE = {"I64", "BOOL", "F8_E8M0"}  # position tables, masks and scales: stored, but no parameters
 
 

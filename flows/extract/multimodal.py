@@ -9,10 +9,9 @@ from typing import Any
 from catalogs import architectures
 from flows.extract import towers
 from flows.extract.architecture import Architecture
-from flows.extract.encoders.read import read_encoder
 from flows.extract.keys import Keys
+from flows.extract.multimodal_text import dialect, section_of, text_of, tying, unknown_text
 from flows.extract.opaque import opaque
-from flows.extract.read_decoder import read_decoder
 
 SECTIONS = {"text": "text_config", "vision": "vision_config", "audio": "audio_config"}
 # A part and the column that counts it; `second` and `meaning` are further towers for pictures and for sound.
@@ -28,21 +27,19 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
     if "inner" in entry:
         inside = config.get(entry["inner"])
         whole = read_multimodal(inside if isinstance(inside, dict) else {}, entry["as"], None)
-        named = replace(whole, model_type=model_type, name=name)
-        unknown = dict.fromkeys(("p_vision", "p_audio", "p_projector"))
-        return _with(named, unknown, (entry["unknown"],), is_verified=False)
+        return _with(replace(whole, model_type=model_type, name=name), *_speech(config, entry, model_type, name))
     sections = {**SECTIONS, **entry.get("sections", {})}
-    if (stranger := _unknown_text(config, sections["text"], model_type)) is not None:
-        told = Keys(_section(config, sections["text"], model_type), {})
+    if (stranger := unknown_text(config, sections["text"], model_type)) is not None:
+        told = Keys(section_of(config, sections["text"], model_type), {})
         return opaque(told, model_type, name, f"its text part is of the unknown type {stranger!r:.60}")
-    text = _text(config, entry, sections["text"], model_type, name)
+    text = text_of(config, entry, sections["text"], model_type, name)
     counts: dict[str, int | None] = {"p_vision": 0, "p_audio": 0, "p_projector": 0}
     notes = []
     outer = {
         "": towers.keys_of(config, model_type, entry.get("defaults", {})),
         "text": Keys(
-            _section(config, sections["text"], model_type),
-            _dialect(config, entry, sections["text"], model_type),
+            section_of(config, sections["text"], model_type),
+            dialect(config, entry, sections["text"], model_type),
         ),
         **_other_parts(config, entry, model_type),
     }
@@ -67,13 +64,28 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
         counts["p_projector"] += towers.named(entry["beside"], outer, let)
     if "unknown" in entry:
         counts, notes = dict.fromkeys(counts), [entry["unknown"]]
-    if entry.get("tie") == "needed" and False in _tying(
-        config, _section(config, sections["text"], model_type), model_type
+    if entry.get("tie") == "needed" and False in tying(
+        config, section_of(config, sections["text"], model_type), model_type
     ):
         counts, notes = dict.fromkeys(counts), ["which of its embeddings are untied is not known"]
     if "only" in entry and name is not None and name not in entry["only"]:
         counts, notes = dict.fromkeys(counts), [f"what {name} takes of the model is not known"]
-    return _with(text, counts, tuple(notes), is_verified=bool(entry.get("verified")))
+    return _with(text, counts, tuple(notes), bool(entry.get("verified")))
+
+
+def _speech(
+    config: Mapping[str, Any], entry: Mapping[str, Any], model_type: str, name: str | None
+) -> tuple[dict[str, int | None], tuple[str, ...], bool]:
+    """(count, notes, whether it is verified) of what speaks beside a model that thinks, where it is switched on."""
+    if name is not None and name not in entry["only"]:
+        return {"p_speech": None}, (f"what {name} takes of the model is not known",), False
+    if not towers.keys_of(config, model_type, {}).flag(entry["switch"]):
+        return {"p_speech": 0}, (), bool(entry.get("verified"))
+    found = 0
+    for key, kind in entry["speaks"].values():
+        section = config.get(key)  # without one the class builds its own
+        found += towers.size(kind, section if isinstance(section, dict) else {}) or 0
+    return {"p_speech": found}, (), bool(entry.get("verified"))
 
 
 def _other_parts(config: Mapping[str, Any], entry: Mapping[str, Any], model_type: str) -> dict[str, Keys]:
@@ -87,76 +99,6 @@ def _other_parts(config: Mapping[str, Any], entry: Mapping[str, Any], model_type
             own = entry.get("defaults_of", {}).get(part, {})
             found[part] = towers.keys_of(written, of_type.get("sections", {}).get(key), own)
     return found
-
-
-def _text(
-    config: Mapping[str, Any], entry: Mapping[str, Any], key: str, model_type: str, name: str | None
-) -> Architecture:
-    section = _section(config, key, model_type)
-    if (is_tied := _is_tied(config, section, entry.get("tie"), model_type)) is not None:
-        section = {**section, "tie_word_embeddings": is_tied}
-    row = _dialect(config, entry, key, model_type)
-    if "family" in row:
-        found = read_encoder(section, row, model_type, row.get("unnamed", "Model"))
-        return replace(found, name=name)
-    return read_decoder(section, row, model_type, name, is_verified=bool(row.get("verified")), notes=())
-
-
-def _is_tied(config: Mapping[str, Any], section: Mapping[str, Any], rule: str | None, model_type: str) -> Any:
-    """Whether the head is the embedding: the class that has the head decides, and that is mostly the outer one.
-
-    Null when nobody says, and the default of the text's class holds.
-    """
-    if rule == "never":
-        return False
-    own, outer = _tying(config, section, model_type)
-    if rule == "text" or outer is None:
-        return own
-    if rule == "either" and own is None and architectures.multimodal()[model_type].get("tied_text"):
-        return True
-    return own if rule == "either" and own is True else outer
-
-
-def _tying(config: Mapping[str, Any], section: Mapping[str, Any], model_type: str) -> tuple[Any, Any]:
-    """What the text's section says about tying, and what the outer configuration or its class says."""
-    known = architectures.classes().get(model_type, {}).get("defaults", {})
-    return section.get("tie_word_embeddings"), {**known, **config}.get("tie_word_embeddings")
-
-
-def _section(config: Mapping[str, Any], key: str, model_type: str) -> dict[str, Any]:
-    """The text's keys; older repositories write them at the top, and without any the class builds its own."""
-    section = config.get(key)
-    known = architectures.classes().get(model_type, {})
-    if isinstance(section, dict):
-        is_merged = architectures.multimodal()[model_type].get("merges")
-        return {**known.get("built", {}).get(key, {}), **section} if is_merged else section
-    if key in known.get("sections", {}) and not any(name in config for name in architectures.spellings()["hidden"]):
-        return dict(known.get("built", {}).get(key, {}))
-    # a class without a section for its text has the text's defaults itself
-    own = {} if key in known.get("sections", {}) else known.get("defaults", {})
-    return {**own, **{name: value for name, value in config.items() if not isinstance(value, dict)}}
-
-
-def _unknown_text(config: Mapping[str, Any], key: str, model_type: str) -> str | None:
-    """The type that the text section names, when nobody here knows it."""
-    section = config.get(key)
-    named = section.get("model_type") if isinstance(section, dict) else None
-    if not isinstance(named, str) or not named or named in architectures.dialects():
-        return None
-    usual = architectures.classes().get(model_type, {}).get("sections", {}).get(key, "")
-    return None if usual.startswith(named) else named
-
-
-def _dialect(config: Mapping[str, Any], entry: Mapping[str, Any], key: str, model_type: str) -> Mapping[str, Any]:
-    """The dialect that the section names, else the one of the class, else the row's."""
-    section = config.get(key)
-    named = section.get("model_type") if isinstance(section, dict) else None
-    of_class = architectures.classes().get(model_type, {}).get("sections", {}).get(key)
-    for kind in (named, of_class, entry["text"]):
-        row = architectures.dialects().get(kind) if isinstance(kind, str) else None
-        if row is not None and ("family" not in row or entry.get("listens")):
-            return row
-    return architectures.dialects()[entry["text"]]
 
 
 def _tower(
@@ -185,7 +127,7 @@ def _with_tables(text: Architecture, elements: int) -> Architecture:
 
 
 def _with(
-    text: Architecture, counts: Mapping[str, int | None], notes: tuple[str, ...], *, is_verified: bool
+    text: Architecture, counts: Mapping[str, int | None], notes: tuple[str, ...], is_verified: bool
 ) -> Architecture:
     """The text decoder with something beside it."""
     columns = {**text.columns, **counts}

@@ -13,7 +13,7 @@ from flows.extract.keys import Keys
 
 # Endings of the classes that generate text.
 DECODER_HINTS = ("CausalLM", "LMHead", "ConditionalGeneration", "VisionText2Text")
-COLUMNS_OF_TOWERS = ("p_vision", "p_audio", "p_projector")
+COLUMNS_OF_TOWERS = ("p_vision", "p_audio", "p_speech", "p_projector")
 
 
 def read_decoder(

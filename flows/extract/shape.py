@@ -41,7 +41,7 @@ def _settle_difference(shape: Row, found: Architecture | None, counted: Count) -
     if found.kind == "encoder":
         shape["p_head_other"] += counted.difference
     elif found.parameters is None and shape.get("p_attn") is not None:
-        shape["p_vision"], shape["p_audio"], shape["p_projector"] = counted.difference, 0, 0
+        shape |= dict.fromkeys(TOWERS, 0) | {"p_vision": counted.difference}
     elif counted.difference < 0:
         for name in SHAPES:
             if name.startswith("p_"):

@@ -298,6 +298,7 @@ COMMENT ON COLUMN internal.shapes.p_small IS 'Convolutions, sinks, gates and oth
 COMMENT ON COLUMN internal.shapes.p_head_other IS 'Poolers and classifiers.';
 COMMENT ON COLUMN internal.shapes.p_vision IS 'Vision tower.';
 COMMENT ON COLUMN internal.shapes.p_audio IS 'Audio tower.';
+COMMENT ON COLUMN internal.shapes.p_speech IS 'What speaks: a talker, and what makes sound of its codes.';
 COMMENT ON COLUMN internal.shapes.p_projector IS 'Projector between towers.';
 COMMENT ON COLUMN internal.shapes.p_kv_proj IS 'Part of p_attn that makes keys and values.';
 COMMENT ON COLUMN internal.shapes.p_tp_replicated IS 'Part of p_attn that every device keeps.';

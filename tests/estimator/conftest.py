@@ -33,6 +33,7 @@ LLAMA_8B: dict[str, Any] = {
     "p_head_other": 0,
     "p_vision": 0,
     "p_audio": 0,
+    "p_speech": 0,
     "p_projector": 0,
     "p_kv_proj": 268_435_456,
     "p_tp_replicated": 0,

@@ -11,7 +11,7 @@ import pytest
 
 from catalogs import architectures
 from flows.extract import towers
-from flows.extract.count import count
+from flows.extract.count import TOWERS, count
 from flows.extract.expressions import _parsed
 from flows.extract.info import parse
 from flows.extract.keys import Keys
@@ -30,7 +30,7 @@ def test_counts_are_those_of_the_class(model_type: str) -> None:
         config = {"model_type": model_type, "architectures": [line["architecture"]], **line["config"]}
         found = read_architecture(config)
         assert (found.parameters or 0) - (found.mtp_parameters or 0) == line["parameters"], line["config"]
-        parts = [found.columns[name] for name in ("p_vision", "p_audio", "p_projector")]
+        parts = [found.columns[name] for name in TOWERS]
         assert (found.active_parameters or 0) <= (found.parameters or 0) - sum(part or 0 for part in parts)
 
 
@@ -116,10 +116,21 @@ def test_the_name_of_a_tower_may_be_anything(name: Any) -> None:
 
 def test_only_what_thinks_keeps_a_conversation() -> None:
     text = {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4}
-    found = read_architecture({"model_type": "qwen2_5_omni", "thinker_config": {"text_config": text}})
+    config = {"model_type": "qwen2_5_omni", "thinker_config": {"text_config": text}}
+    found = read_architecture(config)
     assert found.model_type == "qwen2_5_omni"
-    assert found.parameters is None
     assert found.columns["kv_full_elements_per_token"] == 28 * 2 * 4 * 128
+    silent = read_architecture({**config, "enable_audio_output": False})
+    assert (silent.columns["p_speech"], found.columns["p_speech"]) == (0, 7_048_076_928)
+    assert (found.parameters or 0) - (silent.parameters or 0) == 7_048_076_928
+    assert found.active_parameters == silent.active_parameters
+
+
+def test_a_part_of_what_thinks_and_speaks_is_not_counted_as_the_whole() -> None:
+    name = "Qwen2_5OmniThinkerForConditionalGeneration"
+    found = read_architecture({"model_type": "qwen2_5_omni", "architectures": [name]})
+    assert found.parameters is None
+    assert name in found.notes[-1]
 
 
 def test_a_class_that_takes_a_part_of_the_whole_is_not_counted_as_the_whole() -> None:
