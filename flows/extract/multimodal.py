@@ -112,7 +112,7 @@ def _tower(
         is_built = of_class is not None and key not in config and part not in entry.get("optional", ())
         if not is_built:
             return None, None
-        section = {} if part in entry.get("bare", ()) else of_type.get("built", {}).get(key, {})
+        section = entry.get("absent", {}).get(part, of_type.get("built", {}).get(key, {}))
     written = section.get("model_type")
     named = written if isinstance(written, str) else None
     usual = of_class or entry.get("towers", {}).get(part)

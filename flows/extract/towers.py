@@ -40,6 +40,10 @@ def size(kind: str, section: Mapping[str, Any]) -> int | None:
     row = architectures.towers().get(kind)
     if row is None:
         return None
+    if "makes" in row:
+        return _made(section, row["makes"])
+    if "reads" in row and not section.keys() <= set(row["reads"]):
+        return None  # what another key does is not known
     keys = keys_of_tower(section, kind)
     fixed = row.get("fixed")
     if fixed and keys.text(fixed["key"]) != fixed["value"]:
@@ -47,6 +51,15 @@ def size(kind: str, section: Mapping[str, Any]) -> int | None:
     if row.get("as_built") and not _is_as_built(section, kind, row):
         return None
     return named(row["size"], {"": keys, **_inside(section, row)}, row["let"])
+
+
+def _made(section: Mapping[str, Any], makes: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """A tower of another library: its section names an architecture, and what differs from that in `model_args`."""
+    architecture, changes = section.get("architecture"), section.get("model_args")
+    make = makes.get(architecture) if isinstance(architecture, str) else None
+    if make is None:
+        return None
+    return size(make["kind"], {**make["args"], **(changes if isinstance(changes, dict) else {})})
 
 
 def _inside(section: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Keys]:
