@@ -61,7 +61,7 @@ def document() -> str:
 
 
 def _row(name: str, row: Mapping[str, Any], builds: int, real: int, is_run: bool) -> str:
-    kind = "encoder or encoder-decoder" if "family" in row else "decoder"
+    kind = "encoder or encoder-decoder" if "family" in row or "pair" in row else "decoder"
     if "unread" in row:
         return f"| `{name}` | {kind} | unknown | unknown | {row['source']} |"
     cache = (

@@ -11,6 +11,7 @@ from typing import Any
 
 from catalogs import architectures
 from flows.extract.architecture import Architecture, is_sane
+from flows.extract.encoders.pair import read_pair
 from flows.extract.encoders.read import read_encoder
 from flows.extract.info import printable
 from flows.extract.keys import Keys
@@ -43,6 +44,8 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
         return _unknown_type(config, model_type, name)
     if "unread" in row:
         return opaque(Keys(config, {}), model_type, name, row["unread"])
+    if "pair" in row:
+        return read_pair(config, row, model_type, name)
     if "family" in row:
         return read_encoder(config, row, model_type, name)
     read = {place.partition(".")[0] for place in row.get("places", {}).values()}  # sections that the row counts itself

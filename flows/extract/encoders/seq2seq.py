@@ -27,6 +27,7 @@ LET: Mapping[str, Any] = {
     "attention_bias": "inner + 2 * kv + hidden",
     "crossed": 1,  # whether the decoder listens to the encoder
     "cross_attention_bias": "attention_bias",
+    "heard_width": "hidden",  # of what the decoder listens to
     "ups": 1,
     "decoder_ups": "ups",
     "has_mlp_bias": 1,
@@ -82,7 +83,7 @@ def read(values: Values, dialect: Mapping[str, Any]) -> Sheet:
 
 def _encoder(values: Values, sheet: Sheet) -> None:
     layers = values("encoder")
-    _attention(values, sheet, layers, values("attention_bias"))
+    _attention(values, sheet, layers, values("attention_bias"), values("hidden"))
     _feed_forward(values, sheet, values("dense_encoder"), values("encoder_ffn"), values("ups"))
     outer = values("embed_norms") + values("final_norms")
     sheet.add("p_norm", (layers * values("encoder_norms") + outer) * values("norm"))
@@ -92,9 +93,9 @@ def _encoder(values: Values, sheet: Sheet) -> None:
 
 def _decoder(values: Values, sheet: Sheet) -> None:
     layers = values("decoder")
-    _attention(values, sheet, layers, values("attention_bias"))
+    _attention(values, sheet, layers, values("attention_bias"), values("hidden"))
     if values("crossed"):
-        _attention(values, sheet, layers, values("cross_attention_bias"))
+        _attention(values, sheet, layers, values("cross_attention_bias"), values("heard_width"))
     _feed_forward(values, sheet, values("dense_decoder"), values("decoder_ffn"), values("decoder_ups"))
     outer = values("embed_norms") + values("final_norms")
     norms = values("decoder_norms") - (not values("crossed"))
@@ -102,10 +103,11 @@ def _decoder(values: Values, sheet: Sheet) -> None:
     sheet.add("p_pos_embed", values("decoder_positions") * values("hidden"))
 
 
-def _attention(values: Values, sheet: Sheet, layers: int, bias: int) -> None:
+def _attention(values: Values, sheet: Sheet, layers: int, bias: int, heard: int) -> None:
+    """`heard` is the width of what keys and values are made of."""
     h, inner, kv = values("hidden"), values("inner"), values("kv")
     sheet.matrix("attn", inner, h, layers)
-    sheet.matrix("attn", kv, h, 2 * layers, "kv")
+    sheet.matrix("attn", kv, heard, 2 * layers, "kv")
     sheet.matrix("attn", h, inner, layers)
     sheet.add("p_bias", layers * bias)
 
