@@ -24,6 +24,7 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
     Unknown towers leave the sum unknown, not the cache. Raises ValueError when the text part is not usable.
     """
     entry = architectures.multimodal()[model_type]
+    entry = {**entry, **entry.get("named", {}).get(name, {})}
     if "inner" in entry:
         inside = config.get(entry["inner"])
         whole = read_multimodal(inside if isinstance(inside, dict) else {}, entry["as"], None)
@@ -68,9 +69,22 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
         config, section_of(config, sections["text"], model_type), model_type
     ):
         counts, notes = dict.fromkeys(counts), ["which of its embeddings are untied is not known"]
+    if strange := _strange(config, entry):
+        counts, notes = dict.fromkeys(counts), [f"what {strange} is then is not known"]
     if "only" in entry and name is not None and name not in entry["only"]:
         counts, notes = dict.fromkeys(counts), [f"what {name} takes of the model is not known"]
     return _with(text, counts, tuple(notes), bool(entry.get("verified")))
+
+
+def _strange(config: Mapping[str, Any], entry: Mapping[str, Any]) -> str | None:
+    """A key that does not say what it must for the row to hold."""
+    for key, wanted in (*entry.get("says", {}).items(), *entry.get("may_say", {}).items()):
+        outer, _, inner = key.partition(".")
+        section = config.get(outer)
+        told = section.get(inner) if isinstance(section, dict) else None
+        if told != wanted and (told is not None or key in entry.get("says", ())):
+            return f"{key} = {told!r:.40}"
+    return None
 
 
 def _speech(
@@ -109,7 +123,8 @@ def _tower(
     of_class = of_type.get("sections", {}).get(key)
     section = config.get(key)
     if not isinstance(section, dict):
-        is_built = of_class is not None and key not in config and part not in entry.get("optional", ())
+        has_class = of_class is not None or part in entry.get("absent", ())
+        is_built = has_class and key not in config and part not in entry.get("optional", ())
         if not is_built:
             return None, None
         section = entry.get("absent", {}).get(part, of_type.get("built", {}).get(key, {}))

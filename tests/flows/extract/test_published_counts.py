@@ -8,6 +8,16 @@ import pytest
 
 from flows.extract.read_config import read_architecture
 
+# The text of DeepSeek-OCR and of DeepSeek-VL2-tiny, and the tower of DeepSeek-VL2.
+DEEPSEEK_TINY = {
+    "model_type": "deepseek_v2", "use_mla": False, "hidden_size": 1280, "num_hidden_layers": 12,
+    "num_attention_heads": 10, "num_key_value_heads": 10, "intermediate_size": 6848, "moe_intermediate_size": 896,
+    "n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6, "first_k_dense_replace": 1,
+    "vocab_size": 129280, "kv_lora_rank": None, "q_lora_rank": None, "qk_nope_head_dim": 0, "qk_rope_head_dim": 0,
+    "v_head_dim": 0,
+}  # fmt: skip
+DEEPSEEK_TOWER = {"model_type": "vision", "model_name": "siglip_so400m_patch14_384", "layers": 27, "width": 1152,
+                  "mlp_ratio": 3.7362, "patch_size": 14}  # fmt: skip
 GATED = {"num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 128, "tie_word_embeddings": False}
 PUBLISHED: list[tuple[str, int, dict[str, Any]]] = [
     (
@@ -85,6 +95,52 @@ PUBLISHED: list[tuple[str, int, dict[str, Any]]] = [
             },
         },
     ),
+    (
+        "deepseek-moe-16b", 16_375_728_128,
+        {
+            "model_type": "deepseek", "architectures": ["DeepseekForCausalLM"], "hidden_size": 2048,
+            "num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 16, "intermediate_size": 10944,
+            "moe_intermediate_size": 1408, "n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6,
+            "first_k_dense_replace": 1, "moe_layer_freq": 1, "vocab_size": 102400, "tie_word_embeddings": False,
+        },
+    ),
+    (
+        "deepseek-vl2-tiny", 3_370_501_440,
+        {
+            "model_type": "deepseek_vl_v2", "architectures": ["DeepseekVLV2ForCausalLM"],
+            "language_config": DEEPSEEK_TINY, "vision_config": DEEPSEEK_TOWER,
+            "projector_config": {"model_type": "mlp_projector", "n_embed": 1280},
+        },
+    ),
+    (
+        "deepseek-vl2-small", 16_148_349_504,
+        {
+            "model_type": "deepseek_vl_v2", "architectures": ["DeepseekVLV2ForCausalLM"],
+            "language_config": {
+                "model_type": "deepseek_v2", "hidden_size": 2048, "num_hidden_layers": 27, "num_attention_heads": 16,
+                "num_key_value_heads": 16, "intermediate_size": 10944, "moe_intermediate_size": 1408,
+                "n_routed_experts": 64, "n_shared_experts": 2, "num_experts_per_tok": 6, "first_k_dense_replace": 1,
+                "vocab_size": 102400, "kv_lora_rank": 512, "q_lora_rank": None, "qk_nope_head_dim": 128,
+                "qk_rope_head_dim": 64, "v_head_dim": 128,
+            },
+            "vision_config": DEEPSEEK_TOWER,
+        },
+    ),
+    (
+        "DeepSeek-OCR", 3_336_106_240,
+        {
+            "model_type": "deepseek_vl_v2", "architectures": ["DeepseekOCRForCausalLM"],
+            "language_config": DEEPSEEK_TINY,
+            "vision_config": {"model_type": "vision", "model_name": "deeplip_b_l", "image_size": 1024},
+        },
+    ),
+    (
+        "DeepSeek-OCR-2", 3_389_119_360,
+        {
+            "model_type": "deepseek_vl_v2", "architectures": ["DeepseekOCR2ForCausalLM"],
+            "language_config": DEEPSEEK_TINY,
+        },
+    ),
 ]  # fmt: skip
 
 # Counted by hand from the layers of their classes; no published count was at hand.
@@ -126,7 +182,18 @@ def test_a_switch_that_is_off_leads_to_another_dialect() -> None:
     )  # fmt: skip
     assert found.columns["kv_full_elements_per_token"] == 12 * 2 * 1280
     assert found.columns["kv_latent_elements_per_token"] == 0
-    assert not found.is_verified
+    assert found.is_verified
+
+
+def test_another_tower_than_the_published_one_leaves_the_sum_unknown() -> None:
+    config = {"model_type": "deepseek_vl_v2", "architectures": ["DeepseekVLV2ForCausalLM"],
+              "language_config": DEEPSEEK_TINY}  # fmt: skip
+    other = read_architecture({**config, "vision_config": {**DEEPSEEK_TOWER, "model_name": "another"}})
+    assert other.parameters is None
+    assert other.notes == ("what vision_config.model_name = 'another' is then is not known",)
+    assert other.columns["kv_full_elements_per_token"] == 12 * 2 * 1280
+    wider = {"vision_config": DEEPSEEK_TOWER, "projector_config": {"projector_type": "linear"}}
+    assert read_architecture({**config, **wider}).parameters is None
 
 
 def test_a_cache_that_cannot_be_told_leaves_the_count() -> None:
