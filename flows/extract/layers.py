@@ -22,7 +22,7 @@ SPELLED = {
     "linear_attention": "recurrent", "mamba": "recurrent", "mamba2": "recurrent", "conv": "recurrent",
     "recurrent": "recurrent",
     "hybrid": "hybrid", "hybrid_sliding": "hybrid_sliding", "mlp": "mlp", "moe": "moe",
-    "indexed_attention": "full", "minimax_m3_sparse": "selective",
+    "indexed_attention": "full", "minimax_m3_sparse": "selective", "reference_sliding_attention": "full",
     "deepseek_sparse_attention": "full", "qwen_sparse_attention": "full",
     "compressed_sparse_attention": "csa", "heavily_compressed_attention": "hca",
 }  # fmt: skip

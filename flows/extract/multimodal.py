@@ -57,10 +57,10 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
         if counts[column] is not None:
             counts[column] += found * entry.get("copies", {}).get(part, 1)
         if part in entry and counts["p_projector"] is not None:
-            own = towers.keys_of_tower(section, str(kind))
-            counts["p_projector"] += towers.named(entry[part], {**outer, part: own}, let)
+            own = {**outer, **towers.inside(section, str(kind)), part: towers.keys_of_tower(section, str(kind))}
+            counts["p_projector"] += towers.named(entry[part], own, let)
             if "tables" in entry:
-                text = _with_tables(text, towers.named(entry["tables"], {**outer, part: own}, let))
+                text = _with_tables(text, towers.named(entry["tables"], own, let))
     if "beside" in entry and counts["p_projector"] is not None:
         counts["p_projector"] += towers.named(entry["beside"], outer, let)
     if "unknown" in entry:

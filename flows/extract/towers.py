@@ -50,7 +50,7 @@ def size(kind: str, section: Mapping[str, Any]) -> int | None:
         return None
     if row.get("as_built") and not _is_as_built(section, kind, row):
         return None
-    return named(row["size"], {"": keys, **_inside(section, row)}, row["let"])
+    return named(row["size"], {"": keys, **inside(section, kind)}, row["let"])
 
 
 def _made(section: Mapping[str, Any], makes: Mapping[str, Mapping[str, Any]]) -> int | None:
@@ -62,9 +62,9 @@ def _made(section: Mapping[str, Any], makes: Mapping[str, Mapping[str, Any]]) ->
     return size(make["kind"], {**make["args"], **(changes if isinstance(changes, dict) else {})})
 
 
-def _inside(section: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Keys]:
+def inside(section: Mapping[str, Any], kind: str) -> dict[str, Keys]:
     """Sections of a tower's own section, by the names that its row gives them."""
-    found = {}
+    row, found = architectures.towers()[kind], {}
     for name, (key, kind) in row.get("inside", {}).items():
         written = section.get(key)
         found[name] = keys_of(written if isinstance(written, dict) else {}, kind, row.get("defaults", {}))

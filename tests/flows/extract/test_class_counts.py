@@ -36,7 +36,7 @@ CHECKED_ELSEWHERE = {
     # text parts, counted inside the whole (multimodal_counts.jsonl)
     "voxtral_realtime_text", "ernie4_5_vl_moe_text", "kosmos_2_text_model", "kosmos_2_5_text_model",
     "step3p5", "muse_glimmer_text", "hy_v4_vl_text", "glm5_next_text", "chameleon_text", "emu3_text_model",
-    "qwen2_5_omni_text", "qwen3_omni_moe_text", "paddleocr_vl_text", "granite4_vision_text",
+    "qwen2_5_omni_text", "qwen3_omni_moe_text", "unlimited_ocr_text", "paddleocr_vl_text", "granite4_vision_text",
 }  # fmt: skip
 
 
