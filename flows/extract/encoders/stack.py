@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flows.extract.architecture import Group
 from flows.extract.encoders.sheet import Sheet, dimensions, nothing_kept
 from flows.extract.encoders.values import Values
 
@@ -32,6 +33,7 @@ LET: Mapping[str, Any] = {
     "layer_norms": 2,
     "outer_norms": 0,  # after the last layer, or before the first
     "distinct": "layers",  # layers with weights of their own
+    "crossed": 0,  # whether each layer also listens to another model
     "longest": ["context", 0],  # tokens
     # what heads are made of
     "dense": "hidden * hidden + hidden",
@@ -65,4 +67,20 @@ def read(values: Values, dialect: Mapping[str, Any]) -> Sheet:
     sheet.add("p_bias", distinct * (values("attention_bias") + values("mlp_bias")))
     sheet.columns = dimensions(layers, h, values("heads"), ffn, vocabulary, values("longest"))
     sheet.groups = nothing_kept(layers)
+    if values("crossed"):
+        _listen(values, sheet)
     return sheet
+
+
+def _listen(values: Values, sheet: Sheet) -> None:
+    """The attention to another model, and what generating with it keeps."""
+    h, layers, inner, kv, heads = (values(name) for name in ("hidden", "layers", "inner", "kv", "heads"))
+    sheet.matrix("attn", inner, h, layers)
+    sheet.matrix("attn", kv, h, 2 * layers, "kv")
+    sheet.matrix("attn", h, inner, layers)
+    sheet.add("p_bias", layers * values("attention_bias"))
+    sheet.add("p_norm", layers * values("norm"))
+    sheet.kind = "encoder_decoder"
+    elements, dim = 2 * kv * layers, kv // max(heads, 1)
+    sheet.columns |= {"kv_full_elements_per_token": elements, "kv_cross_elements_per_token": elements}
+    sheet.groups = tuple(Group(kind, layers, heads, dim, dim, None, float(elements), 0) for kind in ("full", "cross"))
