@@ -28,10 +28,12 @@ __all__ = [
     "gpus",
     "hub_snapshot",
     "kv_precisions",
+    "links",
     "measurements",
     "model_ids",
     "precisions",
     "prices",
+    "speeds",
     "validate",
     "workloads",
 ]
@@ -60,6 +62,16 @@ def workloads(folder: str | Path | None = None) -> pl.DataFrame:
 def engines(folder: str | Path | None = None) -> pl.DataFrame:
     """One row per engine and memory tier."""
     return _frame("engines", folder)
+
+
+def speeds(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per engine and kind of memory: shares of the nominal rates that are reached, and latencies."""
+    return _frame("speeds", folder)
+
+
+def links(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per link and number of devices: what a reduction over them costs."""
+    return _frame("links", folder)
 
 
 def prices(folder: str | Path | None = None) -> pl.DataFrame:

@@ -24,6 +24,7 @@ class Reference:
 
 
 REFERENCES = (
+    Reference("speeds", "engine", "engines", "engine"),
     Reference("workloads", "engine", "engines", "engine"),
     Reference("workloads", "kv_precision", "kv_precisions", "kv_precision"),
     Reference("prices", "gpu", "gpus", "gpu_id", ours_may_dangle=True),

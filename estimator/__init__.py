@@ -4,16 +4,21 @@ from estimator.cache_plans import cache_plans
 from estimator.device_classes import capacities, supports
 from estimator.fit import fit
 from estimator.overhead_plans import overhead_plans
+from estimator.speed_rates import links, speeds
 from estimator.verdict import outcomes
 from estimator.weight_plans import residencies, weight_plans
+from estimator.work_plans import work_plans
 
 __all__ = [
     "cache_plans",
     "capacities",
     "fit",
+    "links",
     "outcomes",
     "overhead_plans",
     "residencies",
+    "speeds",
     "supports",
     "weight_plans",
+    "work_plans",
 ]

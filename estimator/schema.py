@@ -89,6 +89,10 @@ SHAPES = pl.Schema(
         "state_recurrent_elements": pl.Int64,  # per sequence
         "state_recurrent_bytes_per_element": pl.Float64,
         "state_recurrent_bytes_in_vllm": pl.Float64,  # vLLM keeps the model's dtype where nothing else is written
+        # --- work of attention, summed over the layers: elements that a token multiplies with each token it sees
+        "attention_step_width": pl.Int64,  # full layers, of the next token; latent caches are multiplied as they are
+        "attention_prompt_width": pl.Int64,  # full layers, of a prompt
+        "attention_window_width": pl.Int64,  # sliding and chunked layers
         # --- which degrees of tensor parallelism divide this model (bit i answers for DEGREES[i])
         "tp_ok_mask": pl.Int64,
         "tp_ok_mask_32": pl.Int64,  # additionally every sharded input width is a multiple of 32
@@ -148,6 +152,10 @@ WEIGHT_PLANS = pl.Schema(
         "update_bytes": pl.Int64,  # that the optimizer's step needs besides
         "weights_basis": pl.String,  # stored | computed; null when weights_bytes is null
         "margin_bytes": pl.Int64,  # how far the sum of the three may lie from the truth, either way
+        # --- inference alone
+        "format_ix": pl.UInt16,  # precision_ix of the format that the weights have, of `stored` the repository's
+        "step_dense_bytes": pl.Int64,  # that every step of decoding reads
+        "step_expert_bytes": pl.Int64,  # routed experts, of which a step reads those that its tokens visit
     }
 )
 
@@ -171,6 +179,48 @@ CACHE_PLANS = pl.Schema(
         "kv_constant_bytes": pl.Float64,  # cross attention of a fixed length
         "bytes_per_sequence": pl.Float64,  # cache and state of one sequence at context_tokens
         "margin_bytes": pl.Int64,  # of cache and state together
+    }
+)
+
+# Grain: shape x workload x degree, of inference. Work on each device.
+WORK_PLANS = pl.Schema(
+    {
+        "shape_ix": pl.UInt32,
+        "workload_ix": pl.UInt8,
+        "degree": pl.UInt8,
+        "expert_share": pl.Float64,  # of the routed experts, that a step of all sequences visits
+        "step_flops": pl.Float64,  # of one step of all sequences at the end of their context
+        "prompt_linear_flops": pl.Float64,  # of one prompt as long as the context
+        "prompt_attention_flops": pl.Float64,
+        "reduced_bytes": pl.Float64,  # sent for the reductions of that prompt
+    }
+)
+
+# Grain: gpu x format x engine of an inference workload. Rates of one device, and what each layer and step cost besides.
+SPEEDS = pl.Schema(
+    {
+        "gpu_ix": pl.UInt16,
+        "format_ix": pl.UInt16,
+        "engine": pl.String,
+        "weight_bytes_per_second": pl.Float64,
+        "cache_bytes_per_second": pl.Float64,
+        "linear_flops_per_second": pl.Float64,
+        "attention_flops_per_second": pl.Float64,
+        "nominal_bytes_per_second": pl.Float64,
+        "nominal_flops_per_second": pl.Float64,
+        "layer_seconds": pl.Float64,
+        "host_seconds": pl.Float64,
+        "speed_confidence": pl.String,
+    }
+)
+
+# Grain: gpu x degree. Null where nothing is known of the link.
+LINKS = pl.Schema(
+    {
+        "gpu_ix": pl.UInt16,
+        "degree": pl.UInt8,
+        "reduce_seconds": pl.Float64,  # latency of one reduction
+        "reduced_bytes_per_second": pl.Float64,
     }
 )
 

@@ -10,6 +10,7 @@ import polars as pl
 from estimator import bands, sharding, training, weights
 from estimator.bounds import whole_bytes
 from estimator.pairs import Frame, pairs
+from estimator.read_shares import read_shares
 from estimator.schema import DEGREES, RESIDENCIES, WEIGHT_PLANS
 
 _RESIDENCY = ["engine", "mode", "method", "recipe", "objective", "optimizer", "sharding", "lora_rank"]
@@ -47,7 +48,11 @@ def weight_plans(shapes: Frame, overrides: Frame, precisions: Frame, residencies
     """
     distinct = residencies.lazy().select("residency_ix", *_RESIDENCY).unique()
     bases = _bases(shapes.lazy(), overrides.lazy(), precisions.lazy())
-    serving = bases.join(distinct.filter(pl.col("mode") == "inference"), how="cross").pipe(_serving)
+    serving = (
+        bases.join(read_shares(shapes, precisions), on=["shape_ix", "format_ix"], how="left")
+        .join(distinct.filter(pl.col("mode") == "inference"), how="cross")
+        .pipe(_serving)
+    )
     learning = (
         bases.filter(pl.col("degree") == 1)
         .drop("degree")
@@ -185,6 +190,7 @@ def _bases(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.LazyFra
             "effective",
             "confidence",
             "format_confidence",
+            c("effective_ix").alias("format_ix"),
             "parameters_resident",
             "lora_io",
             "quant_rows",
@@ -216,7 +222,10 @@ def _serving(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.select(
         *_KEYS,
         *_CONFIDENCES,
+        "format_ix",
         "weights_basis",
+        step_dense_bytes=whole_bytes(c("base") * c("dense_share")),
+        step_expert_bytes=whole_bytes(c("base") * c("expert_share")),
         weights_bytes=weights.resident_bytes(
             base=c("base"), padding=c("padding"), rope_table=c("rope_table"), engine=c("engine")
         ),
@@ -267,7 +276,10 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
     return rows.select(
         *_KEYS,
         *_CONFIDENCES,
+        "format_ix",
         pl.when(is_full).then(pl.lit("computed")).otherwise("weights_basis").alias("weights_basis"),
+        step_dense_bytes=pl.lit(None, dtype=pl.Int64),
+        step_expert_bytes=pl.lit(None, dtype=pl.Int64),
         weights_bytes=known((frozen + trained * each) * share(3)),
         gradient_bytes=known(trained * each * share(2)),
         optimizer_bytes=known((masters + moments) * share(1)),

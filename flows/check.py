@@ -259,7 +259,7 @@ def _fit_table(answer: dict[str, Any]) -> Table:
     table = Table(box=None, header_style="bold", title="Where it runs", title_justify="left")
     for name in ("precision", "device", "verdict"):
         table.add_column(name)
-    for name in ("devices", "needs GiB", "usable GiB", "max context", "max sequences", "USD/h"):
+    for name in ("devices", "needs GiB", "usable GiB", "max context", "max sequences", "tokens/s", "USD/h", "USD/Mtok"):
         table.add_column(name, justify="right")
     seen: set[tuple[str, int]] = set()
     for row in answer["fit"]:
@@ -277,7 +277,9 @@ def _fit_table(answer: dict[str, Any]) -> Table:
             _gib(row["usable_bytes"]),
             _count(row["max_context_tokens"]),
             _count(row["max_sequences"]),
+            _count(row["decode_tokens_per_second"] and round(row["decode_tokens_per_second"])),
             f"{row['usd_per_hour']:.2f}" if row["usd_per_hour"] is not None else "-",
+            f"{row['usd_per_million_tokens']:.2f}" if row["usd_per_million_tokens"] is not None else "-",
         )
     if not answer["fit"]:
         table.caption = "no device of the catalog holds it"

@@ -31,6 +31,10 @@ class Dimensions:
     capacities: pl.DataFrame
     supports: pl.DataFrame
     outcomes: pl.DataFrame
+    speeds: pl.DataFrame
+    links: pl.DataFrame
+    device_speeds: pl.DataFrame
+    device_links: pl.DataFrame
 
 
 @lru_cache(maxsize=2)
@@ -44,6 +48,7 @@ def load(folder: Path | None) -> Dimensions:
     workloads = _numbered(catalogs.workloads(folder), "workload_ix", pl.UInt8)
     engines = catalogs.engines(folder)
     kv_precisions = catalogs.kv_precisions(folder)
+    speeds, links = catalogs.speeds(folder), catalogs.links(folder)
     residencies = estimator.residencies(workloads).collect()
     return Dimensions(
         gpus=gpus,
@@ -57,6 +62,10 @@ def load(folder: Path | None) -> Dimensions:
         capacities=estimator.capacities(gpus, workloads, engines).collect(),
         supports=estimator.supports(precisions, gpus, workloads, engines, kv_precisions).collect(),
         outcomes=estimator.outcomes(),
+        speeds=speeds,
+        links=links,
+        device_speeds=estimator.speeds(precisions, gpus, workloads, speeds).collect(),
+        device_links=estimator.links(gpus, links).collect(),
     )
 
 

@@ -68,6 +68,7 @@ def _device_page(
         Column("headroom_bytes", "Room left", "bytes"),
         Column("max_context_tokens", "Longest context", "count"),
         Column("max_sequences", "Most sequences", "count"),
+        Column("decode_tokens_per_second", "Tokens/s each", "count"),
         Column("downloads", "Downloads", "count"),
         Column("confidence", "Confidence", is_filter=True),
     )

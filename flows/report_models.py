@@ -126,7 +126,8 @@ def _page(
         options=[
             Option(
                 row["name"], "../" + device_path(row["gpu"]), row["precision"], row["verdict"], row["gpus_needed"],
-                row["headroom_bytes"], row["max_context_tokens"], row["usd_per_hour"],
+                row["headroom_bytes"], row["max_context_tokens"], row["decode_tokens_per_second"],
+                row["usd_per_hour"], row["usd_per_million_tokens"],
             )
             for row in options
         ],

@@ -88,7 +88,10 @@ class Rows:
         )
         return self.stream(
             """
-            SELECT f.*, m.parameters, m.downloads, m.confidence
+            SELECT f.model_id, f.gpu, f.workload, f.precision, f.verdict, f.gpus_needed, f.required_bytes,
+                f.headroom_bytes, f.max_context_tokens, f.max_sequences,
+                round(f.decode_tokens_per_second, 1) AS decode_tokens_per_second,
+                m.parameters, m.downloads, m.confidence
             FROM internal.fit_of('memory.main.ranked') f JOIN models m USING (model_id)
             ORDER BY f.gpu, f.workload, m.parameters DESC NULLS LAST, f.model_id
             """
@@ -140,7 +143,7 @@ class Rows:
         for row in self.stream(
             """
             SELECT f.model_id, f.gpu, g.name, f.precision, f.verdict, f.gpus_needed, f.headroom_bytes,
-                f.max_context_tokens, f.usd_per_hour
+                f.max_context_tokens, f.decode_tokens_per_second, f.usd_per_hour, f.usd_per_million_tokens
             FROM internal.fit_of('memory.main.cheapest') f JOIN gpus g ON g.gpu_id = f.gpu
             ORDER BY f.model_id, f.usd_per_hour, f.gpu
             """

@@ -28,7 +28,7 @@ EXTRACTED = {
     "tensor_types": TENSOR_TYPES,
     "model_errors": MODEL_ERRORS,
 }
-ESTIMATED = ("weight_plans", "cache_plans", "overhead_plans", "fit")
+ESTIMATED = ("weight_plans", "cache_plans", "overhead_plans", "work_plans", "fit")
 
 
 def fetch(night: Night, shard: int, source: Source, on_model: Callable[[], None] = lambda: None) -> None:
@@ -104,6 +104,7 @@ def estimate(night: Night, shard: int) -> None:
     lake.write(weights, targets["weight_plans"])
     lake.write(caches, targets["cache_plans"])
     lake.write(overheads, targets["overhead_plans"])
+    lake.write(estimator.work_plans(some_shapes, dims.workloads), targets["work_plans"])
     fit = estimator.fit(
         shapes=some_shapes,
         precisions=dims.precisions,

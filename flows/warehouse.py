@@ -36,10 +36,14 @@ FROM_LAKE = {
     "internal.weight_plans": "weight_plans",
     "internal.cache_plans": "cache_plans",
     "internal.overhead_plans": "overhead_plans",
+    "internal.work_plans": "work_plans",
     "internal.fit": "fit",
 }
-FROM_CATALOGS = ("gpus", "precisions", "kv_precisions", "prices", "workloads", "engines")
-FROM_DIMENSIONS = ("internal.capacities", "internal.supports", "internal.memory_tiers", "internal.outcomes")
+FROM_CATALOGS = ("gpus", "precisions", "kv_precisions", "prices", "workloads", "engines", "speeds", "links")
+FROM_DIMENSIONS = (
+    *("internal.capacities", "internal.supports", "internal.memory_tiers", "internal.outcomes"),
+    *("internal.device_speeds", "internal.device_links"),
+)
 
 
 @dataclass(frozen=True)

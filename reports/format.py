@@ -59,6 +59,11 @@ def usd(value: float | None) -> str:
     return "no price" if value is None else f"${value:,.2f}"
 
 
+def usd_or_unknown(value: float | None) -> str:
+    """US dollars with cents, of what follows from a price and a speed."""
+    return UNKNOWN if value is None else usd(value)
+
+
 def day(value: date | datetime | None) -> str:
     """An ISO date."""
     return UNKNOWN if value is None else f"{value:%Y-%m-%d}"

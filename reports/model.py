@@ -165,7 +165,9 @@ class Option:
     gpus: int
     headroom_bytes: int | None
     max_context_tokens: int | None
+    decode_tokens_per_second: float | None  # of one sequence
     usd_per_hour: float | None
+    usd_per_million_tokens: float | None
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     filters = (
-        format.gib, format.count, format.billions, format.tokens, format.usd, format.day, format.moment,
+        format.gib, format.count, format.billions, format.tokens, format.usd, format.usd_or_unknown,
+        format.day, format.moment,
         format.plural, format.percent, format.text, format.lowered, format.short,
     )  # fmt: skip
     environment.filters |= {function.__name__: function for function in filters}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from catalogs.schema.formats import KV_PRECISIONS, PRECISIONS
 from catalogs.schema.hardware import GPUS, PRICES
 from catalogs.schema.ledger import MEASUREMENTS
+from catalogs.schema.rates import LINKS, SPEEDS
 from catalogs.schema.scenarios import ENGINE_PROFILES, WORKLOADS
 from catalogs.schema.table import Table
 
@@ -16,13 +17,15 @@ __all__ = [
     "ENGINE_PROFILES",
     "GPUS",
     "KV_PRECISIONS",
+    "LINKS",
     "MEASUREMENTS",
     "PRECISIONS",
     "PRICES",
+    "SPEEDS",
     "TABLES",
     "WORKLOADS",
     "Table",
 ]
 
 # In this order they are read, checked and hashed.
-TABLES = (GPUS, PRECISIONS, KV_PRECISIONS, ENGINE_PROFILES, WORKLOADS, PRICES, MEASUREMENTS)
+TABLES = (GPUS, PRECISIONS, KV_PRECISIONS, ENGINE_PROFILES, SPEEDS, LINKS, WORKLOADS, PRICES, MEASUREMENTS)

@@ -26,6 +26,13 @@ class Attention:
     fixed_bytes: int = 0
     window_elements: int = 0  # a second cache beside the growing one, as long as the window
     is_latent: bool = False
+    prompt_width: int = 0  # multiplied for each pair of tokens of a prompt, where that differs from one token's step
+    is_selective: bool = False  # attends to tokens of its choice, so that work does not follow from the length
+
+    @property
+    def width(self) -> int:
+        """Elements that a new token multiplies with each token that is kept: queries with keys, weights with values."""
+        return self.heads * (self.key_dim + self.value_dim)
 
     def without_matrices(self) -> Attention:
         """The same cache again, of a layer that runs with the parameters of another or a second time."""
@@ -89,6 +96,7 @@ def grouped(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, owns_c
         bias=bias,
         small=heads if keys.flag(dialect.get("sinks", {}).get(kind, False) if isinstance(dialect.get("sinks"), dict)
                                  else dialect.get("sinks", False)) else 0,
+        is_selective=kind == "selective" or "chosen_by" in dialect,
     )  # fmt: skip
 
 

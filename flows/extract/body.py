@@ -22,6 +22,7 @@ class Body:
     linears: Counter[Linear] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)  # small tensors by column of SHAPES
     cache: Counter[str] = field(default_factory=Counter)
+    work: Counter[str] = field(default_factory=Counter)  # widths of attention; layers that choose what they attend to
     latent: float = 0.0  # elements a token; fractions where the cache is compressed
     groups: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     unknown_cache: str | None = None
@@ -46,6 +47,7 @@ class Body:
             (self.linears, other.linears),
             (self.counts, other.counts),
             (self.cache, other.cache),
+            (self.work, other.work),
             (self.groups, other.groups),
         ):
             for key, count in its.items():
@@ -60,6 +62,7 @@ class Body:
         self.counts["p_norm"] += one.norm
         self.counts["p_bias"] += one.bias
         self.counts["p_small"] += one.small
+        self._add_work(one, kind)
         if not owns_cache:
             self.groups[("none", one.kv_heads, one.key_dim, one.value_dim, None, 0.0, 0)] += 1
             self.cache["fixed_bytes"] += one.fixed_bytes  # keys of an indexer of its own
@@ -83,6 +86,15 @@ class Body:
         else:
             self.cache["full" if name == "full" else "window"] += int(one.elements)
         self.cache["fixed_bytes"] += one.fixed_bytes
+
+    def _add_work(self, one: Attention, kind: str) -> None:
+        """What attention multiplies. Cross attention is left out: what it listens to is as long whatever is said."""
+        if kind == "cross":
+            return
+        is_windowed = kind in ("sliding", "hybrid_sliding", "chunked")
+        self.work["window" if is_windowed else "step"] += one.width
+        self.work["prompt"] += 0 if is_windowed else one.prompt_width or one.width
+        self.work["selective"] += one.is_selective
 
     def add_mixer(self, one: Mixer, state_bytes: float) -> None:
         self.linears.update(one.linears)

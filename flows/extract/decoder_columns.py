@@ -13,7 +13,7 @@ from flows.extract.linears import sums
 
 COUNTS = ("p_embed", "p_pos_embed", "p_lm_head", "p_router", "p_norm", "p_bias", "p_small", "p_head_other")
 # What is not known when a layer's cache is not.
-OF_THE_CACHE = ("kv_full", "kv_window", "kv_latent", "kv_fixed", "state_", "window_", "tp_ok")
+OF_THE_CACHE = ("kv_full", "kv_window", "kv_latent", "kv_fixed", "state_", "window_", "tp_ok", "attention_")
 
 
 def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,6 +37,7 @@ def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str,
         "state_recurrent_elements": body.cache["recurrent"],
         "state_recurrent_bytes_per_element": found.state_bytes,
         "state_recurrent_bytes_in_vllm": float(dialect.get("recurrent_bytes_in_vllm", found.state_bytes)),
+        **_work(body.work),
         "layers": len(found.plan),
         "hidden_size": keys.need("hidden"),
         "vocab_size": keys.need("vocabulary"),
@@ -58,6 +59,12 @@ def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str,
     if body.unknown_cache:
         row |= {name: None for name in row if name.startswith(OF_THE_CACHE)}
     return row
+
+
+def _work(work: Mapping[str, int]) -> dict[str, int | None]:
+    """Unknown where layers choose the tokens that they attend to."""
+    widths = {"attention_step_width": "step", "attention_prompt_width": "prompt", "attention_window_width": "window"}
+    return {column: None if work.get("selective") else work.get(name, 0) for column, name in widths.items()}
 
 
 def _output_dim(one: Attention, keys: Keys) -> int:

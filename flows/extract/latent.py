@@ -75,6 +75,9 @@ def latent(
         bias=bias,
         fixed_bytes=fixed,
         is_latent=True,
+        # a prompt is attended with keys and values of the heads, a step with the latents themselves
+        prompt_width=wide + heads * value,
+        is_selective=has_indexer,
     )
 
 
@@ -122,4 +125,5 @@ def compressed(keys: Keys, h: int, *, kind: str) -> Attention:
         small=small,
         window_elements=dim,
         is_latent=True,
+        is_selective=True,
     )

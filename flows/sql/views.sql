@@ -8,6 +8,19 @@ CREATE MACRO internal.beside_gradients(forward, gradients, backward, updates) AS
     CASE WHEN forward + gradients + backward + updates IS NOT NULL
         THEN greatest(forward - gradients, backward, updates) END;
 
+-- Of one device; greatest() passes over a null. Says the same as estimator.speed.step_seconds.
+CREATE MACRO internal.step_seconds(
+    weight_bytes, cache_bytes, flops, weight_rate, cache_rate, flops_rate, layers, layer_seconds, reduce_seconds, host_seconds
+) AS
+    CASE WHEN weight_bytes / weight_rate + cache_bytes / cache_rate + flops / flops_rate IS NOT NULL
+        THEN greatest(weight_bytes / weight_rate + cache_bytes / cache_rate, flops / flops_rate) END
+    + layers * (layer_seconds + 2 * reduce_seconds) + host_seconds;
+
+-- Until the first token of a prompt. Says the same as estimator.speed.prompt_seconds.
+CREATE MACRO internal.prompt_seconds(linear_flops, attention_flops, linear_rate, attention_rate, reduced_bytes, reduced_rate) AS
+    linear_flops / linear_rate + attention_flops / attention_rate
+    + CASE WHEN reduced_bytes = 0 THEN 0 ELSE reduced_bytes / reduced_rate END;
+
 CREATE VIEW requirements AS
 SELECT
     m.model_id,
@@ -111,10 +124,32 @@ SELECT
         WHEN t.gpus_needed IS NULL OR w.mode <> 'inference' OR c.bytes_per_sequence = 0 THEN NULL
         ELSE floor((headroom_bytes + c.kv_cache_bytes + c.state_bytes) / c.bytes_per_sequence)
     END::BIGINT AS max_sequences,
-    CAST(NULL AS DOUBLE) AS decode_tokens_per_second,
-    CAST(NULL AS DOUBLE) AS prefill_tokens_per_second,
+    CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
+        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, c.kv_cache_bytes + 2 * c.state_bytes, k.step_flops,
+        v.weight_bytes_per_second, v.cache_bytes_per_second, v.linear_flops_per_second,
+        s.layers, v.layer_seconds, l.reduce_seconds, v.host_seconds
+    ) END AS step_seconds,
+    1 / step_seconds AS decode_tokens_per_second,
+    w.concurrent_sequences / step_seconds AS total_tokens_per_second,
+    CASE WHEN t.gpus_needed IS NOT NULL THEN 1 / internal.step_seconds(
+        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, c.kv_cache_bytes + 2 * c.state_bytes, k.step_flops,
+        v.nominal_bytes_per_second, v.nominal_bytes_per_second, v.nominal_flops_per_second, s.layers, 0, 0, 0
+    ) END AS decode_tokens_per_second_bound,
+    CASE WHEN t.gpus_needed IS NOT NULL THEN internal.prompt_seconds(
+        k.prompt_linear_flops, k.prompt_attention_flops, v.linear_flops_per_second, v.attention_flops_per_second,
+        k.reduced_bytes, l.reduced_bytes_per_second
+    ) END AS first_token_seconds,
+    c.context_tokens / first_token_seconds AS prefill_tokens_per_second,
+    -- how far experts fall behind the rates differs from kernel to kernel
+    CASE
+        WHEN step_seconds IS NULL THEN NULL
+        WHEN s.experts > 0 AND v.speed_confidence <> 'bound' THEN 'low'
+        ELSE v.speed_confidence
+    END AS speed_confidence,
     t.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
-    CAST(NULL AS DOUBLE) AS usd_per_million_tokens
+    usd_per_hour / 3600 * 1e6 / total_tokens_per_second AS usd_per_million_tokens,
+    -- 0.6 of the rated power while memory is the limit: estimator.speed.DECODE_POWER_SHARE
+    t.gpus_needed * g.tdp_watts / g.devices_per_board * 0.6 / total_tokens_per_second AS joules_per_token
 FROM query_table(decisions) f
 JOIN internal.outcomes t ON t.outcome_ix = f.outcome_ix
 JOIN internal.shapes s ON s.shape_ix = f.shape_ix
@@ -131,7 +166,11 @@ LEFT JOIN internal.cache_plans c
     ON c.shape_ix = f.shape_ix AND c.workload_ix = f.workload_ix AND c.degree = coalesce(t.gpus_needed, 1)
 LEFT JOIN internal.overhead_plans o
     ON o.shape_ix = f.shape_ix AND o.workload_ix = f.workload_ix AND o.degree = coalesce(t.gpus_needed, 1)
-    AND o.memory_tier_ix = g.memory_tier_ix;
+    AND o.memory_tier_ix = g.memory_tier_ix
+LEFT JOIN internal.work_plans k
+    ON k.shape_ix = f.shape_ix AND k.workload_ix = f.workload_ix AND k.degree = coalesce(t.gpus_needed, 1)
+LEFT JOIN internal.device_speeds v ON v.gpu_ix = f.gpu_ix AND v.format_ix = wp.format_ix AND v.engine = w.engine
+LEFT JOIN internal.device_links l ON l.gpu_ix = f.gpu_ix AND l.degree = t.gpus_needed;
 
 CREATE VIEW fit AS FROM internal.fit_of('internal.fit');
 

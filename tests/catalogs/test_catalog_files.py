@@ -16,6 +16,8 @@ LOADERS = {
     "precisions": catalogs.precisions,
     "kv_precisions": catalogs.kv_precisions,
     "engines": catalogs.engines,
+    "speeds": catalogs.speeds,
+    "links": catalogs.links,
     "workloads": catalogs.workloads,
     "prices": catalogs.prices,
     "measurements": catalogs.measurements,

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import estimator
-from estimator.schema import CACHE_PLANS, OVERHEAD_PLANS, WEIGHT_OVERRIDES, WEIGHT_PLANS
+from estimator.schema import CACHE_PLANS, OVERHEAD_PLANS, WEIGHT_OVERRIDES, WEIGHT_PLANS, WORK_PLANS
 
 GIB = 1 << 30
 COMPONENTS = [name for name in estimator.schema.SHAPES if name.startswith("p_")]
@@ -202,6 +202,7 @@ def test_plans_follow_their_schemas_and_keys(
             (estimator.weight_plans(shapes, no_overrides, precisions, residencies), WEIGHT_PLANS, 4),
             (estimator.cache_plans(shapes, workloads, kv_precisions), CACHE_PLANS, 3),
             (estimator.overhead_plans(shapes, workloads, engines), OVERHEAD_PLANS, 4),
+            (estimator.work_plans(shapes, workloads), WORK_PLANS, 3),
         ):
             frame = plans.collect()
             key = list(schema)[:keys]

@@ -39,6 +39,23 @@ def night_of(
     place: Path, models: Iterable[str], like: str, changes: Iterable[dict[str, object]]
 ) -> dict[tuple[str, str, str], Answer]:
     """The same for workloads that are like one of the catalog's but for some columns."""
+    with warehouse.connect(night_database(place, models, like, changes)) as connection:
+        rows = connection.execute(
+            "SELECT model_id, precision, workload, weights_bytes, kv_cache_bytes, state_bytes, activation_bytes,"
+            " total_bytes"
+            " FROM requirements"
+        ).fetchall()
+    return {(model, precision, workload): tuple(numbers) for model, precision, workload, *numbers in rows}
+
+
+def night_database(
+    place: Path,
+    models: Iterable[str],
+    like: str,
+    changes: Iterable[dict[str, object]],
+    gpus: Iterable[str] = ("nvidia-h100-sxm-80gb",),
+) -> Path:
+    """The database of such a night, for some devices of the catalog."""
     what_if = place / "what-if"
     what_if.mkdir()
     [row] = [row for row in catalogs.workloads().to_dicts() if row["workload"] == like]
@@ -46,8 +63,9 @@ def night_of(
         writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
         writer.writeheader()
         writer.writerows(row | changed for changed in changes)
-    head, *gpus = (Path(catalogs.__file__).parent / "gpus.csv").read_text(encoding="utf-8").splitlines()
-    (what_if / "gpus.csv").write_text("\n".join([head, gpus[0]]) + "\n", encoding="utf-8")
+    head, *known = (Path(catalogs.__file__).parent / "gpus.csv").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in known if row.split(",")[0] in set(gpus)]
+    (what_if / "gpus.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
     settings = Settings(data=place / "data")
     this = pipeline.begin(settings, "snapshot", [], sorted(set(models)), what_if, fresh=True)
     stages.fetch(this, 0, pipeline.open_source("snapshot", settings))
@@ -55,10 +73,4 @@ def night_of(
     for shard in range(stages.shapes(this)):
         stages.estimate(this, shard)
     warehouse.build(this, place / "some.duckdb")
-    with warehouse.connect(place / "some.duckdb") as connection:
-        rows = connection.execute(
-            "SELECT model_id, precision, workload, weights_bytes, kv_cache_bytes, state_bytes, activation_bytes,"
-            " total_bytes"
-            " FROM requirements"
-        ).fetchall()
-    return {(model, precision, workload): tuple(numbers) for model, precision, workload, *numbers in rows}
+    return place / "some.duckdb"

@@ -47,7 +47,7 @@ def model_page(model_id: str = "owner/name") -> m.ModelPage:
             m.Group("full", 32, 8, 128, 128, None, 65_536.0, 0),
             m.Group("unknown", None, None, None, None, None, None, None)
         ],
-        options=[m.Option("Device A", "../devices/a.html", "bf16", "fits", 1, 2**30, None, None)],
+        options=[m.Option("Device A", "../devices/a.html", "bf16", "fits", 1, 2**30, None, 86.6, None, None)],
         artifacts=[m.Artifact(model_id, "model", "safetensors", None, None, 4, ["I32", "F16"])],
     )  # fmt: skip
 

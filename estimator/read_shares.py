@@ -1,0 +1,83 @@
+"""Which share of a model's bytes one step of decoding reads: shapes x formats.
+
+An assembling module: it reads columns and calls the formulas of `weights`. What is looked up (embeddings), what
+listens or sees (towers, encoders) and the experts that nobody visits rest. Shares are those of one device; split
+models keep them but for what every device has a copy of.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from estimator import weights
+from estimator.bounds import larger, smaller
+from estimator.pairs import STORED, Frame
+
+
+def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
+    """Grain: shape x format. Columns shape_ix, format_ix, dense_share, expert_share, each of all bytes of the weights.
+
+    `dense_share` is read by every step, of `expert_share` what the tokens of a step visit. Null when a count or the
+    format is unknown, and for models of which nothing is decoded.
+    """
+    c = pl.col
+    counts = _counts(shapes.lazy())
+    numbers = ("bits_per_weight", "row_scale_bytes", "block_scale_bytes", "keep_bits", "whole_model_bits")
+    formats = (
+        precisions.lazy()
+        .filter(c("precision") != STORED)
+        .select("policy", *(c(name).cast(pl.Float64) for name in numbers), format_ix="precision_ix")
+    )
+    scales = weights.scale_bytes(scales=c("quant_rows"), bytes_each=c("row_scale_bytes")) + weights.scale_bytes(
+        scales=c("fp8_block_scales"), bytes_each=c("block_scale_bytes")
+    )
+    one_size = weights.uniform_bits(
+        policy=c("policy"), bits=c("bits_per_weight"), whole_model_bits=c("whole_model_bits")
+    )
+    is_uniform = weights.is_uniform(policy=c("policy"), bits=c("bits_per_weight"), keep_bits=c("keep_bits"))
+    whole = weights.quantised_weights_bytes(
+        policy=c("policy"),
+        linears=c("linears"),
+        experts=c("p_expert"),
+        rest=c("rest"),
+        scales_bytes=scales,
+        bits=c("bits_per_weight"),
+        keep_bits=c("keep_bits"),
+    )
+    # scales lie beside the matrices that they belong to
+    of_experts = pl.when(c("linears") + c("p_expert") > 0).then(c("p_expert") / (c("linears") + c("p_expert")))
+    experts = c("p_expert") * c("bits_per_weight") / 8 + pl.when(scales == 0).then(0.0).otherwise(scales * of_experts)
+    resting = c("unread") * c("keep_bits") / 8
+    return (
+        counts.join(formats, how="cross")
+        .with_columns(
+            whole=pl.when(is_uniform).then(c("parameters_resident") * one_size / 8).otherwise(whole),
+            experts=pl.when(is_uniform).then(c("p_expert") * one_size / 8).otherwise(experts),
+            resting=pl.when(is_uniform).then(c("unread") * one_size / 8).otherwise(resting),
+        )
+        .select(
+            "shape_ix",
+            "format_ix",
+            dense_share=larger(c("whole") - c("experts") - c("resting"), pl.lit(0.0)) / c("whole"),
+            expert_share=c("experts") / c("whole"),
+        )
+    )
+
+
+def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
+    """Grain: shape. `unread`: parameters outside experts that a step does not read."""
+    c = pl.col
+    linears = c("p_attn") + c("p_mlp") + c("p_shared") + c("p_ssm")
+    routed = c("p_expert") + c("p_expert_bias")
+    visited = pl.when(c("experts") == 0).then(0).otherwise(routed * c("experts_per_token") // c("experts"))
+    unread = c("parameters_resident") - c("active_read_parameters") - (routed - visited)
+    return shapes.select(
+        "shape_ix",
+        "parameters_resident",
+        "p_expert",
+        "quant_rows",
+        "fp8_block_scales",
+        linears=linears,
+        rest=c("parameters_resident") - linears - c("p_expert"),
+        unread=smaller(larger(unread, pl.lit(0, dtype=pl.Int64)), c("parameters_resident")),
+    )

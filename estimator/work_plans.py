@@ -1,0 +1,82 @@
+"""Work of decoding and of prompts on each device: shapes x inference workloads x degrees.
+
+An assembling module: it reads columns and calls the formulas of `speed`.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from estimator import cache, speed
+from estimator.cache_plans import splits
+from estimator.pairs import Frame
+from estimator.schema import WORK_PLANS
+
+_KEYS = ["shape_ix", "workload_ix", "degree"]
+# Kinds that write one token after the other.
+DECODING_KINDS = ("decoder", "encoder_decoder")
+
+
+def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
+    """WORK_PLANS, sorted by its keys. Operations divide by the degree; null where a width or a count is unknown.
+
+    Models that decode nothing have null steps.
+    """
+    c = pl.col
+    return (
+        splits(
+            shapes.lazy().select(
+                "shape_ix",
+                "kind",
+                "tp_ok_mask",
+                "layers",
+                "hidden_size",
+                "p_lm_head",
+                "experts",
+                "experts_per_token",
+                "active_read_parameters",
+                "max_context_tokens",
+                "window_tokens",
+                "attention_step_width",
+                "attention_prompt_width",
+                "attention_window_width",
+            ),
+            workloads.lazy()
+            .filter(c("mode") == "inference")
+            .select("workload_ix", "mode", "concurrent_sequences", asked="context_tokens"),
+        )
+        .with_columns(
+            tokens=cache.context_tokens(asked=c("asked"), limit=c("max_context_tokens")),
+            active=pl.when(c("kind").is_in(list(DECODING_KINDS))).then("active_read_parameters"),
+        )
+        .select(
+            *_KEYS,
+            expert_share=speed.expert_share(
+                experts=c("experts"), per_token=c("experts_per_token"), sequences=c("concurrent_sequences")
+            ),
+            step_flops=speed.step_flops(
+                active=c("active"),
+                width=c("attention_step_width"),
+                window_width=c("attention_window_width"),
+                context=c("tokens"),
+                window=c("window_tokens"),
+                sequences=c("concurrent_sequences"),
+            )
+            / c("degree"),
+            prompt_linear_flops=speed.prompt_linear_flops(active=c("active"), head=c("p_lm_head"), tokens=c("tokens"))
+            / c("degree"),
+            prompt_attention_flops=speed.prompt_attention_flops(
+                width=c("attention_prompt_width"),
+                window_width=c("attention_window_width"),
+                tokens=c("tokens"),
+                window=c("window_tokens"),
+            )
+            / c("degree"),
+            reduced_bytes=speed.reduced_bytes(
+                layers=c("layers"), hidden=c("hidden_size"), tokens=c("tokens"), degree=c("degree")
+            ),
+        )
+        .sort(_KEYS)
+        .select(WORK_PLANS.names())
+        .match_to_schema(WORK_PLANS)
+    )
