@@ -91,5 +91,5 @@ def caches(
 
 
 def serves_kind(*, engine: pl.Expr, kind: pl.Expr) -> pl.Expr:
-    """Whether an engine runs this kind of model: vLLM neither diffusion pipelines nor adapters without their base."""
-    return (engine != "vllm") | ~kind.is_in(list(UNSPLIT_KINDS))
+    """Whether an engine runs this kind of model: servers neither pipelines nor adapters without a base."""
+    return ~engine.is_in(["vllm", "sglang"]) | ~kind.is_in(list(UNSPLIT_KINDS))

@@ -71,7 +71,13 @@ def rope_table_bytes(*, elements: pl.Expr) -> pl.Expr:
 def resident_bytes(*, base: pl.Expr, padding: pl.Expr, rope_table: pl.Expr, engine: pl.Expr) -> pl.Expr:
     """Bytes of weights that an engine holds on one device, rounded up (Int64).
 
-    Engine `none` keeps what the model has; `vllm` adds its padded vocabulary and its rope table.
+    Engines `none` and `transformers` keep what the model has; `vllm` and `sglang`, whose layers are vLLM's, add the
+    padded vocabulary and the rope table.
     Null for an engine that has no profile here, and when a needed term is null.
     """
-    return whole_bytes(pl.when(engine == "none").then(base).when(engine == "vllm").then(base + padding + rope_table))
+    return whole_bytes(
+        pl.when(engine.is_in(["none", "transformers"]))
+        .then(base)
+        .when(engine.is_in(["vllm", "sglang"]))
+        .then(base + padding + rope_table)
+    )

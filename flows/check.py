@@ -116,23 +116,26 @@ def _workplace(question: Question) -> Iterator[tuple[Path, Path, str]]:
 def _workload(question: Question) -> dict[str, Any]:
     """The catalog's own row that is nearest to the question, with the numbers of the question."""
     rows = catalogs.workloads(question.catalogs_folder).to_dicts()
+    changes: dict[str, Any]
     train, context_tokens = question.train, question.context_tokens
     concurrent_sequences, engine = question.concurrent_sequences, question.engine
     if train:
         trainings = [row for row in rows if row["mode"] == "training"]
         alike = [row for row in trainings if (row["lora_rank"] is None) == (train == "full")]
         near = next((row for row in trainings if row["method"] == train), (alike or trainings)[0])
-        changes: dict[str, Any] = {
+        changes = {
             "method": train,
             "lora_rank": None if train == "full" else near["lora_rank"] or 16,
         }
     else:
-        inference = [row for row in rows if row["mode"] == "inference" and engine in (None, row["engine"])]
-        if not inference:
-            _known("engine", [engine or ""], sorted({row["engine"] for row in rows}))
-        near = next((row for row in inference if row["workload"] == DEFAULT_WORKLOAD), inference[0])
-        changes = {}
-    if context_tokens or concurrent_sequences or train:
+        inference = [row for row in rows if row["mode"] == "inference"]
+        served = [row for row in inference if engine in (None, row["engine"])]
+        if not served:
+            _known("engine", [engine or ""], catalogs.engines(question.catalogs_folder)["engine"].unique().to_list())
+        alike = served or inference
+        near = next((row for row in alike if row["workload"] == DEFAULT_WORKLOAD), alike[0])
+        changes = {} if served else {"engine": engine}
+    if context_tokens or concurrent_sequences or train or changes:
         changes["context_tokens"] = context_tokens or near["context_tokens"]
         changes["concurrent_sequences"] = concurrent_sequences or near["concurrent_sequences"]
         changes["workload"] = "asked"

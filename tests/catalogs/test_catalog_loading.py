@@ -132,7 +132,7 @@ def test_a_price_for_a_device_that_the_same_folder_lacks(what_if: WhatIf) -> Non
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"engine": "sglang"}, r"engine must be found in engines\.csv as engine \(got sglang\)"),
+        ({"engine": "trtllm"}, r"engine must be found in engines\.csv as engine \(got trtllm\)"),
         ({"kv_precision": "int2"}, r"kv_precision must be found in kv_precisions\.csv as kv_precision \(got int2\)"),
     ],
 )

@@ -114,7 +114,9 @@ def test_engines_hold_different_weights() -> None:
     assert value(table) == 32 << 20
     arguments = {"base": real(1000.5), "padding": real(10.0), "rope_table": real(100.0)}
     assert value(weights.resident_bytes(engine=text("none"), **arguments)) == 1001
+    assert value(weights.resident_bytes(engine=text("transformers"), **arguments)) == 1001
     assert value(weights.resident_bytes(engine=text("vllm"), **arguments)) == 1111
+    assert value(weights.resident_bytes(engine=text("sglang"), **arguments)) == 1111
     assert value(weights.resident_bytes(engine=text("llamacpp"), **arguments)) is None
 
 
@@ -460,6 +462,33 @@ def test_usable_bytes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("gib", "mib"),
+    [
+        (16, 512 + 3072 + 16 + 128),
+        (24, 512 + 3072 + 48 + 128),
+        (48, 512 + 6144 + 64 + 128),
+        (80, 512 + 12_288 + 512 + 128),
+        (141, 512 + 12_288 + 512 + 128),
+        (180, 512 + 24_576 + 1024 + 128),
+        (None, None),
+    ],
+)
+def test_what_sglang_leaves(gib: int | None, mib: int | None) -> None:
+    visible = whole(None if gib is None else gib << 30)
+    assert value(capacity.sglang_reserve_bytes(visible=visible)) == (None if mib is None else mib << 20)
+
+
+def test_usable_bytes_of_sglang() -> None:
+    """An H100 of 79.18 GiB: (81,080 - 13,440) / 81,080 MiB = 0.834 of what is left beside a context of 0.5 GiB."""
+    visible = 81_080 << 20
+    usable = capacity.usable_bytes(
+        engine=text("sglang"), visible=whole(visible), reserve=whole(0), utilization=real(1.0),
+        context=whole(512 << 20), reserved_ratio=real(1.0),
+    )  # fmt: skip
+    assert value(usable) == int(0.834 * (visible - (512 << 20)))
+
+
+@pytest.mark.parametrize(
     ("basis", "counts", "format_", "margin"),
     [
         ("computed", "exact", "high", 1_000_000),
@@ -616,6 +645,7 @@ def test_engines_load_run_and_cache() -> None:
 
 def test_vllm_serves_no_pipelines() -> None:
     assert not value(support.serves_kind(engine=text("vllm"), kind=text("diffusion")))
+    assert not value(support.serves_kind(engine=text("sglang"), kind=text("adapter")))
     assert value(support.serves_kind(engine=text("none"), kind=text("diffusion")))
     assert value(support.serves_kind(engine=text("vllm"), kind=text("encoder")))
     assert value(support.serves_kind(engine=text("vllm"), kind=text(None))) is None
