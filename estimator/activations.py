@@ -75,6 +75,17 @@ def whole_prompt_bytes(*, forward: pl.Expr, held: pl.Expr, logits: pl.Expr) -> p
     return whole_bytes(larger(forward + held, logits))
 
 
+def llamacpp_bytes(*, tokens: pl.Expr, kept: pl.Expr, ffn: pl.Expr, hidden: pl.Expr, vocabulary: pl.Expr) -> pl.Expr:
+    """Bytes, rounded up (Int64), of llama.cpp's compute buffer for batches of `tokens` with flash attention.
+
+    Logits and hidden states of a batch in fp32, or its 16-bit mask over all `kept` tokens with the widest layer.
+    Sources: llama.cpp `ggml_gallocr` dry runs; Llama-3.1-8B's 258.5 MiB. Null when an input is null.
+    """
+    ends = tokens * 4 * (vocabulary + hidden)
+    layer = 2 * tokens * kept + tokens * 4 * (3 * ffn + 4 * hidden)
+    return whole_bytes(larger(ends, layer).cast(pl.Float64))
+
+
 def peak_bytes(*, forward: pl.Expr, sampler: pl.Expr, experts: pl.Expr) -> pl.Expr:
     """Bytes of the peak, rounded up (Int64): forward pass and sampler never run together. Null when one is null."""
     return whole_bytes(larger(forward, sampler) + experts)

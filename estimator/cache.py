@@ -15,8 +15,12 @@ import polars as pl
 
 from estimator.bounds import product_or_absent, smaller, whole_bytes
 
-# Convolution states are kept in the model's 16-bit dtype (vLLM `layers/mamba/mamba_utils.py`).
-CONVOLUTION_STATE_BYTES = 2
+# Convolution states are kept in the model's 16-bit dtype (vLLM `layers/mamba/mamba_utils.py`), by llama.cpp in fp32
+# (`src/llama-memory-recurrent.cpp`).
+CONVOLUTION_STATE_BYTES, CONVOLUTION_STATE_BYTES_LLAMACPP = 2, 4
+
+# llama.cpp rounds the tokens of a cache up to this, and a window holds a batch besides (`src/llama-kv-cache-iswa.cpp`).
+LLAMACPP_BLOCK_TOKENS, LLAMACPP_BATCH_TOKENS = 256, 512
 
 # `cross_tokens` of a model whose encoder is as long as the context.
 AS_LONG_AS_CONTEXT = -1
@@ -25,6 +29,25 @@ AS_LONG_AS_CONTEXT = -1
 def context_tokens(*, asked: pl.Expr, limit: pl.Expr) -> pl.Expr:
     """Tokens of context of a workload: what it asks for, or the model's limit where that is known and lower."""
     return pl.when(limit < asked).then(limit).otherwise(asked)
+
+
+def block_tokens(*, engine: pl.Expr) -> pl.Expr:
+    """Tokens that an engine's cache grows by; 1 where that is not counted."""
+    return pl.when(engine == "llamacpp").then(pl.lit(LLAMACPP_BLOCK_TOKENS)).otherwise(pl.lit(1)).cast(pl.Int64)
+
+
+def whole_blocks(*, tokens: pl.Expr, block: pl.Expr) -> pl.Expr:
+    """Tokens rounded up to whole blocks; null when either is null."""
+    return -(-tokens // block) * block
+
+
+def window_cells(*, window: pl.Expr, engine: pl.Expr) -> pl.Expr:
+    """Tokens that a layer with a window keeps: the window, in llama.cpp a batch more in whole blocks.
+
+    0 without such layers. Reproduces llama.cpp's own dry runs to the MiB (tests/estimator/test_llamacpp.py).
+    """
+    wide = whole_blocks(tokens=window + LLAMACPP_BATCH_TOKENS, block=pl.lit(LLAMACPP_BLOCK_TOKENS))
+    return pl.when((engine == "llamacpp") & (window > 0)).then(wide).otherwise(window)
 
 
 def token_bytes(
@@ -69,13 +92,13 @@ def sequence_kv_bytes(
 
 
 def sequence_state_bytes(
-    *, convolution: pl.Expr, recurrent: pl.Expr, recurrent_bytes: pl.Expr, degree: pl.Expr
+    *, convolution: pl.Expr, convolution_bytes: pl.Expr, recurrent: pl.Expr, recurrent_bytes: pl.Expr, share: pl.Expr
 ) -> pl.Expr:
-    """Bytes of recurrent state of one sequence, split over `degree` devices by heads (Float64).
+    """Bytes of recurrent state of one sequence on a device that has `share` of them (Float64).
 
     Null when an element count is null, or there are recurrent elements of unknown size.
     """
-    return (convolution * CONVOLUTION_STATE_BYTES + product_or_absent(recurrent, recurrent_bytes)) / degree
+    return (convolution * convolution_bytes + product_or_absent(recurrent, recurrent_bytes)) * share
 
 
 def concurrent_bytes(*, one_sequence: pl.Expr, sequences: pl.Expr) -> pl.Expr:

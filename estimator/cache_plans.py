@@ -27,30 +27,39 @@ _ELEMENTS = [
 def splits(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
     """Grain: shape x workload x degree: the degrees that any precision may be split to.
 
-    Inference follows the model's mask, training runs at any degree. All columns of both sides are there.
+    Inference follows the model's mask, or its layers where an engine splits by them; training runs at any degree. All
+    columns of both sides are there.
     """
-    mask = pl.when(pl.col("kind").is_in(list(UNSPLIT_KINDS))).then(1).otherwise("tp_ok_mask")
-    return (
-        shapes.lazy()
-        .join(workloads.lazy(), how="cross")
-        .join(degrees(), how="cross")
-        .filter((pl.col("mode") == "training") | sharding.is_valid_degree(mask=mask, degree=pl.col("degree")))
+    c = pl.col
+    mask = pl.when(c("kind").is_in(list(UNSPLIT_KINDS))).then(1).otherwise("tp_ok_mask")
+    is_valid = (
+        pl.when(c("mode") == "training")
+        .then(pl.lit(True))
+        .when(c("engine").is_in(list(sharding.STAGED_ENGINES)))
+        .then(sharding.may_stage(layers=c("layers"), degree=c("degree")))
+        .otherwise(sharding.is_valid_degree(mask=mask, degree=c("degree")))
     )
+    return shapes.lazy().join(workloads.lazy(), how="cross").join(degrees(), how="cross").filter(is_valid)
 
 
 def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.LazyFrame:
     """What the sequences of a workload keep on each device: CACHE_PLANS, sorted by its keys.
 
     Encoders and diffusion models keep nothing, by kind, and training keeps nothing. Latent caches are whole on every
-    device, heads of keys and values divide until each device has one, states divide. Null where the layout or the
-    cache's dtype is unknown.
+    device, heads of keys and values divide until each device has one, states divide; where an engine splits by layers,
+    everything goes with its layer. Null where the layout or the cache's dtype is unknown.
     """
     c = pl.col
     no_cache = c("kind").is_in(["encoder", "diffusion"]) | (c("mode") == "training")
     nothing = {name: pl.when(no_cache).then(0).otherwise(c(name)).alias(name) for name in _ELEMENTS}
 
+    is_staged = c("engine").is_in(list(sharding.STAGED_ENGINES))
+    stage = sharding.stage_share(layers=c("layers"), degree=c("degree"))
+    whole_share = pl.when(is_staged).then(stage).otherwise(1.0)
+
     def on_one(name: str) -> pl.Expr:
-        return sharding.kv_part(elements=c(name), kv_heads=c("kv_heads"), degree=c("degree"))
+        parted = sharding.kv_part(elements=c(name), kv_heads=c("kv_heads"), degree=c("degree"))
+        return pl.when(is_staged).then(c(name) * stage).otherwise(parted)
 
     each = pl.when(no_cache).then(0.0).otherwise(c("bytes_per_element"))
     sequences = c("concurrent_sequences")
@@ -62,6 +71,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
                 "shape_ix",
                 "kind",
                 "confidence",
+                "layers",
                 "tp_ok_mask",
                 "kv_heads",
                 "max_context_tokens",
@@ -83,15 +93,18 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
         .with_columns(
             **nothing,
             context_tokens=cache.context_tokens(asked=c("asked"), limit=c("max_context_tokens")),
+            block_tokens=cache.block_tokens(engine=c("engine")),
         )
         .with_columns(
-            window_tokens=pl.when(c("kv_window_elements_per_token") == 0).then(0).otherwise("window_tokens"),
+            window_tokens=pl.when(c("kv_window_elements_per_token") == 0)
+            .then(0)
+            .otherwise(cache.window_cells(window=c("window_tokens"), engine=c("engine"))),
             token=cache.token_bytes(
                 full=on_one("kv_full_elements_per_token"),
-                latent=c("kv_latent_elements_per_token"),
+                latent=c("kv_latent_elements_per_token") * whole_share,
                 cross=cross,
                 cross_tokens=cross_tokens,
-                fixed_bytes=c("kv_fixed_bytes_per_token"),
+                fixed_bytes=c("kv_fixed_bytes_per_token") * whole_share,
                 bytes_per_element=each,
             ),
             window_token=cache.window_token_bytes(
@@ -100,16 +113,19 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             constant=cache.constant_bytes(cross=cross, cross_tokens=cross_tokens, bytes_per_element=each),
             state=cache.sequence_state_bytes(
                 convolution=c("state_conv_elements"),
+                convolution_bytes=pl.when(c("engine") == "llamacpp")
+                .then(cache.CONVOLUTION_STATE_BYTES_LLAMACPP)
+                .otherwise(cache.CONVOLUTION_STATE_BYTES),
                 recurrent=c("state_recurrent_elements"),
                 recurrent_bytes=pl.when(c("engine") == "vllm")
                 .then("state_recurrent_bytes_in_vllm")
                 .otherwise("state_recurrent_bytes_per_element"),
-                degree=c("degree"),
+                share=pl.when(is_staged).then(stage).otherwise(1 / c("degree")),
             ),
         )
         .with_columns(
             kv=cache.sequence_kv_bytes(
-                context=c("context_tokens"),
+                context=cache.whole_blocks(tokens=c("context_tokens"), block=c("block_tokens")),
                 window_tokens=c("window_tokens"),
                 per_token=c("token"),
                 per_window_token=c("window_token"),
@@ -120,6 +136,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             *_KEYS,
             "context_tokens",
             "window_tokens",
+            "block_tokens",
             kv_cache_bytes=cache.concurrent_bytes(one_sequence=c("kv"), sequences=sequences),
             state_bytes=cache.concurrent_bytes(one_sequence=c("state"), sequences=sequences),
             kv_bytes_per_token=c("token") * sequences,

@@ -9,7 +9,7 @@ import polars as pl
 
 from estimator import activations, bands, cache, overhead, training
 from estimator import training_activations as saved
-from estimator.bounds import whole_bytes
+from estimator.bounds import larger, whole_bytes
 from estimator.cache_plans import splits
 from estimator.pairs import Frame
 from estimator.schema import MEMORY_TIERS, OVERHEAD_PLANS
@@ -97,6 +97,13 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             degree=c("degree"),
         ),
     )
+    of_llamacpp = activations.llamacpp_bytes(
+        tokens=c("batched_tokens"),
+        kept=context * sequences,
+        ffn=larger(c("ffn_size"), c("expert_ffn_size") * c("experts_per_token")),
+        hidden=c("hidden_size"),
+        vocabulary=c("vocab_size"),
+    )
     outside = overhead.overhead_bytes(
         non_torch=overhead.non_torch_bytes(
             one=c("non_torch_bytes_1"),
@@ -131,6 +138,8 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             .then(pl.lit(0, dtype=pl.Int64))
             .when(c("engine") == "transformers")
             .then(pl.when(_is_gated_dense()).then(of_whole_prompts))
+            .when(c("engine") == "llamacpp")
+            .then(of_llamacpp)
             .otherwise(of_batches),
             backward_bytes=pl.when(c("mode") == "training")
             .then(_training_bytes().struct.field("backward"))

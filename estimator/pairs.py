@@ -17,7 +17,8 @@ STORED = "stored"
 
 
 def pairs(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
-    """Grain: shape x precision. Columns shape_ix, precision_ix, kind, precision, effective, effective_ix, split_mask.
+    """Grain: shape x precision. Columns shape_ix, precision_ix, kind, layers, precision, effective, effective_ix and
+    split_mask.
 
     `effective` is null when the repository's format is unknown, its position also when no catalog row names it.
     `split_mask` has bit i set when DEGREES[i] divides the shape without cutting the format's blocks, 1 for kinds that
@@ -27,7 +28,7 @@ def pairs(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
     masks = ["tp_ok_mask", "tp_ok_mask_32", "tp_ok_mask_64", "tp_ok_mask_128"]
     return (
         shapes.lazy()
-        .select("shape_ix", "kind", "stored_precision", *masks)
+        .select("shape_ix", "kind", "layers", "stored_precision", *masks)
         .join(precisions.lazy().select("precision_ix", "precision"), how="cross")
         .with_columns(effective=pl.when(pl.col("precision") == STORED).then("stored_precision").otherwise("precision"))
         .join(formats, on="effective", how="left")
@@ -35,6 +36,7 @@ def pairs(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
             "shape_ix",
             "precision_ix",
             "kind",
+            "layers",
             "precision",
             "effective",
             "effective_ix",

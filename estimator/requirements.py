@@ -167,9 +167,11 @@ class WorkloadRequirements:
 
 
 def _is_valid(workload: dict[str, str], degree: int) -> pl.Expr:
-    """Whether a workload may use so many devices: by the model's widths in inference, by the ZeRO stage in training."""
+    """Whether a workload may use so many devices: by widths or layers in inference, by the ZeRO stage in training."""
     if workload["mode"] == "training":
         return pl.lit(degree == 1 or workload["sharding"] in training.ZERO_STAGES)
+    if workload["engine"] in sharding.STAGED_ENGINES:
+        return sharding.may_stage(layers=pl.col("layers"), degree=pl.lit(degree))
     return sharding.is_valid_degree(mask=pl.col("split_mask"), degree=pl.lit(degree))
 
 

@@ -175,7 +175,8 @@ CACHE_PLANS = pl.Schema(
         "state_bytes": pl.Int64,
         "kv_bytes_per_token": pl.Float64,  # for every token of context, all sequences together
         "kv_window_bytes_per_token": pl.Float64,  # on top of it, for the first window_tokens tokens
-        "window_tokens": pl.Int64,
+        "window_tokens": pl.Int64,  # that such a layer keeps
+        "block_tokens": pl.Int64,  # that the cache grows by; 1 where that is not counted
         "kv_constant_bytes": pl.Float64,  # cross attention of a fixed length
         "bytes_per_sequence": pl.Float64,  # cache and state of one sequence at context_tokens
         "margin_bytes": pl.Int64,  # of cache and state together
@@ -193,6 +194,7 @@ WORK_PLANS = pl.Schema(
         "prompt_linear_flops": pl.Float64,  # of one prompt as long as the context
         "prompt_attention_flops": pl.Float64,
         "reduced_bytes": pl.Float64,  # sent for the reductions of that prompt
+        "stages": pl.UInt8,  # groups of layers on devices that work one after another; 1: all devices work on all
     }
 )
 

@@ -11,6 +11,9 @@ import polars as pl
 
 from estimator.bounds import larger
 
+# Engines that give each device some of the layers instead of a part of every layer.
+STAGED_ENGINES = ("llamacpp",)
+
 # vLLM `DEFAULT_VOCAB_PADDING_SIZE` in vocab_parallel_embedding.py
 VOCABULARY_PADDING = 64
 
@@ -21,6 +24,28 @@ def is_valid_degree(*, mask: pl.Expr, degree: pl.Expr) -> pl.Expr:
     `degree` is a power of two and therefore is itself the bit of the mask that answers for it.
     """
     return (degree == 1) | ((mask & degree.cast(pl.Int64)) != 0)
+
+
+def may_stage(*, layers: pl.Expr, degree: pl.Expr) -> pl.Expr:
+    """Whether `degree` devices can each have a layer. One device always can; null when the layers are not known."""
+    is_alone = degree == 1
+    # as long as the column of layers, whatever the degree is: a literal condition would answer with one row
+    return pl.when(layers.is_null()).then(pl.when(is_alone).then(True)).otherwise(degree <= layers.clip(1))
+
+
+def stage_share(*, layers: pl.Expr, degree: pl.Expr) -> pl.Expr:
+    """Share of the layers on the device that has most of them: ceil(layers / degree) / layers. Null without layers."""
+    most = (layers / degree).ceil()
+    return pl.when(degree == 1).then(1.0).when(layers > 0).then(most / layers)
+
+
+def staged_bytes(*, whole: pl.Expr, ends_share: pl.Expr, layers: pl.Expr, degree: pl.Expr) -> pl.Expr:
+    """Of bytes of weights, those on the fullest device: its share of the layers, and all that is no layer.
+
+    `ends_share` is the embeddings' and the head's share of the whole. Null when an input is null.
+    """
+    share = stage_share(layers=layers, degree=degree)
+    return pl.when(degree == 1).then(whole).otherwise(whole * (ends_share + (1 - ends_share) * share))
 
 
 def alignment_mask(

@@ -92,4 +92,4 @@ def caches(
 
 def serves_kind(*, engine: pl.Expr, kind: pl.Expr) -> pl.Expr:
     """Whether an engine runs this kind of model: servers neither pipelines nor adapters without a base."""
-    return ~engine.is_in(["vllm", "sglang"]) | ~kind.is_in(list(UNSPLIT_KINDS))
+    return ~engine.is_in(["vllm", "sglang", "llamacpp"]) | ~kind.is_in(list(UNSPLIT_KINDS))

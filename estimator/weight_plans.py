@@ -48,10 +48,19 @@ def weight_plans(shapes: Frame, overrides: Frame, precisions: Frame, residencies
     """
     distinct = residencies.lazy().select("residency_ix", *_RESIDENCY).unique()
     bases = _bases(shapes.lazy(), overrides.lazy(), precisions.lazy())
-    serving = (
-        bases.join(read_shares(shapes, precisions), on=["shape_ix", "format_ix"], how="left")
-        .join(distinct.filter(pl.col("mode") == "inference"), how="cross")
-        .pipe(_serving)
+    read = bases.join(read_shares(shapes, precisions), on=["shape_ix", "format_ix"], how="left")
+    inference = distinct.filter(pl.col("mode") == "inference")
+    is_staged = pl.col("engine").is_in(list(sharding.STAGED_ENGINES))
+    serving = pl.concat(
+        [
+            read.join(inference.filter(~is_staged), how="cross").pipe(_serving),
+            read.filter(pl.col("degree") == 1)
+            .drop("degree")
+            .join(inference.filter(is_staged), how="cross")
+            .join(degrees(), how="cross")
+            .filter(sharding.may_stage(layers=pl.col("layers"), degree=pl.col("degree")))
+            .pipe(_staged),
+        ]
     )
     learning = (
         bases.filter(pl.col("degree") == 1)
@@ -95,11 +104,14 @@ def _elements(shapes: pl.LazyFrame) -> pl.LazyFrame:
             "shape_id",
             "degree",
             "parameters_resident",
+            "layers",
             "confidence",
             "stored_bytes",
             "quant_rows",
             "fp8_block_scales",
             "lora_io",
+            "p_embed",
+            "p_lm_head",
             linears=sharding.sharded_linears(
                 linears=dense,
                 kv_projections=c("p_kv_proj"),
@@ -192,6 +204,8 @@ def _bases(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.LazyFra
             "format_confidence",
             c("effective_ix").alias("format_ix"),
             "parameters_resident",
+            "layers",
+            ((c("p_embed") + c("p_lm_head")) / c("parameters_resident")).alias("ends_share"),
             "lora_io",
             "quant_rows",
             "linears_whole",
@@ -228,6 +242,25 @@ def _serving(rows: pl.LazyFrame) -> pl.LazyFrame:
         step_expert_bytes=whole_bytes(c("base") * c("expert_share")),
         weights_bytes=weights.resident_bytes(
             base=c("base"), padding=c("padding"), rope_table=c("rope_table"), engine=c("engine")
+        ),
+        gradient_bytes=pl.lit(0, dtype=pl.Int64),
+        optimizer_bytes=pl.lit(0, dtype=pl.Int64),
+        update_bytes=pl.lit(0, dtype=pl.Int64),
+    )
+
+
+def _staged(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Every device holds some layers; they work one after another, so that a step still reads all of them."""
+    c = pl.col
+    return rows.select(
+        *_KEYS,
+        *_CONFIDENCES,
+        "format_ix",
+        "weights_basis",
+        step_dense_bytes=whole_bytes(c("base") * c("dense_share")),
+        step_expert_bytes=whole_bytes(c("base") * c("expert_share")),
+        weights_bytes=whole_bytes(
+            sharding.staged_bytes(whole=c("base"), ends_share=c("ends_share"), layers=c("layers"), degree=c("degree"))
         ),
         gradient_bytes=pl.lit(0, dtype=pl.Int64),
         optimizer_bytes=pl.lit(0, dtype=pl.Int64),

@@ -69,7 +69,7 @@ def rope_table_bytes(*, elements: pl.Expr) -> pl.Expr:
 
 
 def resident_bytes(*, base: pl.Expr, padding: pl.Expr, rope_table: pl.Expr, engine: pl.Expr) -> pl.Expr:
-    """Bytes of weights that an engine holds on one device, rounded up (Int64).
+    """Bytes of weights that an engine holds on one device, rounded up (Int64); llama.cpp's are `sharding.staged_bytes`.
 
     Engines `none` and `transformers` keep what the model has; `vllm` and `sglang`, whose layers are vLLM's, add the
     padded vocabulary and the rope table.

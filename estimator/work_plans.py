@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import cache, speed
+from estimator import cache, sharding, speed
 from estimator.cache_plans import splits
 from estimator.pairs import Frame
 from estimator.schema import WORK_PLANS
@@ -20,7 +20,7 @@ DECODING_KINDS = ("decoder", "encoder_decoder")
 def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
     """WORK_PLANS, sorted by its keys. Operations divide by the degree; null where a width or a count is unknown.
 
-    Models that decode nothing have null steps.
+    Models that decode nothing have null steps. Where devices work one after another, a step is that of one device.
     """
     c = pl.col
     return (
@@ -43,14 +43,17 @@ def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
             ),
             workloads.lazy()
             .filter(c("mode") == "inference")
-            .select("workload_ix", "mode", "concurrent_sequences", asked="context_tokens"),
+            .select("workload_ix", "mode", "engine", "concurrent_sequences", asked="context_tokens"),
         )
         .with_columns(
             tokens=cache.context_tokens(asked=c("asked"), limit=c("max_context_tokens")),
+            is_staged=c("engine").is_in(list(sharding.STAGED_ENGINES)),
             active=pl.when(c("kind").is_in(list(DECODING_KINDS))).then("active_read_parameters"),
         )
+        .with_columns(at_once=pl.when("is_staged").then(1).otherwise("degree"))
         .select(
             *_KEYS,
+            stages=pl.when("is_staged").then("degree").otherwise(1),
             expert_share=speed.expert_share(
                 experts=c("experts"), per_token=c("experts_per_token"), sequences=c("concurrent_sequences")
             ),
@@ -62,18 +65,18 @@ def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
                 window=c("window_tokens"),
                 sequences=c("concurrent_sequences"),
             )
-            / c("degree"),
+            / c("at_once"),
             prompt_linear_flops=speed.prompt_linear_flops(active=c("active"), head=c("p_lm_head"), tokens=c("tokens"))
-            / c("degree"),
+            / c("at_once"),
             prompt_attention_flops=speed.prompt_attention_flops(
                 width=c("attention_prompt_width"),
                 window_width=c("attention_window_width"),
                 tokens=c("tokens"),
                 window=c("window_tokens"),
             )
-            / c("degree"),
+            / c("at_once"),
             reduced_bytes=speed.reduced_bytes(
-                layers=c("layers"), hidden=c("hidden_size"), tokens=c("tokens"), degree=c("degree")
+                layers=c("layers"), hidden=c("hidden_size"), tokens=c("tokens"), degree=c("at_once")
             ),
         )
         .sort(_KEYS)

@@ -202,7 +202,9 @@ def check(
     context: Annotated[int | None, typer.Option(help="Context in tokens.", min=1)] = None,
     concurrency: Annotated[int | None, typer.Option(help="Concurrent sequences.", min=1)] = None,
     train: Annotated[Train | None, typer.Option(help="Training instead of inference.")] = None,
-    engine: Annotated[str | None, typer.Option(help="none (bare minimum), vllm, sglang or transformers.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="none (bare minimum), vllm, sglang, llamacpp, transformers.")
+    ] = None,
     source: SourceOption = SourceName.hub,
     catalogs: CatalogsOption = None,
     data: Annotated[Path | None, typer.Option("--data", help="Not needed: nothing is kept.", hidden=True)] = None,

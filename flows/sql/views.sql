@@ -80,7 +80,10 @@ SELECT
     g.gpu_id AS gpu,
     t.verdict,
     t.gpus_needed,
-    CASE WHEN t.gpus_needed = 1 THEN 'single' WHEN t.gpus_needed > 1 THEN 'tp' || t.gpus_needed END AS parallelism,
+    CASE
+        WHEN t.gpus_needed = 1 THEN 'single'
+        WHEN t.gpus_needed > 1 THEN CASE WHEN k.stages > 1 THEN 'pp' ELSE 'tp' END || t.gpus_needed
+    END AS parallelism,
     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes + c.kv_cache_bytes + c.state_bytes
         + internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes)
         + o.overhead_bytes AS required_bytes,
@@ -105,7 +108,7 @@ SELECT
         WHEN c.kv_bytes_per_token + c.kv_window_bytes_per_token = 0 THEN m.max_context_tokens
         ELSE least(
             m.max_context_tokens,
-            CASE
+            c.block_tokens * floor(1 / c.block_tokens * CASE
                 WHEN (headroom_bytes + c.kv_cache_bytes - c.kv_constant_bytes)
                     <= (c.kv_bytes_per_token + c.kv_window_bytes_per_token) * c.window_tokens
                 THEN floor(
@@ -117,7 +120,7 @@ SELECT
                     (headroom_bytes + c.kv_cache_bytes - c.kv_constant_bytes
                         - c.kv_window_bytes_per_token * c.window_tokens) / c.kv_bytes_per_token
                 )
-            END
+            END)
         )
     END::BIGINT AS max_context_tokens,
     CASE
@@ -125,14 +128,14 @@ SELECT
         ELSE floor((headroom_bytes + c.kv_cache_bytes + c.state_bytes) / c.bytes_per_sequence)
     END::BIGINT AS max_sequences,
     CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
-        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, c.kv_cache_bytes + 2 * c.state_bytes, k.step_flops,
+        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, k.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
         v.weight_bytes_per_second, v.cache_bytes_per_second, v.linear_flops_per_second,
-        s.layers, v.layer_seconds, l.reduce_seconds, v.host_seconds
+        s.layers, v.layer_seconds, CASE WHEN k.stages > 1 THEN 0 ELSE l.reduce_seconds END, v.host_seconds
     ) END AS step_seconds,
     1 / step_seconds AS decode_tokens_per_second,
     w.concurrent_sequences / step_seconds AS total_tokens_per_second,
     CASE WHEN t.gpus_needed IS NOT NULL THEN 1 / internal.step_seconds(
-        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, c.kv_cache_bytes + 2 * c.state_bytes, k.step_flops,
+        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, k.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
         v.nominal_bytes_per_second, v.nominal_bytes_per_second, v.nominal_flops_per_second, s.layers, 0, 0, 0
     ) END AS decode_tokens_per_second_bound,
     CASE WHEN t.gpus_needed IS NOT NULL THEN internal.prompt_seconds(

@@ -236,11 +236,11 @@ def test_indexer_keys_are_bytes_whatever_the_cache() -> None:
 
 def test_nemotron_state_divides() -> None:
     # 8 sequences of 737,280 convolution elements in 2 bytes and 25,165,824 recurrent ones in 4
-    arguments = {"convolution": whole(737_280), "degree": pl.lit(1, dtype=pl.UInt8)}
+    arguments = {"convolution": whole(737_280), "convolution_bytes": whole(2), "share": real(1.0)}
     one = cache.sequence_state_bytes(recurrent=whole(25_165_824), recurrent_bytes=real(4.0), **arguments)
     assert value(cache.concurrent_bytes(one_sequence=one, sequences=whole(8))) == 817_102_848
     half = cache.sequence_state_bytes(
-        convolution=whole(737_280), recurrent=whole(0), recurrent_bytes=real(None), degree=pl.lit(2, dtype=pl.UInt8)
+        **{**arguments, "share": real(0.5)}, recurrent=whole(0), recurrent_bytes=real(None)
     )
     assert value(half) == 737_280
     unknown = cache.sequence_state_bytes(recurrent=whole(8), recurrent_bytes=real(None), **arguments)

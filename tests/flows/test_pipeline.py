@@ -139,6 +139,7 @@ def test_longest_context_and_most_sequences_invert_the_need(published: Path) -> 
         token,
         window_token,
         window,
+        _,
         constant,
         each,
         _,

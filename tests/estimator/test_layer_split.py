@@ -1,0 +1,77 @@
+"""Engines that give each device some of the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+import estimator
+from estimator import cache, sharding
+
+PARAMETERS, ENDS = 8_030_261_248, 2 * 525_336_576
+
+
+def test_shares_of_layers() -> None:
+    """32 layers over 1, 2, 4, 16 devices, 30 over 4: eight of 30 on the fullest."""
+    frame = pl.DataFrame({"layers": [32, 32, 32, 32, 30, 3, None, None], "degree": [1, 2, 4, 16, 4, 4, 2, 1]}).cast(
+        {"degree": pl.UInt8}
+    )
+    found = frame.select(
+        sharding.stage_share(layers=pl.col("layers"), degree=pl.col("degree")).alias("share"),
+        sharding.may_stage(layers=pl.col("layers"), degree=pl.col("degree")).alias("may"),
+    )
+    assert found["share"].to_list() == [1, 0.5, 0.25, 0.0625, 8 / 30, 1 / 3, None, 1]
+    assert found["may"].to_list() == [True, True, True, True, True, False, None, True]
+
+
+def test_blocks_and_windows() -> None:
+    tokens = pl.Series([1, 256, 257, None], dtype=pl.Int64)
+    frame = pl.DataFrame({"tokens": tokens, "engine": ["llamacpp", "llamacpp", "llamacpp", "llamacpp"]})
+    block = cache.block_tokens(engine=pl.col("engine"))
+    assert frame.select(cache.whole_blocks(tokens=pl.col("tokens"), block=block)).to_series().to_list() == [
+        256, 256, 512, None,
+    ]  # fmt: skip
+    windows = pl.DataFrame({"window": [0, 128, 1024, 1024], "engine": ["llamacpp", "llamacpp", "llamacpp", "vllm"]})
+    cells = windows.select(cache.window_cells(window=pl.col("window"), engine=pl.col("engine"))).to_series()
+    assert cells.to_list() == [0, 768, 1536, 1024]
+
+
+def test_states_of_llamacpp_are_fp32() -> None:
+    """Qwen3.5-9B: 24 layers of 3 x 8,192 and 32 x 128 x 128 elements, 50.25 MiB each; a dry run of four says 201."""
+    state = cache.sequence_state_bytes(
+        convolution=pl.lit(24 * 3 * 8_192), convolution_bytes=pl.lit(cache.CONVOLUTION_STATE_BYTES_LLAMACPP),
+        recurrent=pl.lit(24 * 32 * 128 * 128), recurrent_bytes=pl.lit(4.0), share=pl.lit(1.0),
+    )  # fmt: skip
+    assert pl.select(4 * state / 2**20).item() == 201
+
+
+def test_layers_are_split_whatever_the_heads_are(
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+    precisions: pl.DataFrame,
+    kv_precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    """A model that no tensor parallelism divides: half of the layers and all of the ends, a cache per layer."""
+    shapes = shapes_of({"tp_ok_mask": 1, "tp_ok_mask_32": 1, "tp_ok_mask_64": 1, "tp_ok_mask_128": 1})
+    workloads = workloads_of({"engine": "llamacpp", "concurrent_sequences": 1, "context_tokens": 8_000})
+    plans = (
+        estimator.weight_plans(shapes, no_overrides, precisions, estimator.residencies(workloads))
+        .collect()
+        .join(precisions.select("precision", "precision_ix"), on="precision_ix")
+        .filter(precision="bf16")
+    )
+    assert plans["degree"].to_list() == [1, 2, 4, 8, 16]
+    held = dict(zip(plans["degree"], plans["weights_bytes"], strict=True))
+    assert held[1] == 2 * PARAMETERS
+    assert held[2] == 2 * (ENDS + (PARAMETERS - ENDS) // 2)
+    assert plans["step_dense_bytes"].unique().to_list() == [2 * 7_504_924_672]  # one device after another reads all
+    caches = estimator.cache_plans(shapes, workloads, kv_precisions).collect()
+    kept = dict(zip(caches["degree"], caches["kv_cache_bytes"], strict=True))
+    assert kept[1] == 8_192 * 65_536 * 2  # 32 blocks of 256
+    assert kept[16] == kept[1] // 16
+    work = estimator.work_plans(shapes, workloads).collect()
+    assert work["stages"].to_list() == [1, 2, 4, 8, 16]
+    assert work["step_flops"].n_unique() == 1
+    assert work["reduced_bytes"].unique().to_list() == [0.0]
