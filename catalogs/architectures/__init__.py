@@ -13,7 +13,7 @@ from catalogs.errors import CatalogError
 
 FOLDER = Path(__file__).parent
 FILES = (
-    "spellings.toml", "decoders.toml", "remote.toml", "encoders.toml", "pictures.toml", "towers.toml",
+    "spellings.toml", "decoders.toml", "remote.toml", "linear.toml", "encoders.toml", "pictures.toml", "towers.toml",
     "multimodal.toml", "gguf.toml",
 )  # fmt: skip
 CLASSES = "class_defaults.jsonl"

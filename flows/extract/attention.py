@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flows.extract.expressions import evaluate
 from flows.extract.keys import Keys
 from flows.extract.linears import Linear
 
@@ -91,7 +92,7 @@ def grouped(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, owns_c
         kv_heads=kv_heads,
         key_dim=key_dim,
         value_dim=value_dim,
-        elements=kv_heads * (key_dim + value_dim) + _choosing(keys, dialect, kind),
+        elements=kv_heads * (key_dim + value_dim) + _choosing(keys, dialect, kind) + _beside(keys, dialect),
         norm=_norms(keys, dialect, heads, kv_heads if has_keys else 0, key_dim),
         bias=bias,
         small=heads if keys.flag(dialect.get("sinks", {}).get(kind, False) if isinstance(dialect.get("sinks"), dict)
@@ -105,6 +106,11 @@ def _choosing(keys: Keys, dialect: Mapping[str, Any], kind: str) -> int:
     if kind == "selective":
         return keys.need("index_head_dim")
     return keys.need(dialect["chosen_by"]) if "chosen_by" in dialect else 0
+
+
+def _beside(keys: Keys, dialect: Mapping[str, Any]) -> int:
+    """Elements that stand beside keys and values for every token; a number in 32 bit is two of them."""
+    return evaluate(dialect.get("kept_beside", 0), keys.count)
 
 
 def _norms(keys: Keys, dialect: Mapping[str, Any], heads: int, kv_heads: int, dim: int) -> int:

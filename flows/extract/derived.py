@@ -4,8 +4,8 @@
     fallback = { ffn = { of = "hidden", times = "ffn_proj_factor", up_to = 64 } }
 
 `derived` holds whatever the configuration says, `fallback` where neither it nor the class says anything. A rule is an
-expression, a number `times` a ratio, rounded up to a multiple, an item of a list, a number inside a section, whether
-the word of a key is a certain one, or whether a list has it.
+expression, a number `times` a ratio (or so many `thirds` of that), rounded up to a multiple, an item of a list, a
+number inside a section, whether the word of a key is a certain one, or whether a list has it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def derived(rule: Any, keys: Keys) -> int:
     if "inside" in rule:
         section = keys.section(rule["inside"]) or {}
         written = section.get(rule["key"])
-        return written if type(written) is int and 0 <= written < 2**40 else keys.count(rule["else"])
+        return int(written) if isinstance(written, int) and 0 <= written < 2**40 else keys.count(rule["else"])
     if "item" in rule:
         items = keys.items(rule["of"]) or []
         if len(items) <= rule["item"] or type(items[rule["item"]]) is not int or not 0 <= items[rule["item"]] < 2**40:
@@ -39,5 +39,7 @@ def derived(rule: Any, keys: Keys) -> int:
     ratio = keys.real(rule["times"])
     if ratio is None:
         raise ValueError(f"{rule['times']} is missing")
-    step = rule.get("up_to", 1)
-    return int((keys.need(rule["of"]) * ratio + step - 1) // step * step)
+    step, wanted = rule.get("up_to", 1), keys.need(rule["of"]) * ratio
+    if "thirds" in rule:  # of a gated feed-forward: the fraction is dropped before the width is rounded up
+        wanted = int(wanted * rule["thirds"] / 3)
+    return int((wanted + step - 1) // step * step)

@@ -31,7 +31,7 @@ def extras(
 
     `known` are numbers that the reader has worked out; other names are keys. Raises ValueError for a missing one.
     """
-    for row in dialect.get("extra", ()):
+    for row in (*dialect.get("extra", ()), *dialect.get("more", ())):
         if row.get("on", "layer") not in places:
             continue
         if "when" in row and not evaluate(row["when"], lambda name: _known_or_zero(keys, known, name)):

@@ -100,6 +100,8 @@ def _by_rule(keys: Keys, dialect: Mapping[str, Any], layers: int) -> list[str]:
         return ["sliding" if blocks[i % len(blocks)] == "attention" else "recurrent" for i in range(layers)]
     if rule == "block_configs":
         return ["nothing" if keys.layer(i).truth("has_no_attention") else "full" for i in range(layers)]
+    if rule == "attn_section":
+        return _beside_recurrent(keys, layers)
     if rule == "attn_layer_indices":
         full = set(_numbers(keys.items("attn_layer_indices")))
         return ["full" if i in full else "recurrent" for i in range(layers)]
@@ -157,6 +159,17 @@ def _every(keys: Keys, every: Mapping[str, Any], layers: int) -> list[str]:
     if every.get("ends") in ("first", "both"):
         plan[0] = "full"
     return plan
+
+
+def _beside_recurrent(keys: Keys, layers: int) -> list[str]:
+    """flash-linear-attention: the layers that `attn` lists attend. Several such sections are not read here."""
+    if keys.is_silent("attn"):
+        return ["recurrent"] * layers
+    section = keys.section("attn")
+    if section is None:
+        return ["unknown"] * layers
+    attends = set(_numbers(section.get("layers")))
+    return ["sliding" if i in attends else "recurrent" for i in range(layers)]
 
 
 def _compressed(ratios: list[Any] | None, layers: int) -> list[str]:

@@ -26,7 +26,7 @@ def read_decoder(
     notes: tuple[str, ...],
 ) -> Architecture:
     """A text decoder under a dialect's row. Raises ValueError when the configuration is not usable."""
-    if "instead" in row and config.get(row["instead"]["off"]) is False:
+    if _is_other(config, row.get("instead", {})):
         row = architectures.dialects()[row["instead"]["dialect"]]
         is_verified = is_verified and bool(row.get("verified"))
     keys = Keys(config, row)
@@ -66,6 +66,11 @@ def read_decoder(
         groups=body.attention_groups(),
         notes=(*notes, *dict.fromkeys(reasons)),
     )
+
+
+def _is_other(config: Mapping[str, Any], instead: Mapping[str, Any]) -> bool:
+    """Whether a switch that is off, or a key that is there, says that the type is used for something else."""
+    return ("off" in instead and config.get(instead["off"]) is False) or instead.get("has") in config
 
 
 def _idle(columns: Mapping[str, Any]) -> int:

@@ -1,4 +1,5 @@
-"""Every decoder dialect that is called verified against its class, built without weights (catalogs/count_classes.py).
+"""Every decoder dialect that is called verified against its class, built without weights (catalogs/count_classes.py,
+catalogs/count_linear.py).
 
 The goldens hold each class with its own defaults, fewer layers, other widths and every switch turned over; lines that
 no published model needs and no dialect meets are not in the file: biases of experts, a class that never ties.
@@ -23,7 +24,7 @@ def lines(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (GOLDEN / name).read_text(encoding="utf-8").splitlines()]
 
 
-LINES = lines("class_counts.jsonl")
+LINES = lines("class_counts.jsonl") + lines("linear_counts.jsonl")
 BY_TYPE: dict[str, list[dict[str, Any]]] = defaultdict(list)
 for line in LINES:
     BY_TYPE[line["model_type"]].append(line)
