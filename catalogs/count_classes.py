@@ -45,6 +45,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     },
     "qwen4_exp_text": {"indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 256, "indexer_budget": 2048,
                        "indexer_compress_ratio": 64},
+    "longcat_flash": {"n_routed_experts": 16, "zero_expert_num": 8, "moe_topk": 4},
     "zamba": {"num_hidden_layers": 14},
     "zamba2": {"num_hidden_layers": 54},
     "granite4_vision": {"deepstack_layer_map": [[-19, 9], [-13, 6]], "downsample_rate": "4/8"},
@@ -87,7 +88,8 @@ def counts(model_type: str, architecture: str) -> Iterator[dict[str, Any]]:
     for written in (*found, *_changes(model_type)):
         changes = _merged(NEEDED.get(model_type, {}), written) if written else written
         try:
-            parameters = count(model_class, config_class(**changes))
+            config = config_class(**changes)
+            parameters = count(model_class, config) - _not_stored(config)
         except Exception as error:  # as above, for this variant
             print(f"{model_type} {changes}: {type(error).__name__} {error!s:.200}")
             continue
@@ -153,6 +155,12 @@ def _of_sections(config_class: Any) -> Iterator[dict[str, Any]]:
 def _known(config: Any, changes: dict[str, Any]) -> dict[str, Any]:
     names = {field.name for field in dataclasses.fields(config)}
     return {name: value for name, value in changes.items() if name in names}
+
+
+def _not_stored(config: Any) -> int:
+    """LongCat-Flash: experts that compute nothing have matrices in the class and none in any checkpoint."""
+    idle = getattr(config, "zero_expert_num", None) or 0
+    return idle * config.num_layers * 2 * config.expert_ffn_hidden_size * config.hidden_size if idle else 0
 
 
 def count(model_class: Any, config: Any) -> int:

@@ -5,7 +5,8 @@
 
 `derived` holds whatever the configuration says, `fallback` where neither it nor the class says anything. A rule is an
 expression, a number `times` a ratio (or so many `thirds` of that), rounded up to a multiple, an item of a list, a
-number inside a section, whether the word of a key is a certain one, or whether a list has it.
+number inside a section, the `number` of a key or what stands in its place, the `length` of a list, whether the word of
+a key is a certain one, or whether a list has it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ def derived(rule: Any, keys: Keys) -> int:
         if len(items) <= rule["item"] or type(items[rule["item"]]) is not int or not 0 <= items[rule["item"]] < 2**40:
             raise ValueError(f"{rule['of']} has no usable number {rule['item']}")
         return int(items[rule["item"]])
+    if "number" in rule:
+        return keys.number(rule["number"]) or evaluate(rule["or"], keys.count)
+    if "length" in rule:
+        return len(keys.items(rule["length"]) or ()) or int(rule["else"])
     if "has" in rule:
         return int(rule["has"] in (keys.items(rule["key"]) or ()))
     if "is" in rule:

@@ -8,6 +8,7 @@ from typing import Any
 from catalogs import architectures
 from flows.extract import decoder, decoder_columns
 from flows.extract.architecture import Architecture
+from flows.extract.expressions import evaluate
 from flows.extract.heads import CLASSIFIERS, has_vocabulary_head
 from flows.extract.keys import Keys
 
@@ -62,7 +63,11 @@ def read_decoder(
         active_parameters=active,
         mtp_parameters=body.mtp if parameters is not None else None,
         columns=columns,
-        dimensions={**dimensions(keys, columns), "prediction_block": body.prediction_block},
+        dimensions={
+            **dimensions(keys, columns),
+            "prediction_block": body.prediction_block,
+            "stored_tables": evaluate(row.get("stored_beside", 0), keys.count),
+        },
         groups=body.attention_groups(),
         notes=(*notes, *dict.fromkeys(reasons)),
     )

@@ -154,6 +154,20 @@ def test_counts_are_those_of_the_layers(name: str, parameters: int, config: dict
     assert found.is_verified == (name not in BY_HAND)
 
 
+def test_what_a_checkpoint_stores_beside_the_model_explains_its_count() -> None:
+    """LongCat-Flash-Chat: 561,862,880,256 numbers stored. Its defaults are its class's."""
+    found = read_architecture({"model_type": "longcat_flash", "architectures": ["LongcatFlashForCausalLM"]})
+    assert found.parameters == 560_664_958_976
+    assert found.dimensions["stored_tables"] == 561_862_880_256 - 560_664_958_976
+
+
+def test_the_cache_of_patches_is_unknown() -> None:
+    found = read_architecture({"model_type": "blt", "architectures": ["BltForCausalLM"]})
+    assert found.parameters == 4_633_127_680
+    assert found.columns["kv_full_elements_per_token"] is None
+    assert found.notes[0].startswith("its local layers keep bytes and those between them patches")
+
+
 def test_a_type_that_is_no_common_decoder_is_not_read_as_one() -> None:
     plain = {"hidden_size": 2048, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 8192,
              "vocab_size": 135040, "architectures": ["YuanForCausalLM"]}  # fmt: skip
