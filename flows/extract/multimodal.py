@@ -23,8 +23,7 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
 
     Unknown towers leave the sum unknown, not the cache. Raises ValueError when the text part is not usable.
     """
-    entry = architectures.multimodal()[model_type]
-    entry = {**entry, **entry.get("named", {}).get(name, {})}
+    entry = _entry(config, architectures.multimodal()[model_type], name)
     if "inner" in entry:
         inside = config.get(entry["inner"])
         whole = read_multimodal(inside if isinstance(inside, dict) else {}, entry["as"], None)
@@ -63,7 +62,7 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
                 text = _with_tables(text, towers.named(entry["tables"], own, let))
     if "beside" in entry and counts["p_projector"] is not None:
         counts["p_projector"] += towers.named(entry["beside"], outer, let)
-    if "unknown" in entry:
+    if entry.get("unknown"):
         counts, notes = dict.fromkeys(counts), [entry["unknown"]]
     if entry.get("tie") == "needed" and False in tying(
         config, section_of(config, sections["text"], model_type), model_type
@@ -76,12 +75,21 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
     return _with(text, counts, tuple(notes), bool(entry.get("verified")))
 
 
+def _entry(config: Mapping[str, Any], row: Mapping[str, Any], name: str | None) -> dict[str, Any]:
+    """The row as it is for a class, and for what the keys say that its variants depend on."""
+    entry = {**row, **row.get("named", {}).get(name, {})}
+    for variant in row.get("variants", ()):
+        own = variant["of"].get(str(config.get(variant["key"])), {})
+        entry = {**entry, **own, "let": {**entry.get("let", {}), **own.get("let", {})}}
+    return entry
+
+
 def _strange(config: Mapping[str, Any], entry: Mapping[str, Any]) -> str | None:
     """A key that does not say what it must for the row to hold."""
     for key, wanted in (*entry.get("says", {}).items(), *entry.get("may_say", {}).items()):
         outer, _, inner = key.partition(".")
         section = config.get(outer)
-        told = section.get(inner) if isinstance(section, dict) else None
+        told = section if not inner else section.get(inner) if isinstance(section, dict) else None
         if told != wanted and (told is not None or key in entry.get("says", ())):
             return f"{key} = {told!r:.40}"
     return None
@@ -128,6 +136,8 @@ def _tower(
         if not is_built:
             return None, None
         section = entry.get("absent", {}).get(part, of_type.get("built", {}).get(key, {}))
+    if part in entry.get("own_towers", {}):
+        return entry["own_towers"][part], section
     written = section.get("model_type")
     named = written if isinstance(written, str) else None
     usual = of_class or entry.get("towers", {}).get(part)
