@@ -33,7 +33,7 @@ CHECKED_ELSEWHERE = {
     "chatglm", "internlm", "internlm2", "kimi_k2", "minicpm", "minimax_text_01", "mllama_text_model", "openelm",
     "phi-msft", "phi4", "qwen", "qwen3_vl_text",
     # published counts (test_published_counts.py, test_published_towers.py)
-    "bailing_moe_v2", "deepseek", "hf_olmo", "molmo",
+    "bailing_moe_v2", "deepseek", "hf_olmo", "molmo", "plamo2", "step3_text",
     # text parts, counted inside the whole (multimodal_counts.jsonl)
     "voxtral_realtime_text", "ernie4_5_vl_moe_text", "kosmos_2_text_model", "kosmos_2_5_text_model",
     "step3p5", "muse_glimmer_text", "hy_v4_vl_text", "glm5_next_text", "chameleon_text", "emu3_text_model",

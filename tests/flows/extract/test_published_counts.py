@@ -105,6 +105,16 @@ PUBLISHED: list[tuple[str, int, dict[str, Any]]] = [
         },
     ),
     (
+        # one key and value head, as vLLM's models/plamo2 says of it
+        "plamo-2-1b", 1_291_441_920,
+        {
+            "model_type": "plamo2", "architectures": ["Plamo2ForCausalLM"], "hidden_size": 2048,
+            "num_hidden_layers": 16, "num_attention_heads": 16, "num_key_value_heads": 1, "hidden_size_per_head": 128,
+            "intermediate_size": 8192, "vocab_size": 100000, "mamba_d_state": 64, "mamba_d_conv": 4,
+            "mamba_num_heads": 32, "mamba_step": 2, "tie_word_embeddings": True,
+        },
+    ),
+    (
         "deepseek-vl2-tiny", 3_370_501_440,
         {
             "model_type": "deepseek_vl_v2", "architectures": ["DeepseekVLV2ForCausalLM"],

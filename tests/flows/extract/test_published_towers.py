@@ -122,6 +122,22 @@ PUBLISHED: list[tuple[str, int, dict[str, Any]]] = [
             "mm_vision_tower": "google/siglip-so400m-patch14-384", "mm_hidden_size": 1152,
         },
     ),
+    (
+        "step3", 320_969_912_832,
+        {
+            "model_type": "step3_vl", "architectures": ["Step3VLForConditionalGeneration"], "projector_bias": False,
+            "text_config": {
+                "model_type": "step3_text", "hidden_size": 7168, "intermediate_size": 18432, "num_hidden_layers": 61,
+                "num_attention_heads": 64, "num_attention_groups": 1, "head_dim": 256, "share_q_dim": 2048,
+                "vocab_size": 128815, "moe_intermediate_size": 5120, "moe_num_experts": 48, "moe_top_k": 3,
+                "share_expert_dim": 5120,
+            },
+            "vision_config": {
+                "hidden_size": 1792, "intermediate_size": 15360, "output_hidden_size": 4096, "num_hidden_layers": 63,
+                "num_attention_heads": 16, "image_size": 728, "patch_size": 14,
+            },
+        },
+    ),
 ]  # fmt: skip
 
 
@@ -143,6 +159,12 @@ def test_another_version_or_tower_leaves_the_sum_unknown_and_the_cache_known() -
     projected = read_architecture({**LLAVA, **text, "mm_projector_type": "linear"})
     assert projected.parameters is None
     assert projected.notes == ("what mm_projector_type = 'linear' is then is not known",)
+
+
+def test_step_3_keeps_one_key_and_value() -> None:
+    found = read_architecture({"model_type": "step3_text", "architectures": ["Step3TextForCausalLM"]})
+    assert found.columns["kv_full_elements_per_token"] == 61 * 2 * 256
+    assert found.active_parameters == 316_294_538_240 - 56 * 45 * 3 * 7168 * 5120
 
 
 def test_molmo_with_experts_is_another_model() -> None:
