@@ -79,7 +79,7 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
 
 
 def _layers(keys: Keys, dialect: Mapping[str, Any], plan: list[str], sparse: list[bool]) -> list[Layer]:
-    owners = roles.cache_owners(keys, plan)
+    owners = roles.cache_owners(keys, dialect, plan)
     # layers that attend with the parameters of a few blocks, one after the other (Zamba)
     shared = evaluate(dialect["shared_blocks"], keys.count) if "shared_blocks" in dialect else len(plan)
     has_positions = asks_for_position(dialect)

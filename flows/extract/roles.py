@@ -8,8 +8,14 @@ from typing import Any
 from flows.extract.keys import Keys
 
 
-def cache_owners(keys: Keys, plan: list[str]) -> list[bool]:
-    """Trailing layers may reuse an earlier layer's cache (num_kv_shared_layers), or each names whose it uses."""
+def cache_owners(keys: Keys, dialect: Mapping[str, Any], plan: list[str]) -> list[bool]:
+    """Trailing layers may reuse an earlier layer's cache (num_kv_shared_layers), or each names whose it uses.
+
+    `owners = { every = "cla_share_factor", when = "use_cla" }`: one layer of so many, where a switch is on.
+    """
+    if "owners" in dialect:
+        step = keys.need(dialect["owners"]["every"]) if keys.flag(dialect["owners"]["when"]) else 1
+        return [position % max(step, 1) == 0 for position in range(len(plan))]
     sources = keys.items("kv_source_layers")
     if sources is not None:
         if len(sources) != len(plan):

@@ -227,3 +227,31 @@ def test_a_cache_that_cannot_be_told_leaves_the_count() -> None:
     assert found.parameters is not None
     assert found.columns["kv_full_elements_per_token"] is None
     assert [(group.kind, group.layers) for group in found.groups] == [("unknown", 64)]
+
+
+def test_a_layer_between_two_uses_the_cache_of_the_one_before() -> None:
+    """Hunyuan-Large: 389 billion parameters, 52 of them active, by its makers' word."""
+    config = {
+        "model_type": "hunyuan", "architectures": ["HunYuanForCausalLM"], "hidden_size": 6400,
+        "intermediate_size": 18304, "num_hidden_layers": 64, "num_attention_heads": 80, "num_key_value_heads": 8,
+        "vocab_size": 129024, "num_experts": 16, "moe_topk": [1] * 64, "num_shared_expert": [1] * 64,
+        "use_mixed_mlp_moe": True, "use_cla": True, "cla_share_factor": 2, "use_qk_norm": True,
+        "tie_word_embeddings": True,
+    }  # fmt: skip
+    found = read_architecture(config)
+    assert found.columns["kv_full_elements_per_token"] == 32 * 2 * 8 * 80
+    assert [(group.kind, group.layers) for group in found.groups] == [("full", 32), ("none", 32)]
+    assert found.parameters == 388_701_405_440
+    assert found.active_parameters == 51_322_077_440
+    assert not found.is_verified
+    alone = read_architecture({**config, "use_cla": False})
+    assert alone.columns["kv_full_elements_per_token"] == 64 * 2 * 8 * 80
+
+
+def test_motif_is_a_llama_with_four_vectors_and_a_learned_activation() -> None:
+    plain = {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 32, "num_attention_heads": 16,
+             "num_key_value_heads": 16, "vocab_size": 219520, "tie_word_embeddings": True}  # fmt: skip
+    llama = read_architecture({"model_type": "llama", **plain})
+    motif = read_architecture({"model_type": "Motif", **plain})
+    assert (motif.parameters or 0) - (llama.parameters or 0) == 32 * (6 * 128 + 4)
+    assert read_architecture({"model_type": "Motif", "num_noise_heads": 4, **plain}).parameters is None
