@@ -46,6 +46,11 @@ NEEDED: dict[str, dict[str, Any]] = {
     "qwen4_exp_text": {"indexer_n_heads": 4, "indexer_kv_heads": 1, "indexer_head_dim": 256, "indexer_budget": 2048,
                        "indexer_compress_ratio": 64},
     "longcat_flash": {"n_routed_experts": 16, "zero_expert_num": 8, "moe_topk": 4},
+    "nemotron_h_omni": {
+        "vision_config": {"model_type": "radio", "video_temporal_patch_size": 2},
+        "text_config": {"model_type": "nemotron_h",
+                        "layers_block_type": ["linear_attention", "moe", "full_attention", "mlp", "linear_attention"]},
+    },
     "zamba": {"num_hidden_layers": 14},
     "zamba2": {"num_hidden_layers": 54},
     "granite4_vision": {"deepstack_layer_map": [[-19, 9], [-13, 6]], "downsample_rate": "4/8"},

@@ -29,6 +29,8 @@ def read_multimodal(config: Mapping[str, Any], model_type: str, name: str | None
         whole = read_multimodal(inside if isinstance(inside, dict) else {}, entry["as"], None)
         return _with(replace(whole, model_type=model_type, name=name), *_speech(config, entry, model_type, name))
     sections = {**SECTIONS, **entry.get("sections", {})}
+    former = {part: key for part, key in entry.get("formerly", {}).items() if key in config}
+    sections |= {part: key for part, key in former.items() if sections[part] not in config}
     if (stranger := unknown_text(config, sections["text"], model_type)) is not None:
         told = Keys(section_of(config, sections["text"], model_type), {})
         return opaque(told, model_type, name, f"its text part is of the unknown type {stranger!r:.60}")

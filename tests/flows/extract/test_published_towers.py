@@ -190,3 +190,16 @@ def test_the_tower_of_kimi_vl_is_what_it_has_beyond_moonlight() -> None:
     alone = read_architecture(text)
     assert (whole.parameters or 0) - (alone.parameters or 0) == 16_407_657_776 - 15_960_111_936
     assert whole.is_verified
+
+
+def test_the_first_repositories_of_a_type_name_their_parts_otherwise() -> None:
+    """Nemotron 3 Nano Omni: `llm_config` is the text, and what hears is not counted."""
+    text = {"model_type": "nemotron_h", "hybrid_override_pattern": "M*-", "hidden_size": 2048, "vocab_size": 131072,
+            "num_attention_heads": 32, "num_key_value_heads": 2, "head_dim": 128}  # fmt: skip
+    config = {"model_type": "nemotron_h_omni", "llm_config": text, "vision_config": {"model_type": "radio"}}
+    found = read_architecture(config)
+    assert found.columns["kv_full_elements_per_token"] == 2 * 2 * 128
+    assert found.parameters is not None
+    hearing = read_architecture({**config, "sound_config": {"model_type": "parakeet"}})
+    assert hearing.parameters is None
+    assert hearing.columns["kv_full_elements_per_token"] == 2 * 2 * 128
