@@ -255,3 +255,12 @@ def test_motif_is_a_llama_with_four_vectors_and_a_learned_activation() -> None:
     motif = read_architecture({"model_type": "Motif", **plain})
     assert (motif.parameters or 0) - (llama.parameters or 0) == 32 * (6 * 128 + 4)
     assert read_architecture({"model_type": "Motif", "num_noise_heads": 4, **plain}).parameters is None
+
+
+def test_plamo_3_is_counted_and_its_windows_are_unknown() -> None:
+    plain = {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 16,
+             "num_key_value_heads": 2, "head_dim": 128, "vocab_size": 100000, "tie_word_embeddings": True}  # fmt: skip
+    llama = read_architecture({"model_type": "llama", **plain})
+    found = read_architecture({"model_type": "plamo3", **plain})
+    assert (found.parameters or 0) - (llama.parameters or 0) == 16 * (2 * 2048 + 2 * 128)
+    assert found.columns["kv_full_elements_per_token"] is None
