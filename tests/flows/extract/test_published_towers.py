@@ -141,11 +141,15 @@ PUBLISHED: list[tuple[str, int, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
+# Dimensions of these are not all read from the published configuration but explain its count: no proof of the form.
+EXPLAINED = ("Ovis2.5-2B", "step3")
+
+
 @pytest.mark.parametrize(("name", "parameters", "config"), PUBLISHED, ids=[row[0] for row in PUBLISHED])
 def test_counts_are_those_that_were_published(name: str, parameters: int, config: dict[str, Any]) -> None:
     found = read_architecture(config)
     assert found.parameters == parameters
-    assert found.is_verified
+    assert found.is_verified == (name not in EXPLAINED)
 
 
 def test_another_version_or_tower_leaves_the_sum_unknown_and_the_cache_known() -> None:
