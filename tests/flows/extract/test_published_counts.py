@@ -153,8 +153,8 @@ PUBLISHED: list[tuple[str, int, dict[str, Any]]] = [
     ),
 ]  # fmt: skip
 
-# Counted by hand from the layers of their classes; no published count was at hand, or (PLaMo 2) the configuration of the
-# published one was not, so that its dimensions here are those that explain the count.
+# Counted by hand from the layers of their classes; no published count was at hand, or (PLaMo 2) its configuration was
+# not, so that its dimensions here are those that explain the count.
 BY_HAND = ("Ling-lite", "MiMo-7B", "Phi-3-small", "plamo-2-1b")
 
 
