@@ -1,6 +1,7 @@
 """What fits where: Polars expressions from shapes and catalogs to bytes and verdicts. No IO, imports polars only."""
 
 from estimator.cache_plans import cache_plans
+from estimator.calculator_rows import calculator_rows
 from estimator.device_classes import capacities, supports
 from estimator.fit import fit
 from estimator.overhead_plans import overhead_plans
@@ -11,6 +12,7 @@ from estimator.work_plans import work_plans
 
 __all__ = [
     "cache_plans",
+    "calculator_rows",
     "capacities",
     "fit",
     "links",

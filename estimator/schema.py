@@ -100,6 +100,10 @@ SHAPES = pl.Schema(
         "tp_ok_mask_128": pl.Int64,
         # --- training
         "lora_io": pl.Int64,  # sum of (in + out) over all adapted linears: adapter parameters = rank * lora_io
+        # --- what the seed calculators count: the class behind transformers' AutoModel, without memory
+        "automodel_parameters": pl.Int64,  # without a head, unless remote code names a class that has one
+        "automodel_buffer_bytes": pl.Int64,  # in the buffers' own types
+        "automodel_layer_bytes": pl.Int64,  # of the largest module that is never split, in 32 bit
     }
 )
 
@@ -237,6 +241,17 @@ OVERHEAD_PLANS = pl.Schema(
         "backward_bytes": pl.Int64,  # beside all gradients, at the end of a backward pass
         "overhead_bytes": pl.Int64,
         "margin_bytes": pl.Int64,  # of both together
+    }
+)
+
+# Grain: shape x precision x calculator x quantity. What the seed calculators print; only what they do print has a row.
+CALCULATOR_ROWS = pl.Schema(
+    {
+        "shape_ix": pl.UInt32,
+        "precision": pl.String,  # precision_id for the tool's dtype
+        "calculator": pl.String,
+        "quantity": pl.String,
+        "bytes": pl.Int64,
     }
 )
 

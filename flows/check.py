@@ -18,8 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 import catalogs
-from flows import night, pipeline, stages, terminal, warehouse
+from estimator.calculators import ADAPTER_PERCENT
+from flows import check_calculators, night, pipeline, stages, terminal, warehouse
 from flows.failures import Stop
+from flows.night import Night
 from flows.settings import Settings
 
 GIB = 2**30
@@ -53,6 +55,9 @@ class Question:
     concurrent_sequences: int | None
     train: str | None
     engine: str | None
+    has_calculators: bool = False
+    fsdp: int | None = None  # devices among which vram_estimator shards
+    lora_percent: float = ADAPTER_PERCENT  # of the parameters that can_it_run trains
 
 
 def check(model_ids: Sequence[str], settings: Settings, question: Question, *, as_json: bool) -> None:
@@ -86,9 +91,20 @@ def _ask(model_id: str, settings: Settings, question: Question) -> dict[str, Any
     with _workplace(question) as (place, folder, workload):
         _known("gpu", question.gpus, catalogs.gpus(folder)["gpu_id"].to_list())
         _known("precision", question.precisions, catalogs.precisions(folder)["precision"].to_list())
-        database = _estimate(model_id, settings, question.source, place, folder)
+        this, database = _estimate(model_id, settings, question.source, place, folder)
         with duckdb.connect(str(database), read_only=True) as connection:
-            return _answer(connection, workload, question.gpus, question.precisions)
+            answer = _answer(connection, workload, question.gpus, question.precisions)
+        if question.has_calculators:
+            answer["calculators"] = check_calculators.answer(
+                stages.read(this, "shapes"),
+                catalogs.gpus(folder),
+                question.gpus,
+                tokens=question.context_tokens,
+                sequences=question.concurrent_sequences,
+                fsdp=question.fsdp,
+                lora_percent=question.lora_percent,
+            )
+        return answer
 
 
 @contextmanager
@@ -158,7 +174,7 @@ def _known(what: str, asked: Sequence[str], known: Sequence[str]) -> None:
             raise Unreadable(f"unknown {what} {name!r}{hint}")
 
 
-def _estimate(model_id: str, settings: Settings, source: str, place: Path, folder: Path) -> Path:
+def _estimate(model_id: str, settings: Settings, source: str, place: Path, folder: Path) -> tuple[Night, Path]:
     """Crawl, extract, estimate and build, exactly as a night does, for one model."""
     inside = replace(settings, data=place)
     try:
@@ -176,7 +192,7 @@ def _estimate(model_id: str, settings: Settings, source: str, place: Path, folde
         stages.estimate(this, shard)
     database = place / "check.duckdb"
     warehouse.build(this, database)
-    return database
+    return this, database
 
 
 def _answer(
@@ -231,6 +247,11 @@ def _print(answer: dict[str, Any]) -> None:
     out.print(_requirements_table(answer))
     out.print()
     out.print(_fit_table(answer))
+    if "calculators" in answer:
+        out.print()
+        if answer["calculators"]["rows"]:
+            out.print(check_calculators.table(answer["calculators"]))
+        out.print(f"[dim]{check_calculators.remark(answer['calculators'])}[/]")
 
 
 def _facts(model: dict[str, Any]) -> str:

@@ -205,6 +205,11 @@ def check(
     engine: Annotated[
         str | None, typer.Option(help="none (bare minimum), vllm, sglang, llamacpp, transformers.")
     ] = None,
+    calculators: Annotated[bool, typer.Option("--calculators", help="Also what other calculators print.")] = False,
+    fsdp: Annotated[int | None, typer.Option(help="--calculators, over so many devices with FSDP.", min=1)] = None,
+    lora_percent: Annotated[
+        float | None, typer.Option(help="--calculators, with LoRA of so many per cent.", min=0)
+    ] = None,
     source: SourceOption = SourceName.hub,
     catalogs: CatalogsOption = None,
     data: Annotated[Path | None, typer.Option("--data", help="Not needed: nothing is kept.", hidden=True)] = None,
@@ -215,7 +220,10 @@ def check(
     hubfit check Qwen/Qwen3-0.6B --source snapshot
 
     hubfit check openai/gpt-oss-20b --gpu nvidia-rtx-4090-24gb --context 32768 --concurrency 4
+
+    hubfit check meta-llama/Llama-3.1-8B --source snapshot --calculators --fsdp 4
     """
+    from estimator.calculators import ADAPTER_PERCENT
     from flows import check as checking
     from flows import pipeline
     from flows.settings import Settings
@@ -230,6 +238,9 @@ def check(
         concurrent_sequences=concurrency,
         train=train.value if train else None,
         engine=engine,
+        has_calculators=calculators or fsdp is not None or lora_percent is not None,
+        fsdp=fsdp,
+        lora_percent=ADAPTER_PERCENT if lora_percent is None else lora_percent,
     )
     asked = list(dict.fromkeys([*(models or []), *(model or []), *listed]))
     checking.check(asked, Settings.from_environment(data=data), question, as_json=json)

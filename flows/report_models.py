@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from flows.report_calculators import Calculators
 from flows.report_rows import Row, Rows
-from reports.model import Artifact, Bar, Group, Heat, ModelPage, Night, Option, Workload
+from reports.model import Artifact, Bar, Comparison, Group, Heat, ModelPage, Night, Option, Silence, Workload
 from reports.paths import device_path
 
 # What a reader compares first; the heat map and SQL have every format.
@@ -55,6 +56,7 @@ def model_pages(rows: Rows, night: Night) -> Iterator[ModelPage]:
             list(BARS),
         )
     )
+    calculators = Calculators(rows)
     models: dict[int, list[Row]] = {}
     for row in rows.all(
         "SELECT m.*, s.shape_ix FROM models m JOIN internal.shapes s USING (shape_id) ORDER BY model_id"
@@ -75,6 +77,7 @@ def model_pages(rows: Rows, night: Night) -> Iterator[ModelPage]:
             yield _page(
                 night, model, workload, [heat for heat in heats[::-1] if heat.rows], needs.get(model_id, ()),
                 reach.get(shape_ix), groups.get(model_id, ()), artifacts.get(model_id, ()), options.get(model_id, ()),
+                *calculators.of(model_id),
             )  # fmt: skip
 
 
@@ -88,6 +91,8 @@ def _page(
     groups: Sequence[Row],
     artifacts: Sequence[Row],
     options: Sequence[Row],
+    comparisons: Sequence[Comparison],
+    silences: Sequence[Silence],
 ) -> ModelPage:
     shown = (
         ("Kind", "kind"), ("Type", "model_type"), ("Class", "architecture"), ("Base model", "base_model"),
@@ -138,4 +143,6 @@ def _page(
             )
             for row in artifacts
         ],
+        comparisons=comparisons,
+        silences=silences,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 import estimator
-from estimator.schema import SHAPES, WEIGHT_OVERRIDES
+from estimator.schema import CALCULATOR_ROWS, SHAPES, WEIGHT_OVERRIDES
 from flows import dimensions, lake
 from flows.extract.parts import extract_part
 from flows.extract.tables import ARTIFACTS, ATTENTION_GROUPS, MODELS, TENSOR_TYPES
@@ -28,7 +28,7 @@ EXTRACTED = {
     "tensor_types": TENSOR_TYPES,
     "model_errors": MODEL_ERRORS,
 }
-ESTIMATED = ("weight_plans", "cache_plans", "overhead_plans", "work_plans", "fit")
+ESTIMATED = ("weight_plans", "cache_plans", "overhead_plans", "work_plans", "calculators", "fit")
 
 
 def fetch(night: Night, shard: int, source: Source, on_model: Callable[[], None] = lambda: None) -> None:
@@ -105,6 +105,7 @@ def estimate(night: Night, shard: int) -> None:
     lake.write(caches, targets["cache_plans"])
     lake.write(overheads, targets["overhead_plans"])
     lake.write(estimator.work_plans(some_shapes, dims.workloads), targets["work_plans"])
+    lake.write(estimator.calculator_rows(some_shapes), targets["calculators"], CALCULATOR_ROWS)
     fit = estimator.fit(
         shapes=some_shapes,
         precisions=dims.precisions,

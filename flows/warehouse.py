@@ -37,6 +37,7 @@ FROM_LAKE = {
     "internal.cache_plans": "cache_plans",
     "internal.overhead_plans": "overhead_plans",
     "internal.work_plans": "work_plans",
+    "internal.calculators": "calculators",
     "internal.fit": "fit",
 }
 FROM_CATALOGS = ("gpus", "precisions", "kv_precisions", "prices", "workloads", "engines", "speeds", "links")

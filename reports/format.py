@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 
 GIB = 2**30
+MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "unknown"
 
 VERDICT_WORDS = {
@@ -85,6 +86,17 @@ def percent(part: int, whole: int) -> str:
         return UNKNOWN
     share = 100 * part / whole
     return "<1 %" if 0 < share < 1 else ">99 %" if 99 < share < 100 else f"{share:.0f} %"
+
+
+def difference(theirs: int | None, ours: int | None) -> str:
+    """How far another number is from ours: +9 %, -44 %, the same; unknown without both."""
+    if theirs is None or not ours:
+        return UNKNOWN
+    share = 100 * (theirs - ours) / ours
+    if abs(share) < 0.05:
+        return "the same"
+    digits = 1 if abs(share) < 10 else 0
+    return f"{'+' if share > 0 else MINUS}{abs(share):,.{digits}f} %"
 
 
 def text(value: object) -> str:

@@ -184,6 +184,35 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A number of another tool in bytes, and why it is not ours."""
+
+    tool: str
+    bytes: int
+    reasons: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What other tools answer to a question that one of our workloads asks as well. `ours` is null for a reason."""
+
+    question: str
+    workload: str | None  # title of the one that answers; null for weights alone, which every workload shares
+    precision: str
+    ours: int | None
+    why_unknown: str | None
+    answers: Sequence[Answer]
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Tools without a number, and why."""
+
+    tools: Sequence[str]
+    reason: str
+
+
+@dataclass(frozen=True)
 class ModelPage:
     """models/<owner--name>.html: what do I need for this model."""
 
@@ -205,6 +234,8 @@ class ModelPage:
     groups: Sequence[Group]
     options: Sequence[Option]
     artifacts: Sequence[Artifact]
+    comparisons: Sequence[Comparison] = field(default=())
+    silences: Sequence[Silence] = field(default=())
     provenance: Sequence[tuple[str, str | None]] = field(default=())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import charts, findings, format
+from reports import charts, comparisons, findings, format
 from reports.model import Column, DevicePage, IndexPage, MethodPage, ModelPage, Night, Overview, QualityPage, Table
 
 # Characters that could end a script element or a line of JavaScript.
@@ -62,6 +62,7 @@ def model(page: ModelPage) -> str:
     return _page(
         "model.html", page.night, "../", "models", page=page, sentence=sentence, stack=charts.stacked(page.bars),
         heats=heats, tallies=charts.tallies(page.heats[0]) if page.heats else (),
+        compared=comparisons.sentence(page.comparisons),
     )  # fmt: skip
 
 
@@ -174,6 +175,6 @@ def _environment() -> Environment:
     environment.filters |= {"script_json": _script_json, "table_json": _table_json, "static_rows": static_rows}
     environment.globals |= {
         "GLYPHS": format.GLYPHS, "VERDICT_WORDS": format.VERDICT_WORDS, "NUMERIC": _NUMERIC,
-        "price_sentence": format.price_sentence,
+        "price_sentence": format.price_sentence, "difference": format.difference,
     }  # fmt: skip
     return environment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import tomllib
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ FILES = (
     "multimodal.toml", "gguf.toml",
 )  # fmt: skip
 CLASSES = "class_defaults.jsonl"
+AUTOMODELS = "automodels.csv"
 # Tables of a row that add to its relative's instead of taking their place.
 MERGED = ("let", "heads", "derived", "fallback")
 
@@ -35,6 +37,24 @@ def classes() -> Mapping[str, Mapping[str, Any]]:
         return {row["model_type"]: row for row in map(json.loads, lines)}
     except (OSError, ValueError, LookupError) as error:
         raise CatalogError(CLASSES, f"cannot be read ({error})") from error
+
+
+@cache
+def automodels() -> Mapping[str, Mapping[str, Any]]:
+    """model_type -> what its class behind AutoModel builds besides parameters. Errors: CatalogError.
+
+    From automodels.csv: counts of buffers and of embeddings as numbers, `unsplit` as a set of words.
+    """
+    try:
+        with (FOLDER / AUTOMODELS).open(encoding="utf-8", newline="") as file:
+            rows = {row["model_type"]: row for row in csv.DictReader(file)}
+        counts = ("frequency_vectors", "is_by_kind", "position_vectors", "router_vectors", "scales", "embeddings")
+        return {
+            name: {**row, **{count: int(row[count]) for count in counts}, "unsplit": set(row["unsplit"].split())}
+            for name, row in rows.items()
+        }
+    except (OSError, ValueError, LookupError) as error:
+        raise CatalogError(AUTOMODELS, f"cannot be read ({error})") from error
 
 
 @cache

@@ -33,6 +33,10 @@ class Decoder:
     moe: routed.Experts
     ffn: int  # widest dense feed-forward, 0 without one
     state_bytes: float  # of one recurrent element
+    head: int  # parameters on top of the layers: what predicts tokens or labels
+    largest_layer: int  # parameters of the largest layer
+    routers: int  # layers that route to experts
+    is_largest_sparse: bool  # whether the largest layer does
 
 
 def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
@@ -61,11 +65,18 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
         body.mtp = blocks * body.prediction_block
     if "unknown_cache" in dialect:
         body.forget_cache(dialect["unknown_cache"])
-    _add_ends(body, keys, dialect, hidden, keys.need("vocabulary"), name)
+    _add_ends(body, keys, dialect, hidden, keys.need("vocabulary"))
     known = {"hidden": hidden, "layers": len(plan), "vocabulary": keys.need("vocabulary")}
-    places = {"model", "head"} if heads.has_vocabulary_head(name) else {"model"}
-    for part in extras(dialect, frozenset(places), keys, known):
+    for part in extras(dialect, frozenset({"model"}), keys, known):
         body.add(part)
+    headless = body.parameters
+    _add_head(body, keys, dialect, hidden, keys.need("vocabulary"), name)
+    if heads.has_vocabulary_head(name):
+        for part in extras(dialect, frozenset({"head"}), keys, known):
+            body.add(part)
+    largest, is_largest_sparse = max(
+        ((one.body.parameters + norms, layer.is_sparse) for layer, one in sums.items()), default=(0, False)
+    )
     return Decoder(
         body=body,
         plan=plan,
@@ -75,6 +86,10 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
         moe=moe,
         ffn=max((one.ffn for one in sums.values()), default=0),
         state_bytes=stack.state_bytes,
+        head=body.parameters - headless,
+        largest_layer=largest,
+        routers=sum(sparse),
+        is_largest_sparse=is_largest_sparse,
     )
 
 
@@ -106,10 +121,8 @@ def _layers(keys: Keys, dialect: Mapping[str, Any], plan: list[str], sparse: lis
     return layers
 
 
-def _add_ends(
-    body: Body, keys: Keys, dialect: Mapping[str, Any], hidden: int, vocabulary: int, name: str | None
-) -> None:
-    """Embedding, positions, final norm, head."""
+def _add_ends(body: Body, keys: Keys, dialect: Mapping[str, Any], hidden: int, vocabulary: int) -> None:
+    """Embedding, positions, final norm."""
     narrow = keys.number(dialect["projected_embedding_key"]) if "projected_embedding_key" in dialect else None
     if narrow is not None and narrow != hidden:
         # OPT-350m: a narrow embedding projected in and out
@@ -122,6 +135,12 @@ def _add_ends(
     positions = dialect.get("positions") or {}
     if positions:
         body.counts["p_pos_embed"] += (keys.need(positions["key"]) + positions["extra"]) * hidden
+
+
+def _add_head(
+    body: Body, keys: Keys, dialect: Mapping[str, Any], hidden: int, vocabulary: int, name: str | None
+) -> None:
+    """What the class puts on top of the layers."""
     if not heads.has_vocabulary_head(name):
         has_bias = bool(dialect.get("score_bias"))
         body.counts["p_head_other"] += heads.other_head(keys, name, hidden, has_bias=has_bias)

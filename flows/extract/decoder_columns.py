@@ -81,6 +81,7 @@ def _rope_elements(keys: Keys, dialect: Mapping[str, Any], some: Attention | Non
     if some.is_latent:
         return context * (keys.number("qk_rope_head_dim") or some.key_dim)
     rope = keys.section("rope_parameters") or {}
-    factor = keys.real("partial_rotary_factor") or keys.real("rotary_pct") or rope.get("partial_rotary_factor") or 1.0
+    # what the configuration writes under rope_parameters comes before the default of its class
+    factor = rope.get("partial_rotary_factor") or keys.real("partial_rotary_factor") or keys.real("rotary_pct") or 1.0
     width = keys.number("rotary_dim") or int(some.key_dim * (factor if isinstance(factor, int | float) else 1.0))
     return context * width

@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.extract.adapter import adapter_rank
 from flows.extract.architecture import Architecture
+from flows.extract.automodel import automodel
 from flows.extract.count import Count, count
 from flows.extract.gguf_architecture import gguf_architecture
 from flows.extract.info import Info, load_object, parse
@@ -87,6 +88,8 @@ def extract(raw: RawModel) -> Extracted | Failure:
         *info.notes,
     ]
     shape = shape_row(_kind(info, found), found, counted, weights)
+    if config is not None and found is not None and base is None and header_note is None and not counted.is_conflict:
+        shape |= automodel(config, found)
     types = tensor_types(measured.sets)
     overrides = override_rows(found, shape, weights)
     shape["shape_id"] = shape_id(shape, overrides)

@@ -161,7 +161,15 @@ def _with(
     beside = [value for value in counts.values() if value is not None]
     if text.parameters is None or len(beside) < len(counts):
         columns["parameters_resident"] = None
-        return replace(text, columns=columns, parameters=None, is_verified=False, notes=(*text.notes, *notes))
+        dimensions = {**text.dimensions, "base_parameters": None}
+        return replace(
+            text, columns=columns, parameters=None, dimensions=dimensions, is_verified=False,
+            notes=(*text.notes, *notes),
+        )  # fmt: skip
     columns["parameters_resident"] = int(columns["parameters_resident"] or 0) + sum(beside)
     total = text.parameters + sum(beside)
-    return replace(text, columns=columns, parameters=total, is_verified=text.is_verified and is_verified)
+    base = text.dimensions.get("base_parameters")
+    dimensions = {**text.dimensions, "base_parameters": None if base is None else base + sum(beside)}
+    return replace(
+        text, columns=columns, parameters=total, dimensions=dimensions, is_verified=text.is_verified and is_verified
+    )

@@ -51,6 +51,19 @@ SELECT 'cache_plans', shape_ix FROM internal.cache_plans WHERE least(kv_cache_by
 UNION ALL
 SELECT 'overhead_plans', shape_ix FROM internal.overhead_plans WHERE least(activation_bytes, backward_bytes, overhead_bytes, margin_bytes) < 0;
 
+-- name: calculators_agree_with_each_other
+-- can-it-run-llm starts from accelerate's total, and every tool's number is positive.
+SELECT a.shape_ix, a.precision, a.bytes AS total, c.bytes AS inference
+FROM internal.calculators a
+JOIN internal.calculators c USING (shape_ix, precision)
+WHERE a.calculator = 'accelerate' AND a.quantity = 'total' AND c.calculator = 'can_it_run' AND c.quantity = 'inference'
+    AND abs(c.bytes - a.bytes * 1.2) > 2
+UNION ALL
+SELECT shape_ix, precision, bytes, NULL FROM internal.calculators WHERE bytes IS NULL OR bytes < 0;
+
+-- name: calculators_key_unique
+SELECT shape_ix, precision, calculator, quantity FROM internal.calculators GROUP BY ALL HAVING count(*) > 1;
+
 -- name: verdict_matches_headroom
 -- A sample of models through the public view: what fits has room, what is too big has none.
 SELECT model_id, precision, workload, gpu, verdict, required_bytes, required_bytes_high, usable_bytes, assured_bytes

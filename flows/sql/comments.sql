@@ -309,6 +309,27 @@ COMMENT ON COLUMN engines.source IS 'Where the constants come from.';
 COMMENT ON COLUMN engines.as_of IS 'When they were checked.';
 COMMENT ON COLUMN engines.notes IS 'What a reader should know about the row.';
 
+COMMENT ON VIEW calculators IS 'What four seed calculators print for a model, beside our own answer in requirements. What a tool does not print, or what is not known of the model, has no row. Grain: model x precision x calculator x quantity.';
+COMMENT ON COLUMN calculators.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN calculators.precision IS 'precision for the tool''s dtype: fp32, fp16 (also bfloat16 and, in training, mixed), int8_bnb (int8), nf4 (int4).';
+COMMENT ON COLUMN calculators.calculator IS 'rule_1_2 (parameters x bits x 1.2), accelerate (estimate-memory of 1.15), can_it_run (can-it-run-llm) or vram_estimator (furiousteabag/vram-calculator).';
+COMMENT ON COLUMN calculators.quantity IS 'rule_1_2: inference. accelerate: largest_layer, total, training_adam. can_it_run: inference, training_adam, lora (2 per cent). vram_estimator, one sequence of 512 tokens on one device: inference, training_adam, training_sgd, training_sgd_momentum, and the terms of both, as inference_weights or training_gradients.';
+COMMENT ON COLUMN calculators.bytes IS 'Bytes that the tool prints; tools that say GB mean GiB.';
+
+COMMENT ON VIEW calculator_gpus IS 'How many devices can-it-run-llm asks for: its need over the advertised memory, rounded up. Grain: model x precision x quantity x gpu.';
+COMMENT ON COLUMN calculator_gpus.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN calculator_gpus.precision IS 'precision for the tool''s dtype.';
+COMMENT ON COLUMN calculator_gpus.quantity IS 'inference, training_adam or lora.';
+COMMENT ON COLUMN calculator_gpus.gpu IS 'gpu_id.';
+COMMENT ON COLUMN calculator_gpus.gpus_needed IS 'Devices, whether or not anything can be split over so many.';
+
+COMMENT ON TABLE internal.calculators IS 'What the seed calculators print for a shape. Grain: shape x precision x calculator x quantity.';
+COMMENT ON COLUMN internal.calculators.shape_ix IS 'Shape.';
+COMMENT ON COLUMN internal.calculators.precision IS 'precision for the tool''s dtype; the catalog of a what-if need not have it.';
+COMMENT ON COLUMN internal.calculators.calculator IS 'rule_1_2, accelerate, can_it_run or vram_estimator.';
+COMMENT ON COLUMN internal.calculators.quantity IS 'What the number answers.';
+COMMENT ON COLUMN internal.calculators.bytes IS 'Bytes that the tool prints.';
+
 COMMENT ON TABLE internal.shapes IS 'Distinct shapes of this run: what the estimator reads about a model. Grain: shape.';
 COMMENT ON COLUMN internal.shapes.shape_ix IS 'Position of the shape in this run; key of internal tables.';
 COMMENT ON COLUMN internal.shapes.shape_id IS 'Hash of all other columns and of the weight overrides.';
@@ -370,6 +391,9 @@ COMMENT ON COLUMN internal.shapes.attention_step_width IS 'Elements that the nex
 COMMENT ON COLUMN internal.shapes.attention_prompt_width IS 'The same for the tokens of a prompt.';
 COMMENT ON COLUMN internal.shapes.attention_window_width IS 'The same in layers with a window.';
 COMMENT ON COLUMN internal.shapes.lora_io IS 'Sum of inputs and outputs of the adapted linears.';
+COMMENT ON COLUMN internal.shapes.automodel_parameters IS 'Parameters of the class behind transformers'' AutoModel as accelerate builds it: no head unless remote code names one, tied embeddings as often as they are built.';
+COMMENT ON COLUMN internal.shapes.automodel_buffer_bytes IS 'Bytes of the buffers of that class, in their own types.';
+COMMENT ON COLUMN internal.shapes.automodel_layer_bytes IS 'Bytes of its largest module that accelerate does not split, in 32 bit; null where that cannot be told.';
 
 COMMENT ON TABLE internal.weight_plans IS 'Weights, gradients and optimizer states on one device. Grain: shape x precision x residency x degree.';
 COMMENT ON COLUMN internal.weight_plans.shape_ix IS 'Key of internal.shapes.';

@@ -59,6 +59,24 @@ JOIN internal.overhead_plans o
     AND o.memory_tier_ix = (SELECT memory_tier_ix FROM internal.memory_tiers WHERE memory_tier = 'from_160_gib')
 WHERE wp.degree = 1;
 
+-- What the seed calculators print: equal for models of one shape, so kept once for each of those.
+CREATE VIEW calculators AS
+SELECT m.model_id, c.precision, c.calculator, c.quantity, c.bytes
+FROM internal.calculators c
+JOIN internal.shapes s USING (shape_ix)
+JOIN models m USING (shape_id);
+
+-- can-it-run-llm divides its need by the advertised memory of a device: one row for each of our devices.
+CREATE VIEW calculator_gpus AS
+SELECT
+    c.model_id,
+    c.precision,
+    c.quantity,
+    g.gpu_id AS gpu,
+    ceil(c.bytes / 1073741824 / g.memory_gib_nominal)::BIGINT AS gpus_needed
+FROM calculators c CROSS JOIN gpus g
+WHERE c.calculator = 'can_it_run';
+
 CREATE VIEW current_prices AS
 SELECT
     gpu,

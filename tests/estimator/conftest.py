@@ -73,6 +73,9 @@ LLAMA_8B: dict[str, Any] = {
     "tp_ok_mask_64": 0b11111,
     "tp_ok_mask_128": 0b01111,
     "lora_io": 2_621_440,
+    "automodel_parameters": 7_504_924_672,
+    "automodel_buffer_bytes": 512,
+    "automodel_layer_bytes": 525_336_576 * 4,
 }
 
 # precision, family, bits, row scale, block scale, keep bits, policy, whole model bits, alignment

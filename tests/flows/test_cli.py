@@ -106,6 +106,33 @@ def test_check_answers_for_one_model(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_check_prints_what_other_calculators_say() -> None:
+    llama = ("check", "meta-llama/Llama-3.1-8B", "--source", "snapshot")
+    shown = hubfit(*llama, "--calculators", "--gpu", "nvidia-rtx-4090-24gb").stdout
+    rows = [line.split() for line in shown[shown.index("What other calculators say") :].splitlines()]
+    assert ["can_it_run", "inference", "33.55", "16.77", "8.39", "4.19"] in rows
+    assert ["lora", "34.99", "18.22", "9.83", "5.63"] in rows
+    assert ["devices", "nvidia-rtx-4090-24gb", "2", "1", "1", "1"] in rows
+    assert ["training:", "second", "moments", "29.92", "29.92", "-", "-"] in rows
+    assert "1 x 512 tokens, one device" in shown
+    done = hubfit(*llama, "--context", "4096", "--concurrency", "2", "--fsdp", "4", "--lora-percent", "5", "--json")
+    found = json.loads(done.stdout)["calculators"]
+    assert (found["tokens"], found["sequences"], found["devices"], found["is_sharded"]) == (4096, 2, 4, True)
+    sizes = {(row["calculator"], row["precision"], row["quantity"]): row["bytes"] for row in found["rows"]}
+    # 4 bytes of 8,030,261,248 parameters over four devices are 7,658.25 MiB; a second sequence doubles the logits
+    assert sizes["vram_estimator", "fp16", "training_gradients"] == 7658 * 2**20
+    assert sizes["vram_estimator", "fp16", "inference_outputs"] == 4008 * 2**20
+    # 1.2 x (13.98 GiB and 5 % of 7.504924672 billion at 8 bytes, taken for GiB)
+    assert round(sizes["can_it_run", "fp16", "lora"] / 2**30, 2) == 20.38
+    assert "calculators" not in json.loads(hubfit(*llama, "--json").stdout)
+
+
+def test_check_says_when_no_calculator_has_a_number() -> None:
+    shown = hubfit("check", "tloen/alpaca-lora-7b", "--source", "snapshot", "--calculators").stdout
+    assert "no tool prints a number for it" in shown
+    assert "What other calculators say" not in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -337,6 +337,12 @@ def damaged(published: Path, statement: str, tmp_path: Path) -> set[str]:
         ("UPDATE internal.fit SET precision_ix = 0 WHERE gpu_ix = 1", "fit_key_unique"),
         ("UPDATE internal.fit SET outcome_ix = 77 WHERE gpu_ix = 1", "every_decision_has_its_outcome"),
         ("UPDATE internal.weight_plans SET weights_bytes = -1 WHERE degree = 1", "no_negative_bytes"),
+        (
+            "UPDATE internal.calculators SET bytes = 2 * bytes WHERE calculator = 'can_it_run'",
+            "calculators_agree_with_each_other",
+        ),
+        ("UPDATE internal.calculators SET bytes = NULL", "calculators_agree_with_each_other"),
+        ("INSERT INTO internal.calculators FROM internal.calculators LIMIT 1", "calculators_key_unique"),
         ("UPDATE internal.capacities SET assured_bytes = 1", "verdict_matches_headroom"),
         ("UPDATE internal.outcomes SET verdict = 'unknown'", "unknown_only_when_an_input_is_null"),
         ("INSERT INTO prices BY NAME SELECT 'nothing' AS gpu", "prices_name_known_gpus"),

@@ -4,7 +4,8 @@ from datetime import date
 
 import pytest
 
-from reports import format
+from reports import comparisons, format
+from reports.model import Answer, Comparison
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,33 @@ def test_a_sparse_model_says_what_is_active() -> None:
     dense = format.model_sentence("a/b", 4 * 10**9, 0, 1, None, None, "Chat", active=4 * 10**9)
     assert "active" not in dense
     assert "of 1 catalogued device is" in dense
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "shown"),
+    [
+        (109, 100, "+9.0 %"), (56, 100, "\N{MINUS SIGN}44 %"), (100_000, 100_001, "the same"), (2500, 100, "+2,400 %"),
+        (None, 100, "unknown"), (100, None, "unknown"), (100, 0, "unknown"),
+    ],
+)  # fmt: skip
+def test_how_far_another_number_is(theirs: int | None, ours: int | None, shown: str) -> None:
+    assert format.difference(theirs, ours) == shown
+
+
+def asked(ours: int | None, *sizes: int) -> Comparison:
+    why = "its cache is unknown" if ours is None else None
+    return Comparison("Serving", "One chat", "fp16", ours, why, [Answer("a tool", size * 2**30, []) for size in sizes])
+
+
+@pytest.mark.parametrize(
+    ("found", "shown"),
+    [
+        ([], "No calculator has a number for it."),
+        ([asked(20 * 2**30, 16, 18)], "For serving at fp16, 2 tools say 16.00 GiB to 18.00 GiB; ours is 20.00 GiB."),
+        ([asked(20 * 2**30, 16)], "For serving at fp16, one tool says 16.00 GiB; ours is 20.00 GiB."),
+        ([asked(None, 16, 16)], "For serving at fp16, 2 tools say 16.00 GiB; ours is unknown."),
+        ([asked(0, 16), asked(1, 18)], "For serving at fp16, one tool says 16.00 GiB; ours is 0.00 GiB."),
+    ],
+)
+def test_what_other_calculators_say(found: list[Comparison], shown: str) -> None:
+    assert comparisons.sentence(found) == shown

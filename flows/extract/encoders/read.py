@@ -62,10 +62,30 @@ def read_encoder(config: Mapping[str, Any], row: Mapping[str, Any], model_type: 
         active_parameters=None if parameters is None else parameters - (idle if columns["experts"] else 0),
         mtp_parameters=None if parameters is None else 0,
         columns=columns,
-        dimensions=dimensions(keys, columns),
+        dimensions={**dimensions(keys, columns), **_base(keys, row)},
         groups=sheet.groups,
         notes=notes,
     )
+
+
+def _base(keys: Keys, row: Mapping[str, Any]) -> dict[str, int | None]:
+    """Parameters of the plain model of the type, whatever class the configuration names; null without a checked rule.
+
+    `embedding_parameters`: all that its embedding module holds, of one stack; null for others.
+    """
+    if not row.get("verified") or "Model" not in row.get("heads", {}):
+        return {"base_parameters": None, "embedding_parameters": None}
+    sheet, values = build(keys, row, "Model")
+    if _unknown(row, "Model", "Model", values) is not None:
+        return {"base_parameters": None, "embedding_parameters": None}
+    embeddings = None
+    if row["family"] == "stack":
+        norms = values("embed_norms") * values("embed_norm")
+        embeddings = sheet.components["p_embed"] + sheet.components["p_pos_embed"] + norms
+    return {
+        "base_parameters": sheet.parameters + heads.elements(row, "Model", values),
+        "embedding_parameters": embeddings,
+    }
 
 
 def build(keys: Keys, row: Mapping[str, Any], key: str | None) -> tuple[Sheet, Values]:

@@ -49,6 +49,14 @@ def model_page(model_id: str = "owner/name") -> m.ModelPage:
         ],
         options=[m.Option("Device A", "../devices/a.html", "bf16", "fits", 1, 2**30, None, 86.6, None, None)],
         artifacts=[m.Artifact(model_id, "model", "safetensors", None, None, 4, ["I32", "F16"])],
+        comparisons=[
+            m.Comparison("Serving", CHAT.title, "fp16", 17 * 2**30, None, [
+                m.Answer("1.2 rule", 18 * 2**30, ["no cache", "of " + model_id]),
+                m.Answer("another", 17 * 2**30, ["both count the same"]),
+            ]),
+            m.Comparison("Adapters", None, "nf4", None, "no workload asks this", [m.Answer("another", 2**30, ["x"])]),
+        ],
+        silences=[m.Silence(["accelerate", "a third (serving)"], "its class is not known")],
     )  # fmt: skip
 
 
