@@ -97,7 +97,7 @@ class Calculators:
             if answers:
                 is_whole = role != "weights"
                 ours = need.get("total_bytes" if is_whole else "weights_bytes")
-                title = workload.get("title") if is_whole else None
+                title = workload.get("title") if is_whole else "The weights, nothing beside them"
                 why = why_unknown(Known(known)) if ours is None else None
                 compared.append(Comparison(NAMES[role], title, precision, ours, why, answers))
         return compared, silent.sentences()

@@ -197,7 +197,7 @@ class Comparison:
     """What other tools answer to a question that one of our workloads asks as well. `ours` is null for a reason."""
 
     question: str
-    workload: str | None  # title of the one that answers; null for weights alone, which every workload shares
+    workload: str | None  # what our answer is about; null where no workload asks
     precision: str
     ours: int | None
     why_unknown: str | None
