@@ -76,6 +76,7 @@ SHAPES = pl.Schema(
         "experts": pl.Int64,
         "experts_per_token": pl.Int64,
         "max_context_tokens": pl.Int64,
+        "absorbed_elements": pl.Int64,  # from latents to heads, of which an engine keeps a copy; 0 without latents
         "rope_cache_elements": pl.Int64,  # max positions * rotary dim, 0 without rotary embedding
         # --- cache and state, summed over the layers that own one
         "kv_full_elements_per_token": pl.Int64,

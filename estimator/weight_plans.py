@@ -112,6 +112,8 @@ def _elements(shapes: pl.LazyFrame) -> pl.LazyFrame:
             "lora_io",
             "p_embed",
             "p_lm_head",
+            "expert_ffn_size",
+            "hidden_size",
             linears=sharding.sharded_linears(
                 linears=dense,
                 kv_projections=c("p_kv_proj"),
@@ -128,6 +130,7 @@ def _elements(shapes: pl.LazyFrame) -> pl.LazyFrame:
             ),
             padding=padding / c("degree"),
             rope_table=weights.rope_table_bytes(elements=c("rope_cache_elements")),
+            absorbed=weights.absorbed_bytes(elements=c("absorbed_elements"), degree=c("degree")),
         )
         .with_columns(
             elements=c("linears") + c("experts") + c("rest"),
@@ -211,6 +214,9 @@ def _bases(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.LazyFra
             "linears_whole",
             "factors",
             "rope_table",
+            "absorbed",
+            "expert_ffn_size",
+            "hidden_size",
             base=pl.coalesce(known * c("share"), pl.when(is_uniform).then(uniform).otherwise(parted)),
             # padded rows take the bits of the embedding: the format's where it quantises everything
             # (repositories keep embeddings in 16 bit; at most 63 rows are at stake)
@@ -241,7 +247,18 @@ def _serving(rows: pl.LazyFrame) -> pl.LazyFrame:
         step_dense_bytes=whole_bytes(c("base") * c("dense_share")),
         step_expert_bytes=whole_bytes(c("base") * c("expert_share")),
         weights_bytes=weights.resident_bytes(
-            base=c("base"), padding=c("padding"), rope_table=c("rope_table"), engine=c("engine")
+            base=c("base"),
+            padding=c("padding")
+            + c("absorbed")
+            + weights.repacked_bytes(
+                experts=c("base") * c("expert_share"),
+                ffn=c("expert_ffn_size"),
+                hidden=c("hidden_size"),
+                degree=c("degree"),
+                format_=c("effective"),
+            ),
+            rope_table=c("rope_table"),
+            engine=c("engine"),
         ),
         gradient_bytes=pl.lit(0, dtype=pl.Int64),
         optimizer_bytes=pl.lit(0, dtype=pl.Int64),

@@ -28,6 +28,7 @@ class Attention:
     window_elements: int = 0  # a second cache beside the growing one, as long as the window
     is_latent: bool = False
     prompt_width: int = 0  # multiplied for each pair of tokens of a prompt, where that differs from one token's step
+    absorbed: int = 0  # elements of the matrix from latents to heads, which serving engines keep a second time
     is_selective: bool = False  # attends to tokens of its choice, so that work does not follow from the length
 
     @property
@@ -37,7 +38,7 @@ class Attention:
 
     def without_matrices(self) -> Attention:
         """The same cache again, of a layer that runs with the parameters of another or a second time."""
-        return replace(self, linears=(), norm=0, bias=0, small=0)
+        return replace(self, linears=(), norm=0, bias=0, small=0, absorbed=0)
 
 
 def head_dim(keys: Keys, heads: int, hidden: int) -> int:

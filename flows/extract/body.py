@@ -95,6 +95,7 @@ class Body:
         self.work["window" if is_windowed else "step"] += one.width
         self.work["prompt"] += 0 if is_windowed else one.prompt_width or one.width
         self.work["selective"] += one.is_selective
+        self.work["absorbed"] += one.absorbed
 
     def add_mixer(self, one: Mixer, state_bytes: float) -> None:
         self.linears.update(one.linears)

@@ -77,6 +77,7 @@ def latent(
         is_latent=True,
         # a prompt is attended with keys and values of the heads, a step with the latents themselves
         prompt_width=wide + heads * value,
+        absorbed=(wide - heads * turned + heads * value) * rank,
         is_selective=has_indexer,
     )
 

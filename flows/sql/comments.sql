@@ -371,6 +371,7 @@ COMMENT ON COLUMN internal.shapes.expert_ffn_size IS 'Width of one expert.';
 COMMENT ON COLUMN internal.shapes.experts IS 'Routed experts.';
 COMMENT ON COLUMN internal.shapes.experts_per_token IS 'Experts that one token visits.';
 COMMENT ON COLUMN internal.shapes.max_context_tokens IS 'Longest declared context.';
+COMMENT ON COLUMN internal.shapes.absorbed_elements IS 'Elements of the matrices from latents to heads, which vLLM keeps a second time; 0 without latent attention.';
 COMMENT ON COLUMN internal.shapes.rope_cache_elements IS 'Elements of the rotary table.';
 COMMENT ON COLUMN internal.shapes.kv_full_elements_per_token IS 'Cache elements per token of full attention.';
 COMMENT ON COLUMN internal.shapes.kv_window_elements_per_token IS 'Cache elements per token of windowed layers.';

@@ -53,6 +53,7 @@ LLAMA_8B: dict[str, Any] = {
     "experts": 0,
     "experts_per_token": 0,
     "max_context_tokens": 131_072,
+    "absorbed_elements": 0,
     "rope_cache_elements": 131_072 * 128,
     "kv_full_elements_per_token": 65_536,
     "kv_window_elements_per_token": 0,

@@ -120,6 +120,32 @@ def test_engines_hold_different_weights() -> None:
     assert value(weights.resident_bytes(engine=text("llamacpp"), **arguments)) is None
 
 
+def test_what_vllm_repacks() -> None:
+    """gpt-oss: 2,880 columns become 2,944 and 3,072; over eight devices each of 360 keeps 384."""
+
+    def more(experts: float | None, degree: int, format_: str = "mxfp4") -> Any:
+        return value(
+            weights.repacked_bytes(
+                experts=real(experts), ffn=whole(2880), hidden=whole(2880), degree=pl.lit(degree, dtype=pl.UInt8),
+                format_=text(format_),
+            )
+        )  # fmt: skip
+
+    assert more(1e9, 1) == pytest.approx(1e9 * (2944 / 2880 * 3072 / 2880 - 1))
+    assert more(1e9, 8) == pytest.approx(1e9 * (8 * 384 / 2880 * 3072 / 2880 - 1))
+    assert more(1e9, 1, "int4_awq_g128") == 0
+    assert more(0.0, 1) == 0
+    assert more(None, 1) is None
+
+
+def test_copies_of_latent_projections() -> None:
+    """DeepSeek-V3: 61 layers of 128 heads, 512 x (128 + 128) elements each, in 16 bit 2.05 GB over the devices."""
+    elements = 61 * 128 * 512 * (128 + 128)
+    one = weights.absorbed_bytes(elements=whole(elements), degree=pl.lit(1, dtype=pl.UInt8))
+    assert value(one) == 2_046_820_352
+    assert value(weights.absorbed_bytes(elements=whole(elements), degree=pl.lit(8, dtype=pl.UInt8))) == 255_852_544
+
+
 def test_valid_degrees_are_bits() -> None:
     def valid(mask: int | None, degree: int) -> Any:
         return value(sharding.is_valid_degree(mask=whole(mask), degree=pl.lit(degree, dtype=pl.UInt8)))

@@ -19,7 +19,7 @@ ABSENT: Mapping[str, Any] = {
     "window_tokens": 0, "cross_tokens": 0, "state_conv_elements": 0, "state_recurrent_elements": 0,
     "state_recurrent_bytes_per_element": 4.0, "state_recurrent_bytes_in_vllm": 4.0,
     "expert_ffn_size": 0, "experts": 0, "experts_per_token": 0,
-    "rope_cache_elements": 0,
+    "rope_cache_elements": 0, "absorbed_elements": 0,
     "attention_step_width": None, "attention_prompt_width": None, "attention_window_width": None,  # not worked out
 }  # fmt: skip
 
