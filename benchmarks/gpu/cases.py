@@ -21,6 +21,8 @@ from catalogs.schema import MEASUREMENTS
 
 LINEARS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 RANK = 16
+# Of which the constants of training were read off; the ratio of what the allocator reserves, off all models.
+FITTED = {"meta-llama/Llama-3.2-1B", "Qwen/Qwen3-0.6B"}
 USUAL = [[1, 2048], [4, 2048], [1, 8192]]
 # Learned positions end there; reference code of recurrent layers steps through a prompt token by token.
 PREFILLS = {
@@ -102,12 +104,20 @@ def rows(answers: Path, gpu: str, as_of: str) -> Iterator[dict[str, object]]:
         if answer["kind"] == "device":
             versions = {"torch": answer["torch"].split("+")[0], "engine_version": answer["transformers"]}
         for figure in [] if "error" in answer else FIGURES[answer["kind"]](answer):
-            row = {"engine": "transformers", "gpu": gpu, "as_of": as_of, **figure}
+            row = {"engine": "transformers", "gpu": gpu, "devices": 1, "as_of": as_of, **figure}
             row["engine_version"] = versions["engine_version"]
             row["source"] = f"benchmarks/gpu/memory.py: torch {versions['torch']}; random weights"
             if "model" in answer:
                 row |= {"model_id": answer["model"], "precision": "bf16"}
+            row["split"] = "fitted" if _is_fitted(row) else "judged"
             yield {"measurement": _name(row), **row}
+
+
+def _is_fitted(row: dict[str, object]) -> bool:
+    """Whether a constant of ours was read off such a row."""
+    if row["component"] == "training_peak":
+        return row["model_id"] in FITTED
+    return row["component"] in ("context", "training_reserved")
 
 
 def _name(row: dict[str, object]) -> str:

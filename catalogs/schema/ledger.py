@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from catalogs.rules import Rule, identifier, needs, one_of, positive
+from catalogs.rules import Rule, fraction, identifier, needs, one_of, positive
 from catalogs.schema.table import ENGINES, Table
 
 OF_A_DEVICE = ("visible", "driver_total", "context", "copy")
@@ -17,9 +17,17 @@ OF_A_MODEL = (
     "training_reserved",  # what the allocator took from the device for it
     "decode_step",  # one token for each sequence
 )
+OF_A_START = (  # of an engine, on each device, before the first request: what its log says
+    "activation",  # increase of the allocator's peak in the profiling run
+    "non_torch",  # increase outside the allocator
+    "kv_pool",  # left for the cache
+    "kv_token",  # one token in the cache
+)
+# Whether a constant of ours was fitted to the row, or the row judges it.
+SPLITS = ("fitted", "judged")
 
-_of_a_model = pl.col("component").is_in(list(OF_A_MODEL))
-_of_a_run = _of_a_model & (pl.col("component") != "weights")
+_of_a_run = pl.col("component").is_in(list(OF_A_MODEL)) & (pl.col("component") != "weights")
+_of_a_model = pl.col("component").is_in([*OF_A_MODEL, *OF_A_START])
 _of_training = pl.col("component").str.starts_with("training")
 _timed = pl.col("component").is_in(["decode_step", "copy"])
 
@@ -32,10 +40,12 @@ MEASUREMENTS = Table(
             "engine": pl.String,
             "engine_version": pl.String,
             "gpu": pl.String,
+            "devices": pl.Int64,  # that share the model; the figure is of one of them
             "model_id": pl.String,
             "precision": pl.String,
             "context_tokens": pl.Int64,
             "concurrent_sequences": pl.Int64,
+            "memory_utilization": pl.Float64,  # share of the device that the engine was given
             "method": pl.String,
             "gradient_checkpointing": pl.Boolean,
             "lora_rank": pl.Int64,
@@ -43,6 +53,7 @@ MEASUREMENTS = Table(
             "measured_bytes": pl.Int64,
             "measured_seconds": pl.Float64,
             "setting": pl.String,
+            "split": pl.String,  # one of SPLITS; a model is on one side for each component and engine version
             "source": pl.String,
             "as_of": pl.Date,
         }
@@ -50,15 +61,19 @@ MEASUREMENTS = Table(
     key=("measurement",),
     optional=(
         *("model_id", "precision", "context_tokens", "concurrent_sequences"),
-        *("method", "gradient_checkpointing", "lora_rank"),
+        *("memory_utilization", "method", "gradient_checkpointing", "lora_rank"),
         *("measured_bytes", "measured_seconds", "setting"),
     ),
     rules=(
         identifier("measurement"),
         one_of("engine", ENGINES),
-        one_of("component", (*OF_A_DEVICE, *OF_A_MODEL)),
+        one_of("component", (*OF_A_DEVICE, *OF_A_MODEL, *OF_A_START)),
+        one_of("split", SPLITS),
         one_of("method", ("full", "full_bf16", "lora", "qlora")),
-        *positive("context_tokens", "concurrent_sequences", "lora_rank", "measured_bytes", "measured_seconds"),
+        *positive("devices", "context_tokens", "concurrent_sequences", "lora_rank"),
+        *positive("measured_bytes", "measured_seconds"),
+        fraction("memory_utilization"),
+        needs("memory_utilization", pl.col("component") == "kv_pool", "for what is left of it"),
         needs("model_id", _of_a_model, "for a component of a model"),
         needs("precision", _of_a_model, "for a component of a model"),
         needs("context_tokens", _of_a_run, "for a component of a run"),

@@ -230,3 +230,10 @@ def test_spot_is_not_above_on_demand() -> None:
     spot = prices.filter(pl.col("kind") == "spot").join(prices.filter(pl.col("kind") == "on_demand"), on=same)
     assert spot.height >= 70
     assert (spot["usd_per_gpu_hour"] <= spot["usd_per_gpu_hour_right"]).all()
+
+
+def test_measurements_are_split_by_model() -> None:
+    """A model that a constant was fitted to cannot judge it."""
+    sides = catalogs.measurements().group_by("component", "engine", "engine_version", "model_id").agg("split")
+    assert sides.filter(pl.col("split").list.n_unique() > 1).is_empty()
+    assert dict(catalogs.measurements().group_by("split").len().iter_rows())["judged"] >= 350

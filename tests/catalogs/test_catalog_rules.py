@@ -17,6 +17,7 @@ BOUGHT = "apple-m3-ultra-96gb"
 RUN = "nvidia-h200-sxm-141gb-qwen-qwen3-0.6b-prefill-peak-2048x1"
 TRAINING = "nvidia-h200-sxm-141gb-qwen-qwen3-0.6b-full-training-peak-2048x1"
 COPY = "nvidia-h200-sxm-141gb-copy"
+POOL = "nvidia-h100-sxm-80gb-x1-vllm-0.19.0-google-gemma-3-4b-it-kv-pool-8192"
 BY_KEY = {
     "gpus": GPU,
     "precisions": "int4_awq_g128",
@@ -40,7 +41,7 @@ LEVELS = "must be one of exact, high, medium, low"
 TIERS = "must be one of a100, under_70_gib, 70_to_160_gib, from_160_gib"
 COMPONENTS = (
     "visible, driver_total, context, copy, weights, cache, cache_held, prefill_peak, training_peak,"
-    " training_reserved, decode_step"
+    " training_reserved, decode_step, activation, non_torch, kv_pool, kv_token"
 )
 PROFILES = f"must be one of none, {ENGINES}"
 
@@ -211,7 +212,10 @@ CASES: list[Case] = [
     *below("measurements", f"must be one of {ENGINES}", "none", "engine"),
     *below("measurements", f"must be one of {COMPONENTS}", "kv", "component"),
     *below("measurements", "must be one of full, full_bf16, lora, qlora", "dora", "method"),
-    *below("measurements", "must be > 0", "0", "context_tokens", "concurrent_sequences", "lora_rank"),
+    *below("measurements", "must be one of fitted, judged", "held_out", "split"),
+    *below("measurements", "must be > 0", "0", "devices", "context_tokens", "concurrent_sequences", "lora_rank"),
+    *below("measurements", "must be > 0 and <= 1", "92", "memory_utilization"),
+    *below("measurements", "must not be empty for what is left of it", "", "memory_utilization", row=POOL),
     *below("measurements", "must be > 0", "0", "measured_bytes", "measured_seconds"),
     *below("measurements", "must not be empty for a component of a model", "", "model_id", "precision"),
     *below("measurements", "must not be empty for a component of a run", "", "context_tokens", "concurrent_sequences"),
