@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from estimator.schema import Verdict
-from flows import dimensions, lake, run_history
+from flows import dimensions, lake, run_history, validation
 from flows.failures import Stop
 from flows.night import Night
 
@@ -32,6 +32,7 @@ FROM_LAKE = {
     "artifacts": "artifacts",
     "tensor_types": "tensor_types",
     "model_errors": "model_errors",
+    "validation": "validation",
     "internal.shapes": "shapes",
     "internal.weight_plans": "weight_plans",
     "internal.cache_plans": "cache_plans",
@@ -101,6 +102,7 @@ def build(night: Night, file: Path) -> None:
     Raises OSError when the disk refuses.
     """
     _write_catalogs(night)
+    validation.predict(night)
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET TimeZone = 'UTC'")

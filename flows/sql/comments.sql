@@ -615,3 +615,23 @@ COMMENT ON COLUMN fitting.speed_confidence IS 'bound (nominal rates), low, mediu
 COMMENT ON COLUMN fitting.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
 COMMENT ON COLUMN fitting.usd_per_million_tokens IS 'Price of a million written tokens while all sequences write; input is not counted.';
 COMMENT ON COLUMN fitting.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
+
+COMMENT ON TABLE validation IS 'What was measured beside what is predicted for the same setting. Grain: measurement.';
+COMMENT ON COLUMN validation.measurement IS 'Name of the figure, a row of catalogs/measurements.csv.';
+COMMENT ON COLUMN validation.engine IS 'Engine that ran.';
+COMMENT ON COLUMN validation.engine_version IS 'Its version.';
+COMMENT ON COLUMN validation.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN validation.devices IS 'Devices that shared the model; bytes are of one of them.';
+COMMENT ON COLUMN validation.model_id IS 'Hub id; null for what a device alone shows.';
+COMMENT ON COLUMN validation.precision IS 'Weight format; stored means as the repository has it. In full training, of the arithmetic.';
+COMMENT ON COLUMN validation.context_tokens IS 'Tokens of each sequence, or the longest that the engine was started for.';
+COMMENT ON COLUMN validation.concurrent_sequences IS 'Sequences at once; null where nothing ran yet.';
+COMMENT ON COLUMN validation.method IS 'Of training: full (fp32 weights under autocast), full_bf16, lora or qlora.';
+COMMENT ON COLUMN validation.component IS 'What was measured: weights, cache, cache_held (with what its slices keep alive), prefill_peak, training_peak, training_reserved, decode_step, activation, non_torch, kv_pool, kv_token (one token in the cache), visible, driver_total, context or copy.';
+COMMENT ON COLUMN validation.measured_bytes IS 'Measured bytes of one device; null for a time.';
+COMMENT ON COLUMN validation.predicted_bytes IS 'The estimator''s bytes for the same setting; null where nothing predicts it.';
+COMMENT ON COLUMN validation.reason IS 'Why predicted_bytes is null.';
+COMMENT ON COLUMN validation.relative_error IS 'predicted_bytes / measured_bytes - 1.';
+COMMENT ON COLUMN validation.split IS 'fitted (a constant of ours was read off it) or judged (none was).';
+COMMENT ON COLUMN validation.source IS 'Where the measurement is published.';
+COMMENT ON COLUMN validation.as_of IS 'When it was taken or read.';
