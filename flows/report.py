@@ -10,6 +10,7 @@ from flows import report_pages
 from flows.report_devices import device_pages
 from flows.report_models import model_pages
 from flows.report_rows import Row, Rows
+from flows.report_validation import validation_page
 from reports import render
 from reports.model import (
     Column,
@@ -41,6 +42,7 @@ def write(database: Path, folder: Path) -> None:
         report_pages.write(folder, "devices/index.html", render.listing(_devices(rows, night)))
         report_pages.write(folder, "models/index.html", render.listing(_models(rows, night)))
         report_pages.write(folder, "quality.html", render.quality(_quality(rows, night)))
+        report_pages.write(folder, "validation.html", render.validation(validation_page(rows, night)))
         report_pages.write(folder, "method.html", render.method(_method(rows, night)))
         devices, models = device_pages(rows, night, _workload(rows, 0)), model_pages(rows, night)
         pages: Iterator[report_pages.Page] = chain(devices, models)

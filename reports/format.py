@@ -99,6 +99,16 @@ def difference(theirs: int | None, ours: int | None) -> str:
     return f"{'+' if share > 0 else MINUS}{abs(share):,.{digits}f} %"
 
 
+def share(value: float | None) -> str:
+    """A relative error: 0.38 %, 12 %, 0 %."""
+    if value is None:
+        return UNKNOWN
+    part = 100 * value
+    if not part:
+        return "0 %"
+    return "<0.01 %" if part < 0.005 else f"{part:.2f} %" if part < 1 else f"{part:.3g} %"
+
+
 def text(value: object) -> str:
     """Anything else; null is unknown."""
     return UNKNOWN if value is None or value == "" else str(value)

@@ -252,6 +252,44 @@ class QualityPage:
 
 
 @dataclass(frozen=True)
+class Accuracy:
+    """Errors of one component on one side of the split: relative, absolute values; null where nothing is predicted."""
+
+    component: str
+    engine: str
+    split: str  # fitted | judged
+    measurements: int
+    predicted: int
+    median: float | None
+    worst: float | None
+    where: str | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """A measurement with its prediction, in bytes."""
+
+    measured: int
+    predicted: int
+    split: str
+    label: str
+
+
+@dataclass(frozen=True)
+class ValidationPage:
+    """validation.html: predicted against measured. `close` of the `judged` predictions are within one per cent."""
+
+    night: Night
+    measurements: int
+    predicted: int
+    judged: int
+    close: int
+    accuracies: Sequence[Accuracy]
+    points: Sequence[Point]
+    rows: Table
+
+
+@dataclass(frozen=True)
 class IndexPage:
     """devices/index.html and models/index.html."""
 

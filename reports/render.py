@@ -12,8 +12,19 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import charts, comparisons, findings, format
-from reports.model import Column, DevicePage, IndexPage, MethodPage, ModelPage, Night, Overview, QualityPage, Table
+from reports import charts, comparisons, findings, format, scatter
+from reports.model import (
+    Column,
+    DevicePage,
+    IndexPage,
+    MethodPage,
+    ModelPage,
+    Night,
+    Overview,
+    QualityPage,
+    Table,
+    ValidationPage,
+)
 
 # Characters that could end a script element or a line of JavaScript.
 _IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -74,6 +85,11 @@ def listing(page: IndexPage) -> str:
 def quality(page: QualityPage) -> str:
     """quality.html."""
     return _page("quality.html", page.night, "", "quality", page=page)
+
+
+def validation(page: ValidationPage) -> str:
+    """validation.html."""
+    return _page("validation.html", page.night, "", "validation", page=page, plot=scatter.scatter(page.points))
 
 
 def method(page: MethodPage) -> str:
@@ -169,7 +185,7 @@ def _environment() -> Environment:
     filters = (
         format.gib, format.count, format.billions, format.tokens, format.usd, format.usd_or_unknown,
         format.day, format.moment,
-        format.plural, format.percent, format.text, format.lowered, format.short,
+        format.plural, format.percent, format.share, format.text, format.lowered, format.short,
     )  # fmt: skip
     environment.filters |= {function.__name__: function for function in filters}
     environment.filters |= {"script_json": _script_json, "table_json": _table_json, "static_rows": static_rows}

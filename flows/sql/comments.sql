@@ -635,3 +635,13 @@ COMMENT ON COLUMN validation.relative_error IS 'predicted_bytes / measured_bytes
 COMMENT ON COLUMN validation.split IS 'fitted (a constant of ours was read off it) or judged (none was).';
 COMMENT ON COLUMN validation.source IS 'Where the measurement is published.';
 COMMENT ON COLUMN validation.as_of IS 'When it was taken or read.';
+
+COMMENT ON VIEW accuracy IS 'How far predictions lie from measurements. Grain: engine x component x split of validation; times are left out.';
+COMMENT ON COLUMN accuracy.engine IS 'Engine that ran.';
+COMMENT ON COLUMN accuracy.component IS 'What was measured; see validation.';
+COMMENT ON COLUMN accuracy.split IS 'fitted (a constant of ours was read off these) or judged (none was).';
+COMMENT ON COLUMN accuracy.measurements IS 'Measurements in bytes.';
+COMMENT ON COLUMN accuracy.predicted IS 'Those with a prediction; the reasons of the others are in validation.';
+COMMENT ON COLUMN accuracy.median_error IS 'Median of the absolute relative errors; null when nothing is predicted.';
+COMMENT ON COLUMN accuracy.worst_error IS 'Largest absolute relative error.';
+COMMENT ON COLUMN accuracy.worst IS 'The measurement that has it.';

@@ -28,6 +28,17 @@ def test_a_cell_has_the_unit_of_its_kind(value: object, kind: str, shown: str) -
 
 
 @pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        *[(None, "unknown"), (0.0, "0 %"), (0.00002, "<0.01 %"), (0.0038, "0.38 %"), (0.0592, "5.92 %")],
+        *[(0.158, "15.8 %"), (0.923, "92.3 %")],
+    ],
+)
+def test_an_error_as_a_share(value: float | None, shown: str) -> None:
+    assert format.share(value) == shown
+
+
+@pytest.mark.parametrize(
     ("oldest", "newest", "shown"),
     [
         (None, None, "No prices in this run."),

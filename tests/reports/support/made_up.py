@@ -82,6 +82,13 @@ def pages(name: str = "owner/name", rows: int = 3) -> dict[str, str]:
         replace(table(rows, name), id="unknowns"),
         replace(table(0), id="conflicts", empty="None."), [("exact", 1), ("unknown", 1)],
     )  # fmt: skip
+    validation = m.ValidationPage(
+        NIGHT, 3, 2, 1, 1,
+        [m.Accuracy("weights", "vllm", "judged", 2, 1, 0.0038, 0.0592, name),
+         m.Accuracy("activation", "vllm", "fitted", 1, 0, None, None, None)],
+        [m.Point(8 * 2**30, 7 * 2**30, "judged", name), m.Point(2**57, 2**10, "fitted", name)],
+        replace(table(rows, name), id="measurements", view="validation"),
+    )  # fmt: skip
     return {
         "index.html": render.index(overview),
         "models/index.html": render.listing(m.IndexPage(NIGHT, "models", CHAT, table(rows, name))),
@@ -89,5 +96,6 @@ def pages(name: str = "owner/name", rows: int = 3) -> dict[str, str]:
         "models/owner--name.html": render.model(model_page(name)),
         "devices/device-a.html": render.device(device_page(name, rows)),
         "quality.html": render.quality(quality),
+        "validation.html": render.validation(validation),
         "method.html": render.method(m.MethodPage(NIGHT, [("chat-8k", name, "vllm", "8,192 x 1")], [("fit", name)])),
     }
