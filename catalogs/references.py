@@ -30,6 +30,7 @@ REFERENCES = (
     Reference("prices", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
     Reference("measurements", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
     Reference("measurements", "precision", "precisions", "precision", ours_may_dangle=True),
+    Reference("measurements", "kv_precision", "kv_precisions", "kv_precision", ours_may_dangle=True),
 )
 
 
@@ -40,7 +41,7 @@ def resolve(reference: Reference, frame: pl.DataFrame, folder: Path | None) -> p
     found = pl.col(reference.column).is_in(known.to_list())
     path = path_of(table, folder)
     if reference.ours_may_dangle and path.parent == OURS and path_of(target, folder).parent != OURS:
-        return frame.filter(found)
+        return frame.filter(found.fill_null(True))  # an empty cell names nothing
     must = f"must be found in {target.file} as {reference.target_column}"
     check_rule(Rule(reference.column, must, found), file_name(path), frame)
     return frame

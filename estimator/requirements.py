@@ -12,7 +12,6 @@ import polars as pl
 
 from estimator import sharding, support, training
 from estimator import verdict as decide
-from estimator.bounds import larger
 from estimator.device_classes import CLASSES_IN_A_BLOCK
 from estimator.pairs import Frame, pairs
 from estimator.schema import DEGREES, MEMORY_TIERS
@@ -162,8 +161,12 @@ class WorkloadRequirements:
         forward = c(f"forward_{at}")
         if not self.is_training:
             return forward
-        late = larger(c(f"backward_{at}"), c(f"update_{at}"))
-        return larger(forward, c(f"gradients_{at}") + late)
+        return training.step_peak_bytes(
+            forward=forward,
+            gradients=c(f"gradients_{at}"),
+            backward=c(f"backward_{at}"),
+            update=c(f"update_{at}"),
+        )
 
 
 def _is_valid(workload: dict[str, str], degree: int) -> pl.Expr:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator.bounds import product_or_absent
+from estimator.bounds import larger, product_or_absent
 
 RECIPES = ("mixed", "autocast", "pure", "fp32")
 
@@ -122,6 +122,14 @@ def adapter_parameters(*, method: pl.Expr, rank: pl.Expr, io: pl.Expr, rows: pl.
     DoRA adds a magnitude for each output. Null when a needed count is null.
     """
     return rank * io + pl.when(method == "dora").then(rows).otherwise(0)
+
+
+def step_peak_bytes(*, forward: pl.Expr, gradients: pl.Expr, backward: pl.Expr, update: pl.Expr) -> pl.Expr:
+    """Bytes that come and go within a step: the forward pass, or gradients with a backward pass or an update.
+
+    Null when one is null.
+    """
+    return larger(forward, gradients + larger(backward, update))
 
 
 def kept_in_fp32_bytes(*, method: pl.Expr, rest: pl.Expr) -> pl.Expr:

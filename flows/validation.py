@@ -1,7 +1,7 @@
 """What was measured beside what the estimator says of the same setting: the table `validation`.
 
 No formula of its own: the plans are those of `estimator`, for workloads that are the settings of the measurements and
-the shapes of the night's models that they name. Terms are added up as an engine's log or an allocator counts them.
+the shapes of the models that they name (`measured_models`); `measured_terms` adds their terms up.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import polars as pl
 
 import catalogs
 import estimator
-from estimator import capacity, overhead
-from estimator.bounds import larger
-from flows import dimensions, lake
+from flows import dimensions, lake, measured_models, measured_terms
+from flows.measured_models import MeasuredModels
 from flows.night import Night
 from flows.versions import is_in_range
 
@@ -25,16 +24,23 @@ VALIDATION = pl.Schema(
         "gpu": pl.String,
         "devices": pl.Int64,
         "model_id": pl.String,
+        "dimensions_of": pl.String,
         "precision": pl.String,
         "context_tokens": pl.Int64,
         "concurrent_sequences": pl.Int64,
+        "kv_precision": pl.String,
+        "memory_utilization": pl.Float64,
         "method": pl.String,
+        "gradient_checkpointing": pl.Boolean,
+        "lora_rank": pl.Int64,
         "component": pl.String,
         "measured_bytes": pl.Int64,
         "predicted_bytes": pl.Int64,
         "reason": pl.String,
         "relative_error": pl.Float64,
+        "cautious_bytes": pl.Int64,
         "split": pl.String,
+        "setting": pl.String,
         "source": pl.String,
         "as_of": pl.Date,
     }
@@ -54,15 +60,15 @@ SETTING = [
     "engine",
     "context_tokens",
     "concurrent_sequences",
+    "kv_precision",
     "trained",
     "recipe",
     "gradient_checkpointing",
     "lora_rank",
 ]
 # Components that depend on constants of an engine, which hold for a range of its versions.
+OF_LENGTH = ("cache", "prefill_peak", "training_peak", "training_reserved")  # that grow with the context
 CALIBRATED = ("activation", "non_torch", "kv_pool", "prefill_peak", "training_reserved")
-# vLLM counts its graphs against the pool from this version on (vLLM `v1/worker/gpu_worker.py`).
-GRAPHS_COUNTED_FROM = "0.21-"
 
 
 def predict(night: Night) -> None:
@@ -70,21 +76,22 @@ def predict(night: Night) -> None:
     part = night.part("validation", 0)
     if lake.is_whole(part):
         return
-    models = pl.read_parquet(night.parts("models"), columns=["model_id", "shape_id"])
+    rows = _settings(night)
+    found = measured_models.find(night, rows["sized_as"].drop_nulls())
     failed = pl.read_parquet(night.parts("model_errors"), columns=["model_id"])["model_id"]
-    measured = _settings(night).join(models, on="model_id", how="left", maintain_order="left")
-    named = pl.scan_parquet(night.parts("shapes")).filter(pl.col("shape_id").is_in(measured["shape_id"].drop_nulls()))
-    overrides = pl.scan_parquet(night.parts("weight_overrides"))
-    lake.write(_compared(_planned(night, measured, named.collect(), overrides.collect()), failed), part, VALIDATION)
+    lake.write(_compared(_planned(night, rows, found), failed), part, VALIDATION)
 
 
 def _settings(night: Night) -> pl.DataFrame:
     """Grain: measurement, with the workload it was taken in (`workload_ix`, null for a device alone), its device and
     the constants of its engine."""
     dims = dimensions.load(night.catalogs_folder)
+    # the engine's own constants have a column of this name
     rows = catalogs.measurements(night.catalogs_folder).rename({"memory_utilization": "given"})
     rows = rows.join(METHODS, on="method", how="left", maintain_order="left").with_columns(
-        kept_in=pl.coalesce("kept_in", "precision"), asked_tokens="context_tokens"
+        kept_in=pl.coalesce("kept_in", "precision"),
+        asked_tokens="context_tokens",
+        sized_as=pl.coalesce("dimensions_of", "model_id"),
     )
     of_models = rows.filter(pl.col("model_id").is_not_null())
     workloads = of_models.select(SETTING).unique(maintain_order=True).with_row_index("workload_ix")
@@ -98,7 +105,7 @@ def _settings(night: Night) -> pl.DataFrame:
         )
         .join(devices, on="gpu", how="left")
         .join(precisions, on="kept_in", how="left")
-        .join(dims.engines.drop("source", "as_of"), on=["engine", "memory_tier"], how="left")
+        .join(dims.engines.drop("memory_utilization", "source", "as_of"), on=["engine", "memory_tier"], how="left")
         .with_columns(
             degree=pl.col("devices").cast(pl.UInt8),
             is_calibrated=is_in_range(pl.col("engine_version"), pl.col("version_range")),
@@ -106,22 +113,33 @@ def _settings(night: Night) -> pl.DataFrame:
     )
 
 
-def _planned(night: Night, measured: pl.DataFrame, shapes: pl.DataFrame, overrides: pl.DataFrame) -> pl.DataFrame:
+def _planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.DataFrame:
     """The same rows with the plans of their settings beside them; null where there is none."""
     dims = dimensions.load(night.catalogs_folder)
     workloads = _workloads(measured)
     residencies = estimator.residencies(workloads)
-    weights = estimator.weight_plans(shapes, overrides, dims.precisions, residencies)
+    shapes = found.shapes
+    # only the formats that were measured: all of them would be most of the work
+    named = measured.select("precision_ix").unique()
+    of_stored = shapes.select(precision="stored_precision").unique()
+    formats = dims.precisions.join(named, on="precision_ix", how="semi")
+    formats = pl.concat([formats, dims.precisions.join(of_stored, on="precision", how="semi")]).unique("precision_ix")
+    weights = estimator.weight_plans(shapes, found.overrides, formats.sort("precision_ix"), residencies)
     caches = estimator.cache_plans(shapes, workloads, dims.kv_precisions).rename({"context_tokens": "sized_tokens"})
     overheads = estimator.overhead_plans(shapes, workloads, dims.engines)
     at = ["shape_ix", "workload_ix", "degree"]
     return (
         measured.lazy()
+        .join(found.models.lazy().rename({"model_id": "sized_as"}), on="sized_as", how="left")
         .join(shapes.lazy().select("shape_id", "shape_ix"), on="shape_id", how="left")
         .join(residencies.select("workload_ix", "residency_ix"), on="workload_ix", how="left")
-        .join(weights.drop("margin_bytes"), on=["shape_ix", "precision_ix", "residency_ix", "degree"], how="left")
-        .join(caches.drop("margin_bytes"), on=at, how="left")
-        .join(overheads.drop("margin_bytes"), on=[*at, "memory_tier_ix"], how="left")
+        .join(
+            weights.rename({"margin_bytes": "held_margin"}),
+            on=["shape_ix", "precision_ix", "residency_ix", "degree"],
+            how="left",
+        )
+        .join(caches.rename({"margin_bytes": "kept_margin"}), on=at, how="left")
+        .join(overheads.rename({"margin_bytes": "taken_margin"}), on=[*at, "memory_tier_ix"], how="left")
         .collect()
     )
 
@@ -149,7 +167,7 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             # weights have no context; any will do
             context_tokens=c("context_tokens").fill_null(1),
             concurrent_sequences=c("concurrent_sequences").fill_null(1),
-            kv_precision=pl.when(~is_training).then(pl.lit("bf16")),
+            kv_precision=pl.when(~is_training).then(pl.coalesce("kv_precision", pl.lit("bf16"))),
             objective=in_training("sft"),
             optimizer=in_training("adamw_foreach"),
             sharding=in_training("none"),
@@ -162,8 +180,8 @@ def _compared(planned: pl.DataFrame, failed: pl.Series) -> pl.DataFrame:
     c = pl.col
     known = c("measured_bytes").is_not_null() & (c("component") != "copy")
     is_calibrated = c("is_calibrated") | ~c("component").is_in(list(CALIBRATED))
-    is_as_long = (c("sized_tokens") == c("asked_tokens")).fill_null(True)
-    predicted = pl.when(known & is_calibrated & is_as_long).then(_predicted())
+    is_as_long = (c("sized_tokens") == c("asked_tokens")).fill_null(True) | ~c("component").is_in(list(OF_LENGTH))
+    is_told = known & is_calibrated & is_as_long
     missing = (
         pl.when(~known)
         .then(pl.lit("a time, not bytes"))
@@ -172,7 +190,7 @@ def _compared(planned: pl.DataFrame, failed: pl.Series) -> pl.DataFrame:
         .when(c("model_id").is_in(failed.implode()))
         .then(pl.lit("could not be read this night"))
         .when(c("model_id").is_not_null() & c("shape_id").is_null())
-        .then(pl.lit("not in this night's list"))
+        .then(pl.lit("neither in the snapshot nor read this night"))
         .when(~is_calibrated)
         .then(pl.format("no constants for {} {}", "engine", "engine_version"))
         .when(~is_as_long)
@@ -180,48 +198,15 @@ def _compared(planned: pl.DataFrame, failed: pl.Series) -> pl.DataFrame:
         .otherwise(pl.lit("not known of such layers"))
     )
     return (
-        planned.with_columns(predicted_bytes=predicted.round().cast(pl.Int64))
+        planned.with_columns(
+            predicted_bytes=pl.when(is_told).then(measured_terms.predicted()).round().cast(pl.Int64),
+            cautious_bytes=pl.when(is_told).then(measured_terms.cautious()).round().cast(pl.Int64),
+            memory_utilization="given",
+        )
         .with_columns(
             reason=pl.when(c("predicted_bytes").is_null()).then(missing),
             relative_error=c("predicted_bytes") / c("measured_bytes") - 1,
         )
         .sort("measurement")
         .select(VALIDATION.names())
-    )
-
-
-def _predicted() -> pl.Expr:
-    """Bytes of a component on one device (Float64), of the plans and constants beside it; null for what has none."""
-    c = pl.col
-    kept = c("kv_cache_bytes") + c("state_bytes")
-    late = c("gradient_bytes") + larger(c("backward_bytes"), c("update_bytes"))
-    step = c("weights_bytes") + c("optimizer_bytes") + larger(c("activation_bytes"), late)
-    outside = overhead.non_torch_bytes(
-        one=c("non_torch_bytes_1"), two=c("non_torch_bytes_2"), more=c("non_torch_bytes_4"), degree=c("degree")
-    )
-    budget = capacity.usable_bytes(
-        engine=c("engine"),
-        visible=c("visible_bytes"),
-        reserve=c("reserve_bytes"),
-        utilization=c("given"),
-        context=c("context_bytes"),
-        reserved_ratio=c("reserved_ratio"),
-    )
-    graphs = pl.when(is_in_range(c("engine_version"), pl.lit(GRAPHS_COUNTED_FROM))).then("graph_bytes").otherwise(0)
-    answers = {
-        "visible": c("visible_bytes"),
-        "driver_total": c("memory_mib_driver") * 2**20,
-        "context": c("context_bytes"),
-        "weights": c("weights_bytes"),
-        "cache": kept,
-        "prefill_peak": c("activation_bytes") + kept,
-        "training_peak": step,
-        "training_reserved": step * c("training_reserved_ratio"),
-        "activation": c("activation_bytes"),
-        "non_torch": outside,
-        "kv_pool": budget - c("weights_bytes") - c("activation_bytes") - outside - graphs,
-        "kv_token": c("kv_bytes_per_token"),
-    }
-    return pl.coalesce(
-        pl.when(c("component") == name).then(bytes_.cast(pl.Float64)) for name, bytes_ in answers.items()
     )

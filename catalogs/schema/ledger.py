@@ -42,9 +42,11 @@ MEASUREMENTS = Table(
             "gpu": pl.String,
             "devices": pl.Int64,  # that share the model; the figure is of one of them
             "model_id": pl.String,
+            "dimensions_of": pl.String,  # a model of the snapshot that is as large, where the measured one is not in it
             "precision": pl.String,
             "context_tokens": pl.Int64,
             "concurrent_sequences": pl.Int64,
+            "kv_precision": pl.String,  # element type of the cache; empty: bf16
             "memory_utilization": pl.Float64,  # share of the device that the engine was given
             "method": pl.String,
             "gradient_checkpointing": pl.Boolean,
@@ -60,7 +62,7 @@ MEASUREMENTS = Table(
     ),
     key=("measurement",),
     optional=(
-        *("model_id", "precision", "context_tokens", "concurrent_sequences"),
+        *("gpu", "model_id", "dimensions_of", "precision", "context_tokens", "concurrent_sequences", "kv_precision"),
         *("memory_utilization", "method", "gradient_checkpointing", "lora_rank"),
         *("measured_bytes", "measured_seconds", "setting"),
     ),
@@ -74,6 +76,7 @@ MEASUREMENTS = Table(
         *positive("measured_bytes", "measured_seconds"),
         fraction("memory_utilization"),
         needs("memory_utilization", pl.col("component") == "kv_pool", "for what is left of it"),
+        needs("gpu", pl.col("component") != "weights", "for what a device was needed to measure"),
         needs("model_id", _of_a_model, "for a component of a model"),
         needs("precision", _of_a_model, "for a component of a model"),
         needs("context_tokens", _of_a_run, "for a component of a run"),

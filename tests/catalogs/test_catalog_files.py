@@ -236,4 +236,9 @@ def test_measurements_are_split_by_model() -> None:
     """A model that a constant was fitted to cannot judge it."""
     sides = catalogs.measurements().group_by("component", "engine", "engine_version", "model_id").agg("split")
     assert sides.filter(pl.col("split").list.n_unique() > 1).is_empty()
-    assert dict(catalogs.measurements().group_by("split").len().iter_rows())["judged"] >= 350
+    assert dict(catalogs.measurements().group_by("split").len().iter_rows())["judged"] >= 500
+
+
+def test_models_that_stand_for_others_are_in_the_snapshot() -> None:
+    known = {row["model_id"] for row in catalogs.hub_snapshot()}
+    assert set(catalogs.measurements()["dimensions_of"].drop_nulls()) <= known

@@ -221,6 +221,7 @@ CASES: list[Case] = [
     *below("measurements", "must not be empty for a component of a run", "", "context_tokens", "concurrent_sequences"),
     *below("measurements", "must not be empty for training", "", "method", "gradient_checkpointing", row=TRAINING),
     *below("measurements", "must not be empty for what takes time", "", "measured_seconds", row=COPY),
+    *below("measurements", "must not be empty for what a device was needed to measure", "", "gpu"),
     *below("measurements", "must not be empty without measured_seconds", "", "measured_bytes"),
 ]
 

@@ -1,10 +1,11 @@
-"""The table `validation`: what was measured beside what a night of the same models predicts.
+"""The table `validation`: what was measured beside what the estimator says of the same setting.
 
 Assertions are about rows that no constant of ours was fitted to. Where a target is missed the figure is the real one.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -15,15 +16,21 @@ import pytest
 from snapshot_answers import night_database
 
 import catalogs
-from flows import warehouse
+from flows import measured_models, warehouse
 from flows.validation import VALIDATION
 from flows.versions import is_in_range
 
 Row = dict[str, Any]
 Select = Callable[..., list[Row]]
 MEASURED = catalogs.measurements()
-IN_THE_SNAPSHOT = set(catalogs.model_ids().ids) & set(MEASURED["model_id"].drop_nulls())
 GPUS = ("nvidia-h100-sxm-80gb", "nvidia-h200-sxm-141gb")
+
+# vLLM pads experts in MXFP4 for its kernels; what it holds besides of Gemma 3's smaller models is not known.
+HEAVIER = {"openai/gpt-oss-20b", "openai/gpt-oss-120b", "google/gemma-3-4b-it", "google/gemma-3-12b-it"}
+# vLLM pads layers of two kinds into groups of one size: 34 layers count as 35, 62 as 70.
+GROUPED = {"google/gemma-3-4b-it": 35 / 34, "google/gemma-3-27b-it": 70 / 62}
+# MXFP4 kernels have no workspaces of the modular mixture of experts, which the formula counts.
+WITHOUT_WORKSPACE = {"openai/gpt-oss-20b"}
 
 
 def rows_of(database: Path) -> list[Row]:
@@ -34,7 +41,9 @@ def rows_of(database: Path) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
-    return rows_of(night_database(tmp_path_factory.mktemp("all"), IN_THE_SNAPSHOT, "min-8k", [{}], GPUS))
+    """Of a night that lists none of the measured models."""
+    place = tmp_path_factory.mktemp("ledger")
+    return rows_of(night_database(place, ["BAAI/bge-large-en-v1.5"], "min-8k", [{}], GPUS))
 
 
 @pytest.fixture
@@ -70,49 +79,109 @@ def test_what_is_not_predicted_says_why(table: list[Row]) -> None:
     reasons = {row["measurement"]: row["reason"] for row in table if row["reason"]}
     h100, h200 = GPUS
     assert reasons[f"{h200}-copy"] == "a time, not bytes"
-    assert reasons[f"{h100}-x1-vllm-0.17.0-qwen-qwen3-14b-weights-8192"] == "not in this night's list"
+    assert (
+        reasons[f"{h100}-x1-vllm-0.17.0-qwen-qwen3-14b-weights-8192"] == "neither in the snapshot nor read this night"
+    )
     assert reasons[f"{h100}-x1-vllm-0.11.0-openai-gpt-oss-20b-kv-pool-16000"] == "no constants for vllm 0.11.0"
     assert {reasons[row["measurement"]] for row in table if row["component"] == "cache_held"} == {
         "what slices keep alive is not counted"
     }
     assert set(reasons.values()) == {
-        "a time, not bytes", "not in this night's list", "no constants for vllm 0.11.0",
+        "a time, not bytes", "neither in the snapshot nor read this night", "no constants for vllm 0.11.0",
         "what slices keep alive is not counted", "longer than the model's context", "not known of such layers",
     }  # fmt: skip
 
 
 def test_weights_in_vllm(judged: Select) -> None:
-    """The target of 1 % at worst is missed by five rows: MXFP4 kernels pad, and Gemma 3 4B and 12B hold more."""
+    """Targets: 0.5 % in the median, 1 % at worst. The second is missed by four models, by up to 8.4 %."""
     found = judged(engine="vllm", component="weights")
-    assert len(found) == 13
-    assert median(map(error, found)) <= 0.005
-    missed = {row["model_id"] for row in found if error(row) > 0.01}
-    assert missed == {
-        "openai/gpt-oss-20b", "openai/gpt-oss-120b", "google/gemma-3-4b-it", "google/gemma-3-12b-it"
-    }  # fmt: skip
-    assert max(map(error, found)) <= 0.06
+    assert len(found) == 42
+    assert median(map(error, found)) <= 0.001
+    assert {row["model_id"] for row in found if error(row) > 0.01} == HEAVIER
+    assert max(map(error, found)) <= 0.084
 
 
 def test_a_token_in_the_cache_of_vllm(judged: Select) -> None:
-    """Exact: the pools that were divided by their tokens have two decimals."""
+    """Exact to the second decimal of the pool that its tokens divide, but for models whose layers are padded."""
     found = judged(engine="vllm", component="kv_token")
-    assert len(found) == 2
+    assert len(found) == 36
     for row in found:
-        half_a_digit = 0.005 * 2**30 / {"Qwen/Qwen2.5-7B-Instruct": 1_096_000}.get(row["model_id"], 476_016)
-        assert abs(row["predicted_bytes"] - row["measured_bytes"]) <= half_a_digit + 0.5
+        pool, tokens = re.findall(r"[\d.,]+", row["setting"])[:2]
+        counted = row["predicted_bytes"] * GROUPED.get(row["model_id"], 1) * int(tokens.replace(",", ""))
+        # what is left of the pool is less than a block for each group of layers
+        left = 16 * 7 * row["predicted_bytes"]
+        assert -0.005 * 2**30 - left <= counted - float(pool) * 2**30 <= 0.005 * 2**30, row["measurement"]
+    assert {row["model_id"] for row in found if error(row) > 0.002} == set(GROUPED)
 
 
 def test_activations_of_vllm(judged: Select) -> None:
+    """Target: 5 % in the versions whose logs gave the constants; gpt-oss needs a fifth less than is said."""
     found = judged(engine="vllm", component="activation")
-    assert len(found) == 3
-    assert max(map(error, found)) <= 0.05
+    assert len(found) == 23
+    assert median(map(error, found)) <= 0.02
+    assert {row["model_id"] for row in found if error(row) > 0.05} == WITHOUT_WORKSPACE
+    assert max(row["relative_error"] for row in found) <= 0.202
+    assert min(row["relative_error"] for row in found) >= -0.04
 
 
 def test_the_pool_of_vllm(judged: Select) -> None:
+    """Target: 1 % of the device's memory."""
     found = judged(engine="vllm", component="kv_pool")
-    assert len(found) == 3
+    assert len(found) == 21
     [device] = catalogs.gpus().filter(gpu_id=GPUS[0])["visible_bytes"]
-    assert max(abs(row["predicted_bytes"] - row["measured_bytes"]) for row in found) <= 0.01 * device
+    far = [abs(row["predicted_bytes"] - row["measured_bytes"]) / device for row in found]
+    assert max(far) <= 0.0085
+    assert median(far) <= 0.001
+
+
+def test_no_verdict_that_a_judged_row_refutes(judged: Select) -> None:
+    """What `fits` counts on is there: no need is above its upper end, no pool below its lower end."""
+    whole = [row for name in ("prefill_peak", "training_peak") for row in judged(component=name)]
+    pools = judged(component="kv_pool")
+    assert len(whole) == 80
+    assert len(pools) == 21
+    assert [row["measurement"] for row in whole if row["measured_bytes"] > row["cautious_bytes"]] == []
+    assert [row["measurement"] for row in pools if row["measured_bytes"] < row["cautious_bytes"]] == []
+
+
+def test_the_constants_of_vllm_follow_from_the_fitted_rows_alone(table: list[Row]) -> None:
+    """Bytes a logit where the sampler is the peak, copies of the hidden state where the forward pass is."""
+    [engine] = catalogs.engines().filter(engine="vllm", memory_tier="70_to_160_gib").to_dicts()
+    tokens, sequences = engine["batched_tokens"], engine["max_sequences"]
+    half_a_digit = 0.005 * 2**30
+    fitted = {
+        row["model_id"]: row["measured_bytes"]
+        for row in table
+        if row["component"] == "activation" and row["split"] == "fitted" and row["precision"] == "bf16"
+    }
+    # model, vocabulary, hidden size
+    samplers = (("meta-llama/Llama-3.1-8B-Instruct", 128_256, 4096), ("Qwen/Qwen2.5-7B-Instruct", 152_064, 3584))
+    for model, vocabulary, hidden in samplers:
+        logit_bytes = (fitted[model] + half_a_digit - 2 * tokens * hidden) / (sequences * vocabulary)
+        assert round(logit_bytes) == engine["logit_bytes"]
+    hidden, ffn = 4096, 11_008
+    low, high = (
+        (fitted["codellama/CodeLlama-7b-hf"] + away) / (2 * tokens * hidden) - 3 * ffn / hidden
+        for away in (-half_a_digit, half_a_digit)
+    )
+    assert low <= engine["hidden_copies"] <= high
+    assert set(fitted) == {*(model for model, *_ in samplers), "codellama/CodeLlama-7b-hf"}
+
+
+def test_files_of_llamacpp(judged: Select, table: list[Row]) -> None:
+    """Llama-3.1-8B, of which the averages of the formats are, to four decimals; a file of its 70B to the last digit.
+
+    llama.cpp's table of round figures for 70B and 405B is older than its present mixtures.
+    """
+    fitted = [row for row in table if row["engine"] == "llamacpp" and row["split"] == "fitted"]
+    assert len(fitted) == 23
+    assert max(map(error, fitted)) <= 0.00004
+    errors = {row["model_id"]: error(row) for row in judged(engine="llamacpp", component="weights")}
+    assert errors.pop("meta-llama/Llama-3.3-70B-Instruct") <= 0.0002
+    assert errors == {
+        "meta-llama/Llama-3.1-70B": pytest.approx(0.0136, abs=1e-4),
+        "meta-llama/Llama-3.1-405B": pytest.approx(0.0242, abs=1e-4),
+    }
 
 
 def test_weights_and_caches_in_transformers(judged: Select) -> None:
@@ -143,16 +212,28 @@ def test_what_allocators_reserve_is_within_a_sixth(table: list[Row]) -> None:
     assert max(map(error, found)) <= 0.16
 
 
-def test_a_night_of_other_models_and_devices(tmp_path: Path) -> None:
-    """Rows of devices that a what-if lacks are left out; of models that are not in the night nothing is predicted."""
-    models = ["BAAI/bge-large-en-v1.5", "Qwen/Qwen3-14B"]  # the second is not in the snapshot
-    rows = rows_of(night_database(tmp_path, models, "min-8k", [{}], GPUS[:1]))
-    assert {row["gpu"] for row in rows} == {GPUS[0]}
-    predicted = {row["component"] for row in rows if row["predicted_bytes"] is not None}
-    assert predicted == {"visible", "driver_total", "context", "non_torch"}
-    reasons = {(row["model_id"], row["reason"]) for row in rows if row["component"] == "weights"}
-    assert ("Qwen/Qwen3-14B", "could not be read this night") in reasons
-    assert ("Qwen/Qwen3-0.6B", "not in this night's list") in reasons
+def test_the_ledger_is_the_same_whatever_a_night_lists(tmp_path: Path, table: list[Row]) -> None:
+    """Devices that a what-if lacks are left out, files that no device was needed for stay."""
+    rows = rows_of(night_database(tmp_path, ["Qwen/Qwen3-0.6B", "Qwen/Qwen3-14B"], "min-8k", [{}], GPUS[:1]))
+    assert {row["gpu"] for row in rows} == {GPUS[0], None}
+    changed = [row["model_id"] for row in rows if row not in table]
+    assert set(changed) == {"Qwen/Qwen3-14B"}, "not in the snapshot, and the night could not read it"
+    assert {row["reason"] for row in rows if row["model_id"] == "Qwen/Qwen3-14B"} == {
+        "could not be read this night",
+        None,  # what is outside the allocator depends on no model
+    }
+
+
+def test_models_that_the_snapshot_lacks_are_those_of_the_night(
+    tmp_path: Path, table: list[Row], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = measured_models._embedded(())
+    monkeypatch.setattr(measured_models, "_embedded", lambda model_ids: nothing)
+    models = ["Qwen/Qwen3-0.6B", "Qwen/Qwen3-8B"]
+    rows = rows_of(night_database(tmp_path, models, "min-8k", [{}], GPUS))
+    assert [row for row in rows if row["model_id"] in models] == [row for row in table if row["model_id"] in models]
+    reasons = {row["reason"] for row in rows if row["model_id"] == "microsoft/phi-4" and row["component"] == "weights"}
+    assert reasons == {"neither in the snapshot nor read this night"}
 
 
 @pytest.mark.parametrize(
