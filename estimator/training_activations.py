@@ -6,7 +6,7 @@ a property of today's modules. Other layers have other constants: their activati
 
 The peak of a step is one of three (`Requirements`): the loss, before there are gradients; the last layer of the
 backward pass beside all gradients; the optimizer's step. A device holds its own micro-batch, so nothing here divides.
-Measured: tests/flows/test_measured_training.py. Explained in docs/method.md, section "Training".
+Measured: tests/flows/test_validation.py. Explained in docs/method.md, section "Training".
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def _cells(row: Row) -> list[object]:
         row["predicted_bytes"],
         row["measured_bytes"],
         f"{row['engine']} {row['engine_version']}",
-        row["gpu"],
+        row["gpu"] or "none",
         row["devices"],
         _setting(row),
         row["reason"] or "",
@@ -79,5 +79,6 @@ def _cells(row: Row) -> list[object]:
 
 
 def _setting(row: Row) -> str:
+    """What was set, in the order of a command: format, method, tokens x sequences, and what else the row says."""
     size = [str(row[name]) for name in ("context_tokens", "concurrent_sequences") if row[name] is not None]
-    return " ".join(word for word in (row["precision"], row["method"], " x ".join(size)) if word)
+    return " ".join(word for word in (row["precision"], row["method"], " x ".join(size), row["setting"]) if word)

@@ -10,9 +10,9 @@ from reports.format import gib
 from reports.model import Point
 
 SIDE = 600.0
-# From 32 KiB to 1 TiB; what lies outside is drawn at the edge.
-LOW, HIGH = 15, 40
-TICKS = {15: "32 KiB", 20: "1 MiB", 25: "32 MiB", 30: "1 GiB", 35: "32 GiB", 40: "1 TiB"}
+# From 1 KiB to 1 TiB; what lies outside is drawn at the edge.
+LOW, HIGH = 10, 40
+TICKS = {10: "1 KiB", 15: "32 KiB", 20: "1 MiB", 25: "32 MiB", 30: "1 GiB", 35: "32 GiB", 40: "1 TiB"}
 # A square is as large as a disc of half this width.
 HALF = 4.5
 

@@ -43,6 +43,12 @@ SELECT outcome_ix, count(*) AS found
 FROM internal.fit ANTI JOIN internal.outcomes USING (outcome_ix)
 GROUP BY outcome_ix;
 
+-- name: every_measurement_is_predicted_or_says_why
+SELECT measurement, count(*) AS copies
+FROM validation
+GROUP BY measurement
+HAVING copies > 1 OR bool_or((predicted_bytes IS NULL) = (reason IS NULL));
+
 -- name: no_negative_bytes
 SELECT 'weight_plans' AS plan, shape_ix FROM internal.weight_plans
 WHERE least(weights_bytes, gradient_bytes, optimizer_bytes, update_bytes, margin_bytes) < 0

@@ -25,8 +25,9 @@ Select = Callable[..., list[Row]]
 MEASURED = catalogs.measurements()
 GPUS = ("nvidia-h100-sxm-80gb", "nvidia-h200-sxm-141gb")
 
-# vLLM pads experts in MXFP4 for its kernels; what it holds besides of Gemma 3's smaller models is not known.
-HEAVIER = {"openai/gpt-oss-20b", "openai/gpt-oss-120b", "google/gemma-3-4b-it", "google/gemma-3-12b-it"}
+# Experts in MXFP4 are padded as for Marlin, more than the kernels of 0.11 and of two devices take; what vLLM holds
+# besides of Gemma 3's smaller models is not known.
+OTHERWISE = {"openai/gpt-oss-20b", "openai/gpt-oss-120b", "google/gemma-3-4b-it", "google/gemma-3-12b-it"}
 # vLLM pads layers of two kinds into groups of one size: 34 layers count as 35, 62 as 70.
 GROUPED = {"google/gemma-3-4b-it": 35 / 34, "google/gemma-3-27b-it": 70 / 62}
 # MXFP4 kernels have no workspaces of the modular mixture of experts, which the formula counts.
@@ -93,12 +94,13 @@ def test_what_is_not_predicted_says_why(table: list[Row]) -> None:
 
 
 def test_weights_in_vllm(judged: Select) -> None:
-    """Targets: 0.5 % in the median, 1 % at worst. The second is missed by four models, by up to 8.4 %."""
+    """Targets: 0.5 % in the median, 1 % at worst. The second is missed by four models."""
     found = judged(engine="vllm", component="weights")
     assert len(found) == 42
     assert median(map(error, found)) <= 0.001
-    assert {row["model_id"] for row in found if error(row) > 0.01} == HEAVIER
-    assert max(map(error, found)) <= 0.084
+    assert {row["model_id"] for row in found if error(row) > 0.01} == OTHERWISE
+    assert max(row["relative_error"] for row in found) <= 0.026  # gpt-oss-120b in 0.11
+    assert min(row["relative_error"] for row in found) >= -0.06  # Gemma 3 4B
 
 
 def test_a_token_in_the_cache_of_vllm(judged: Select) -> None:
@@ -130,7 +132,7 @@ def test_the_pool_of_vllm(judged: Select) -> None:
     assert len(found) == 21
     [device] = catalogs.gpus().filter(gpu_id=GPUS[0])["visible_bytes"]
     far = [abs(row["predicted_bytes"] - row["measured_bytes"]) / device for row in found]
-    assert max(far) <= 0.0085
+    assert max(far) <= 0.009
     assert median(far) <= 0.001
 
 
@@ -193,15 +195,40 @@ def test_weights_and_caches_in_transformers(judged: Select) -> None:
     assert max(map(error, caches)) <= 0.03
 
 
-def test_peaks(judged: Select) -> None:
+def test_prefill_peaks(judged: Select) -> None:
     prefill = judged(engine="transformers", component="prefill_peak")
     assert len({row["model_id"] for row in prefill}) == 11
     assert median(map(error, prefill)) <= 0.005
     assert max(map(error, prefill)) <= 0.16  # GLM-4: gate and up are one matrix
-    training = judged(engine="transformers", component="training_peak")
-    assert len(training) == 41
-    assert median(map(error, training)) <= 0.01
-    assert max(map(error, training)) <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("method", "split", "told"),
+    [
+        *[("full", "fitted", 8), ("full_bf16", "fitted", 8), ("lora", "fitted", 2)],
+        *[("full", "judged", 26), ("full_bf16", "judged", 3), ("lora", "judged", 12)],
+    ],
+)
+def test_peaks_of_training_steps(table: list[Row], method: str, split: str, told: int) -> None:
+    """Target: 8 % in the median. Constants of autocast and of PEFT's adapters were read off two models."""
+    found = [
+        row
+        for row in table
+        if (row["component"], row["method"], row["split"]) == ("training_peak", method, split) and not row["reason"]
+    ]
+    assert len(found) == told
+    assert median(map(error, found)) <= 0.01
+    assert max(map(error, found)) <= 0.05
+
+
+def test_most_training_steps_that_were_measured_are_told(table: list[Row]) -> None:
+    """Unknown are other layers alone: Gemma's four norms, layers without gates, norms as wide as the model."""
+    peaks = [row for row in table if row["component"] == "training_peak"]
+    assert {row["model_id"] for row in peaks if row["reason"]} == {
+        "allenai/OLMo-2-0425-1B", "allenai/OLMo-2-1124-7B", "google/gemma-3-270m", "google/gemma-3-1b-it",
+        "openai-community/gpt2", "EleutherAI/pythia-1.4b", "bigscience/bloom-560m",
+    }  # fmt: skip
+    assert sum(row["reason"] is None for row in peaks) == 59
 
 
 def test_what_allocators_reserve_is_within_a_sixth(table: list[Row]) -> None:

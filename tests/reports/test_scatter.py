@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from reports.model import Point
-from reports.scatter import LOW, SIDE, scatter
+from reports.scatter import HIGH, LOW, SIDE, scatter
 
 
 def centre(point: Point) -> tuple[float, float]:
@@ -17,7 +17,7 @@ def centre(point: Point) -> tuple[float, float]:
 def test_a_perfect_prediction_lies_on_the_diagonal(split: str) -> None:
     x, y = centre(Point(2**30, 2**30, split, "a"))
     assert x == pytest.approx(SIDE - y)
-    assert x == pytest.approx(SIDE * (30 - LOW) / 25)
+    assert x == pytest.approx(SIDE * (30 - LOW) / (HIGH - LOW))
 
 
 def test_too_much_is_above_the_diagonal_and_too_little_below() -> None:
