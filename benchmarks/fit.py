@@ -114,7 +114,7 @@ def main() -> None:
     workloads = workloads.with_columns(pl.col("workload_ix").cast(pl.UInt8))
     gpus = catalogs.gpus().sort("memory_tier", "gpu_id").with_row_index("gpu_ix")
     gpus = gpus.with_columns(pl.col("gpu_ix").cast(pl.UInt16))
-    engines, kv_precisions = catalogs.engines(), catalogs.kv_precisions()
+    engines, kv_precisions = catalogs.engines().filter("is_default"), catalogs.kv_precisions()
     residencies = estimator.residencies(workloads).collect()
     supports = estimator.supports(precisions, gpus, workloads, engines, kv_precisions).collect()
     capacities = estimator.capacities(gpus, workloads, engines).collect()

@@ -25,6 +25,7 @@ class Dimensions:
     workloads: pl.DataFrame
     kv_precisions: pl.DataFrame
     engines: pl.DataFrame
+    profiles: pl.DataFrame  # the engines' rows that a night counts with: one version range of each
     prices: pl.DataFrame
     residencies: pl.DataFrame
     memory_tiers: pl.DataFrame
@@ -47,6 +48,7 @@ def load(folder: Path | None) -> Dimensions:
     precisions = _numbered(catalogs.precisions(folder), "precision_ix", pl.UInt16)
     workloads = _numbered(catalogs.workloads(folder), "workload_ix", pl.UInt8)
     engines = catalogs.engines(folder)
+    profiles = engines.filter("is_default")
     kv_precisions = catalogs.kv_precisions(folder)
     speeds, links = catalogs.speeds(folder), catalogs.links(folder)
     residencies = estimator.residencies(workloads).collect()
@@ -56,11 +58,12 @@ def load(folder: Path | None) -> Dimensions:
         workloads=workloads.join(residencies.select("workload_ix", "residency_ix"), on="workload_ix"),
         kv_precisions=kv_precisions,
         engines=engines,
+        profiles=profiles,
         prices=catalogs.prices(folder),
         residencies=residencies,
         memory_tiers=tiers,
-        capacities=estimator.capacities(gpus, workloads, engines).collect(),
-        supports=estimator.supports(precisions, gpus, workloads, engines, kv_precisions).collect(),
+        capacities=estimator.capacities(gpus, workloads, profiles).collect(),
+        supports=estimator.supports(precisions, gpus, workloads, profiles, kv_precisions).collect(),
         outcomes=estimator.outcomes(),
         speeds=speeds,
         links=links,

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from catalogs.versions import is_in_range
 from estimator import capacity, overhead, training
-from flows.versions import is_in_range
 
 # vLLM counts its graphs against the pool from this version on (vLLM `v1/worker/gpu_worker.py`).
 GRAPHS_COUNTED_FROM = "0.21-"

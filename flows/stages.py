@@ -100,7 +100,7 @@ def estimate(night: Night, shard: int) -> None:
     overrides = pl.read_parquet(night.part("weight_overrides", shard))
     weights = estimator.weight_plans(some_shapes, overrides, dims.precisions, dims.residencies)
     caches = estimator.cache_plans(some_shapes, dims.workloads, dims.kv_precisions)
-    overheads = estimator.overhead_plans(some_shapes, dims.workloads, dims.engines)
+    overheads = estimator.overhead_plans(some_shapes, dims.workloads, dims.profiles)
     lake.write(weights, targets["weight_plans"])
     lake.write(caches, targets["cache_plans"])
     lake.write(overheads, targets["overhead_plans"])

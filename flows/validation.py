@@ -10,10 +10,10 @@ import polars as pl
 
 import catalogs
 import estimator
+from catalogs.versions import is_in_range
 from flows import dimensions, lake, measured_models, measured_terms
 from flows.measured_models import MeasuredModels
 from flows.night import Night
-from flows.versions import is_in_range
 
 # Grain: measurement. Bytes are of one device.
 VALIDATION = pl.Schema(
@@ -66,9 +66,9 @@ SETTING = [
     "gradient_checkpointing",
     "lora_rank",
 ]
-# Components that depend on constants of an engine, which hold for a range of its versions.
 OF_LENGTH = ("cache", "prefill_peak", "training_peak", "training_reserved")  # that grow with the context
-CALIBRATED = ("activation", "non_torch", "kv_pool", "prefill_peak", "training_reserved")
+# Components that depend on constants of an engine, which hold for a range of its versions.
+CALIBRATED = ("context", "activation", "non_torch", "kv_pool", "prefill_peak", "training_reserved")
 
 
 def predict(night: Night) -> None:
@@ -105,11 +105,32 @@ def _settings(night: Night) -> pl.DataFrame:
         )
         .join(devices, on="gpu", how="left")
         .join(precisions, on="kept_in", how="left")
-        .join(dims.engines.drop("memory_utilization", "source", "as_of"), on=["engine", "memory_tier"], how="left")
+        .with_columns(degree=pl.col("devices").cast(pl.UInt8))
+        .pipe(_with_constants, dims.engines.drop("memory_utilization", "source", "as_of"))
+    )
+
+
+def _with_constants(rows: pl.DataFrame, engines: pl.DataFrame) -> pl.DataFrame:
+    """`rows` with the constants of the range that their version is in, and `is_calibrated`: whether there is one.
+
+    Where there is none the default's stand beside it, for components that depend on none of them.
+    """
+    c = pl.col
+    ranges = engines.select("engine", "memory_tier", "version_range", "is_default")
+    own = (
+        rows.join(ranges, on=["engine", "memory_tier"])
+        .filter(is_in_range(c("engine_version"), c("version_range")))
+        .select("measurement", own_range="version_range")
+    )
+    defaults = ranges.filter("is_default").select("engine", "memory_tier", default_range="version_range")
+    return (
+        rows.join(own, on="measurement", how="left", validate="1:1", maintain_order="left")
+        .join(defaults, on=["engine", "memory_tier"], how="left", maintain_order="left")
         .with_columns(
-            degree=pl.col("devices").cast(pl.UInt8),
-            is_calibrated=is_in_range(pl.col("engine_version"), pl.col("version_range")),
+            version_range=pl.coalesce("own_range", "default_range"), is_calibrated=c("own_range").is_not_null()
         )
+        .drop("own_range", "default_range")
+        .join(engines, on=["engine", "memory_tier", "version_range"], how="left", maintain_order="left")
     )
 
 
@@ -126,7 +147,7 @@ def _planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.
     formats = pl.concat([formats, dims.precisions.join(of_stored, on="precision", how="semi")]).unique("precision_ix")
     weights = estimator.weight_plans(shapes, found.overrides, formats.sort("precision_ix"), residencies)
     caches = estimator.cache_plans(shapes, workloads, dims.kv_precisions).rename({"context_tokens": "sized_tokens"})
-    overheads = estimator.overhead_plans(shapes, workloads, dims.engines)
+    overheads = _overheads(measured, shapes, workloads, dims.engines)
     at = ["shape_ix", "workload_ix", "degree"]
     return (
         measured.lazy()
@@ -139,9 +160,27 @@ def _planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.
             how="left",
         )
         .join(caches.rename({"margin_bytes": "kept_margin"}), on=at, how="left")
-        .join(overheads.rename({"margin_bytes": "taken_margin"}), on=[*at, "memory_tier_ix"], how="left")
+        .join(
+            overheads.rename({"margin_bytes": "taken_margin"}), on=[*at, "memory_tier_ix", "version_range"], how="left"
+        )
         .collect()
     )
+
+
+def _overheads(
+    measured: pl.DataFrame, shapes: pl.DataFrame, workloads: pl.DataFrame, engines: pl.DataFrame
+) -> pl.LazyFrame:
+    """Plans of each version range that something was measured in, with `version_range`.
+
+    The estimator takes one row of constants for an engine and tier, hence one call for each range.
+    """
+    ranges = measured["version_range"].drop_nulls().unique().sort()
+    plans = []
+    for range_ in ranges:
+        profiles = engines.filter(version_range=range_)
+        of_range = workloads.join(profiles, on="engine", how="semi")
+        plans.append(estimator.overhead_plans(shapes, of_range, profiles).with_columns(version_range=pl.lit(range_)))
+    return pl.concat(plans)
 
 
 def _workloads(measured: pl.DataFrame) -> pl.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from catalogs import gpu_memory
+from catalogs import gpu_memory, versions
 from catalogs.rules import (
     Rule,
     absent,
@@ -21,14 +21,20 @@ from catalogs.rules import (
 )
 from catalogs.schema.table import CONFIDENCES, PROFILES, VENDORS, Table
 
-# Grain: engine x memory tier. Constants of the memory that an engine takes beside weights and cache.
+_profile = ("engine", "memory_tier")
+_range = pl.col("version_range")
+_range_before = versions.last(_range).shift(1).over(_profile, order_by=versions.first(_range))
+_is_default = pl.col("is_default").fill_null(True)
+
+# Grain: engine x version range x memory tier. Constants of the memory that an engine takes beside weights and cache.
 ENGINE_PROFILES = Table(
     name="engines",
     columns=pl.Schema(
         {
             "engine": pl.String,
-            "version_range": pl.String,
+            "version_range": pl.String,  # versions that the constants hold for, see catalogs/versions.py
             "memory_tier": pl.String,
+            "is_default": pl.Boolean,  # the range that a night counts with; empty: true
             "memory_utilization": pl.Float64,
             "batched_tokens": pl.Int64,  # tokens of the largest forward pass; empty: whole prompts
             "max_sequences": pl.Int64,  # sequences that the sampler is sized for; empty: those of the workload
@@ -56,10 +62,14 @@ ENGINE_PROFILES = Table(
             "notes": pl.String,
         }
     ),
-    key=("engine", "memory_tier"),
-    optional=("batched_tokens", "max_sequences", "min_compute_capability", "notes"),
+    key=("engine", "version_range", "memory_tier"),
+    optional=("is_default", "batched_tokens", "max_sequences", "min_compute_capability", "notes"),
     rules=(
         one_of("engine", PROFILES),
+        Rule(
+            "version_range", "must look like any, 0.5, 0.17-0.26, 0.27- or -0.16", _range.str.contains(versions.RANGE)
+        ),
+        Rule("version_range", "must not end before it begins", versions.first(_range) <= versions.last(_range)),
         one_of("memory_tier", gpu_memory.TIERS),
         *(
             needs(column, pl.col("engine") != "transformers", "for an engine that fixes its batches")
@@ -78,7 +88,18 @@ ENGINE_PROFILES = Table(
         set_of("vendors", VENDORS),
         version("min_compute_capability"),
         one_of("confidence", CONFIDENCES),
+        Rule(
+            "version_range",
+            "must not overlap another range of its engine and memory_tier",
+            _range_before.fill_null(-1) < versions.first(_range),
+        ),
+        Rule(
+            "is_default",
+            "must be true in exactly one row of an engine and memory_tier",
+            _is_default.sum().over(_profile) == 1,
+        ),
     ),
+    derive=(_is_default.alias("is_default"),),
 )
 
 OPTIMIZERS = (

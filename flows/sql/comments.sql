@@ -279,10 +279,11 @@ COMMENT ON COLUMN links.source IS 'Where the numbers come from.';
 COMMENT ON COLUMN links.as_of IS 'Date of the row.';
 COMMENT ON COLUMN links.notes IS 'What else there is to know.';
 
-COMMENT ON TABLE engines IS 'Constants of engine profiles. Grain: engine x memory_tier.';
+COMMENT ON TABLE engines IS 'Constants of engine profiles. Grain: engine x version_range x memory_tier; a night counts with the rows of is_default.';
 COMMENT ON COLUMN engines.engine IS 'Identifier used by workloads.';
-COMMENT ON COLUMN engines.version_range IS 'Versions that the constants were fitted to.';
+COMMENT ON COLUMN engines.version_range IS 'Versions that the constants hold for: any, one with its patches, or first-last, of which one may be missing.';
 COMMENT ON COLUMN engines.memory_tier IS 'Class of devices.';
+COMMENT ON COLUMN engines.is_default IS 'Whether a night counts with this range; one of each engine and memory_tier is.';
 COMMENT ON COLUMN engines.memory_utilization IS 'Part of visible memory that the engine takes.';
 COMMENT ON COLUMN engines.batched_tokens IS 'Tokens of the largest forward step; null where whole prompts run at once.';
 COMMENT ON COLUMN engines.max_sequences IS 'Sequences that the sampler is sized for; null where it is those of the workload.';

@@ -198,13 +198,31 @@ def test_engine_none_takes_nothing() -> None:
 def test_vllm_constants() -> None:
     found = dict(
         catalogs.engines()
-        .filter(pl.col("engine") == "vllm")
+        .filter(pl.col("engine") == "vllm", "is_default")
         .select("memory_tier", pl.struct("batched_tokens", "max_sequences", "logit_bytes", "hidden_copies"))
         .iter_rows()
     )
     assert tuple(found["a100"].values()) == (2048, 256, 15, 4.2)
     assert tuple(found["70_to_160_gib"].values()) == (8192, 1024, 15, 4.2)
     assert tuple(found["from_160_gib"].values()) == (16384, 1024, 15, 4.2)
+
+
+@pytest.mark.parametrize(
+    ("range_", "is_default", "constants"),
+    [
+        ("-0.16", False, (0.90, 38.4, 8.5, 0.13, 0.55, 0.55)),
+        ("0.17-0.26", True, (0.92, 15, 4.2, 0.25, 2.07, 2.15)),
+        ("0.27-", False, (0.92, 15, 8.9, 0.25, 1.2, 1.2)),
+    ],
+)
+def test_constants_of_vllm_by_version(range_: str, is_default: bool, constants: tuple[float, ...]) -> None:
+    found = catalogs.engines().filter(engine="vllm", version_range=range_)
+    assert found["memory_tier"].n_unique() == found.height == 4
+    assert (found["is_default"] == is_default).all()
+    outside = [f"non_torch_bytes_{devices}" for devices in (1, 2, 4)]
+    for row in found.iter_rows(named=True):
+        told = [row[name] for name in ("memory_utilization", "logit_bytes", "hidden_copies")]
+        assert (*told, *(round(row[name] / 2**30, 2) for name in outside)) == constants
 
 
 @pytest.mark.parametrize(

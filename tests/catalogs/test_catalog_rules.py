@@ -131,6 +131,9 @@ CASES: list[Case] = [
     *below("kv_precisions", "must look like 8.9", "9", "min_compute_capability"),
     *below("kv_precisions", LEVELS, "good", "confidence"),
     *below("engines", PROFILES, "vLLM", "engine"),
+    *below("engines", "must look like any, 0.5, 0.17-0.26, 0.27- or -0.16", "<0.17", "version_range"),
+    *below("engines", "must not end before it begins", "0.26-0.17", "version_range"),
+    *below("engines", "must be true in exactly one row of an engine and memory_tier", "false", "is_default"),
     *below("engines", TIERS, "80_gib", "memory_tier"),
     *below("engines", "must be > 0 and <= 1", "92", "memory_utilization"),
     *below(
@@ -225,6 +228,46 @@ CASES: list[Case] = [
     *below("measurements", "must not be empty without measured_seconds", "", "measured_bytes"),
 ]
 
+# table, column, what the rule says, one row changed into several that break it together, and the line to blame.
+Together = tuple[str, str, str, list[dict[str, str]], int]
+TOGETHER: list[Together] = [
+    (
+        *("engines", "version_range", "must not overlap another range of its engine and memory_tier"),
+        [{"version_range": first, "is_default": "true"}, {"version_range": second, "is_default": "false"}],
+        line,
+    )
+    for first, second, line in (
+        *(("0.17-0.26", "0.26-", 3), ("0.17-0.26", "-0.17", 2), ("0.17-0.26", "0.20", 3), ("any", "0.5", 3)),
+        *(("0.27-", "0.20-0.27", 2), ("0.17-0.26", "0.17-0.26.1", 3)),
+    )
+]
+
+
+@pytest.mark.parametrize("case", TOGETHER, ids=lambda case: " ".join(row["version_range"] for row in case[3]))
+def test_rows_that_break_a_rule_together(case: Together, what_if: Callable[..., Path]) -> None:
+    table, column, must, changed, line = case
+    folder = what_if(table, *((BY_KEY[table], changes) for changes in changed))
+    with pytest.raises(catalogs.CatalogError) as caught:
+        getattr(catalogs, table)(folder)
+    got = changed[line - 2][column]
+    assert str(caught.value) == f"{folder / table}.csv line {line}: {column} {must} (got {got})"
+
+
+def test_two_defaults_of_an_engine_on_a_tier(what_if: Callable[..., Path]) -> None:
+    rows = [{"version_range": "0.17-0.26", "is_default": "true"}, {"version_range": "0.27-", "is_default": ""}]
+    folder = what_if("engines", *(("vllm", changes) for changes in rows))
+    with pytest.raises(catalogs.CatalogError, match=r"line 2: is_default must be true in exactly one row .*got true"):
+        catalogs.engines(folder)
+
+
+def test_ranges_side_by_side(what_if: Callable[..., Path]) -> None:
+    """The only range of a tier is its default whether or not it says so."""
+    ranges = [("-0.16", "false"), ("0.27-", "false"), ("0.17-0.26", "true")]
+    rows = [{"version_range": range_, "is_default": default} for range_, default in ranges]
+    elsewhere = {"version_range": "0.20-", "memory_tier": "from_160_gib", "is_default": ""}
+    folder = what_if("engines", *(("vllm", changes) for changes in (*rows, elsewhere)))
+    assert catalogs.engines(folder)["is_default"].to_list() == [False, False, True, True]
+
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case[0]}-{case[1]}-{case[2][:24]}")
 def test_a_row_that_breaks_one_rule(case: Case, what_if: Callable[..., Path]) -> None:
@@ -238,7 +281,7 @@ def test_a_row_that_breaks_one_rule(case: Case, what_if: Callable[..., Path]) ->
 
 
 def test_no_rule_is_without_a_failing_row() -> None:
-    broken = {(case[0], case[1], case[2]) for case in CASES}
+    broken = {(case[0], case[1], case[2]) for case in (*CASES, *TOGETHER)}
     declared = {(table.name, rule.column, rule.must) for table in TABLES for rule in table.rules}
     assert declared == broken
 

@@ -16,9 +16,9 @@ import pytest
 from snapshot_answers import night_database
 
 import catalogs
-from flows import measured_models, warehouse
+from catalogs.versions import is_in_range
+from flows import measured_models, validation, warehouse
 from flows.validation import VALIDATION
-from flows.versions import is_in_range
 
 Row = dict[str, Any]
 Select = Callable[..., list[Row]]
@@ -31,7 +31,7 @@ OTHERWISE = {"openai/gpt-oss-20b", "openai/gpt-oss-120b", "google/gemma-3-4b-it"
 # vLLM pads layers of two kinds into groups of one size: 34 layers count as 35, 62 as 70.
 GROUPED = {"google/gemma-3-4b-it": 35 / 34, "google/gemma-3-27b-it": 70 / 62}
 # MXFP4 kernels have no workspaces of the modular mixture of experts, which the formula counts.
-WITHOUT_WORKSPACE = {"openai/gpt-oss-20b"}
+WITHOUT_WORKSPACE = {"openai/gpt-oss-20b", "openai/gpt-oss-120b"}
 
 
 def rows_of(database: Path) -> list[Row]:
@@ -83,13 +83,12 @@ def test_what_is_not_predicted_says_why(table: list[Row]) -> None:
     assert (
         reasons[f"{h100}-x1-vllm-0.17.0-qwen-qwen3-14b-weights-8192"] == "neither in the snapshot nor read this night"
     )
-    assert reasons[f"{h100}-x1-vllm-0.11.0-openai-gpt-oss-20b-kv-pool-16000"] == "no constants for vllm 0.11.0"
     assert {reasons[row["measurement"]] for row in table if row["component"] == "cache_held"} == {
         "what slices keep alive is not counted"
     }
     assert set(reasons.values()) == {
-        "a time, not bytes", "neither in the snapshot nor read this night", "no constants for vllm 0.11.0",
-        "what slices keep alive is not counted", "longer than the model's context", "not known of such layers",
+        "a time, not bytes", "neither in the snapshot nor read this night", "what slices keep alive is not counted",
+        "longer than the model's context", "not known of such layers",
     }  # fmt: skip
 
 
@@ -119,7 +118,8 @@ def test_a_token_in_the_cache_of_vllm(judged: Select) -> None:
 def test_activations_of_vllm(judged: Select) -> None:
     """Target: 5 % in the versions whose logs gave the constants; gpt-oss needs a fifth less than is said."""
     found = judged(engine="vllm", component="activation")
-    assert len(found) == 23
+    assert len(found) == 29
+    assert {row["engine_version"] for row in found} == {"0.11.0", "0.19.0"}
     assert median(map(error, found)) <= 0.02
     assert {row["model_id"] for row in found if error(row) > 0.05} == WITHOUT_WORKSPACE
     assert max(row["relative_error"] for row in found) <= 0.202
@@ -129,10 +129,12 @@ def test_activations_of_vllm(judged: Select) -> None:
 def test_the_pool_of_vllm(judged: Select) -> None:
     """Target: 1 % of the device's memory."""
     found = judged(engine="vllm", component="kv_pool")
-    assert len(found) == 21
+    assert len(found) == 27
     [device] = catalogs.gpus().filter(gpu_id=GPUS[0])["visible_bytes"]
     far = [abs(row["predicted_bytes"] - row["measured_bytes"]) / device for row in found]
-    assert max(far) <= 0.009
+    # 0.11 loaded gpt-oss without what is counted for its kernels
+    assert {row["model_id"] for row, away in zip(found, far, strict=True) if away > 0.01} == WITHOUT_WORKSPACE
+    assert sorted(far)[-3] <= 0.009
     assert median(far) <= 0.001
 
 
@@ -141,20 +143,23 @@ def test_no_verdict_that_a_judged_row_refutes(judged: Select) -> None:
     whole = [row for name in ("prefill_peak", "training_peak") for row in judged(component=name)]
     pools = judged(component="kv_pool")
     assert len(whole) == 80
-    assert len(pools) == 21
+    assert len(pools) == 27
     assert [row["measurement"] for row in whole if row["measured_bytes"] > row["cautious_bytes"]] == []
     assert [row["measurement"] for row in pools if row["measured_bytes"] < row["cautious_bytes"]] == []
 
 
 def test_the_constants_of_vllm_follow_from_the_fitted_rows_alone(table: list[Row]) -> None:
     """Bytes a logit where the sampler is the peak, copies of the hidden state where the forward pass is."""
-    [engine] = catalogs.engines().filter(engine="vllm", memory_tier="70_to_160_gib").to_dicts()
+    [engine] = catalogs.engines().filter(engine="vllm", memory_tier="70_to_160_gib", is_default=True).to_dicts()
     tokens, sequences = engine["batched_tokens"], engine["max_sequences"]
     half_a_digit = 0.005 * 2**30
     fitted = {
         row["model_id"]: row["measured_bytes"]
         for row in table
-        if row["component"] == "activation" and row["split"] == "fitted" and row["precision"] == "bf16"
+        if row["component"] == "activation"
+        and row["split"] == "fitted"
+        and row["precision"] == "bf16"
+        and row["engine_version"] == "0.19.0"
     }
     # model, vocabulary, hidden size
     samplers = (("meta-llama/Llama-3.1-8B-Instruct", 128_256, 4096), ("Qwen/Qwen2.5-7B-Instruct", 152_064, 3584))
@@ -168,6 +173,38 @@ def test_the_constants_of_vllm_follow_from_the_fitted_rows_alone(table: list[Row
     )
     assert low <= engine["hidden_copies"] <= high
     assert set(fitted) == {*(model for model, *_ in samplers), "codellama/CodeLlama-7b-hf"}
+
+
+def test_constants_of_older_versions_follow_from_one_model(table: list[Row]) -> None:
+    """Bytes a logit of vLLM before 0.17, whose sampler sorted in PyTorch, and what is outside the allocator."""
+    [engine] = catalogs.engines().filter(engine="vllm", memory_tier="70_to_160_gib", version_range="-0.16").to_dicts()
+    tokens, sequences, vocabulary, hidden = engine["batched_tokens"], engine["max_sequences"], 128_256, 4096
+    old = [row for row in table if row["engine"] == "vllm" and row["engine_version"] in ("0.11.0", "0.15.0", "0.16.0")]
+    fitted = {row["measurement"]: row for row in old if row["split"] == "fitted"}
+    [peak] = [row["measured_bytes"] for row in fitted.values() if row["component"] == "activation"]
+    assert round((peak - 2 * tokens * hidden) / (sequences * vocabulary), 1) == engine["logit_bytes"]
+    for devices in (1, 2):
+        outside = [
+            row["measured_bytes"]
+            for row in fitted.values()
+            if row["component"] == "non_torch" and row["devices"] == devices
+        ]
+        assert abs(median(outside) - engine[f"non_torch_bytes_{devices}"]) <= 0.006 * 2**30
+    assert {row["model_id"] for row in fitted.values() if row["component"] != "non_torch"} == {
+        "meta-llama/Llama-3.1-8B-Instruct"
+    }
+
+
+def test_a_measurement_has_the_constants_of_its_version() -> None:
+    engines = pl.DataFrame(
+        {"version_range": ["-0.16", "0.18-0.26"], "is_default": [False, True], "graph_bytes": [1, 2]}
+    ).with_columns(engine=pl.lit("vllm"), memory_tier=pl.lit("a100"))
+    versions = ["0.16.3", "0.17.0", "0.26.1", "0.27.0"]
+    rows = pl.DataFrame({"measurement": versions, "engine_version": versions, "engine": "vllm", "memory_tier": "a100"})
+    found = validation._with_constants(rows, engines)
+    assert found["measurement"].to_list() == versions
+    assert found["graph_bytes"].to_list() == [1, 2, 2, 2]
+    assert found["is_calibrated"].to_list() == [True, False, True, False]
 
 
 def test_files_of_llamacpp(judged: Select, table: list[Row]) -> None:
@@ -269,6 +306,8 @@ def test_models_that_the_snapshot_lacks_are_those_of_the_night(
         *[("0.9.0", "0.17-0.26", False), ("0.17.0", "0.17-0.26", True), ("0.26.3", "0.17-0.26", True)],
         *[("0.27.0", "0.17-0.26", False), ("0.16.9", "0.17-0.26", False), ("5.17.0", "5.17-5.24", True)],
         *[("b9000", "any", True), ("0.21.0", "0.21-", True), ("2", "0.21-", True), ("0.20.2", "0.21-", False)],
+        *[("0.16.9", "-0.16", True), ("0.9", "-0.16", True), ("0.17.0", "-0.16", False), ("1.2", "-1", True)],
+        *[("0.27.0", "0.27-", True), ("0.16.2", "0.16.1-0.16.1", False), ("0.16.1", "0.16.1", True)],
         *[("0.5.3", "0.5", True), ("0.50.0", "0.5", False), (None, "any", False), ("1.0", None, None)],
     ],
 )
