@@ -56,6 +56,15 @@ def experts_bytes(
     )
 
 
+def has_workspaces(*, stored: pl.Expr) -> pl.Expr:
+    """Whether an engine runs a repository's experts through kernels with those workspaces; true where unknown.
+
+    MXFP4 experts go through Triton's kernels on Hopper, which keep no product of all tokens and experts at once
+    (vLLM `fused_moe/oracle/mxfp4.py`; start-up logs of gpt-oss on H100, 0.11 and 0.19). Marlin's kernels have them.
+    """
+    return (stored != "mxfp4").fill_null(True)
+
+
 def held_bytes(*, context: pl.Expr, window: pl.Expr, window_elements: pl.Expr) -> pl.Expr:
     """Bytes that one prompt keeps beyond its cache until the next step: transformers' layers with a window.
 

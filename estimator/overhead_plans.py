@@ -73,6 +73,15 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
         * sequences,
         logits=sequences * c("vocab_size") * c("logit_bytes"),
     )
+    workspaces = activations.experts_bytes(
+        tokens=c("batched_tokens"),
+        experts=c("experts"),
+        experts_per_token=c("experts_per_token"),
+        expert_ffn=c("expert_ffn_size"),
+        hidden=c("hidden_size"),
+        degree=c("degree"),
+    )
+    is_counted = activations.has_workspaces(stored=c("stored_precision"))
     of_batches = activations.peak_bytes(
         forward=activations.forward_bytes(
             tokens=c("batched_tokens"),
@@ -88,15 +97,11 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             vocabulary=c("vocab_size"),
             logit_bytes=c("logit_bytes"),
         ),
-        experts=activations.experts_bytes(
-            tokens=c("batched_tokens"),
-            experts=c("experts"),
-            experts_per_token=c("experts_per_token"),
-            expert_ffn=c("expert_ffn_size"),
-            hidden=c("hidden_size"),
-            degree=c("degree"),
-        ),
+        experts=pl.when(is_counted).then(workspaces).otherwise(0.0),
     )
+    # other kernels for the same experts, and other formats of the same model, have them
+    has_batches = (c("mode") == "inference") & ~c("engine").is_in(["transformers", "llamacpp"])
+    uncounted = pl.when(is_counted | ~has_batches).then(0).otherwise(whole_bytes(workspaces))
     of_llamacpp = activations.llamacpp_bytes(
         tokens=c("batched_tokens"),
         kept=context * sequences,
@@ -125,6 +130,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
                 "expert_ffn_size",
                 "experts",
                 "experts_per_token",
+                "stored_precision",
                 *_TRAINED,
             ),
             workloads.lazy().select("workload_ix", "mode", "engine", *_RECIPE),
@@ -161,6 +167,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
                     several=c("margin_bytes_2"),
                     degree=c("degree"),
                 )
+                + uncounted
             ),
         )
         .sort(_KEYS)

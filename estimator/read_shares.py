@@ -18,7 +18,8 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
     """Grain: shape x format. Columns shape_ix, format_ix, dense_share, expert_share, each of all bytes of the weights.
 
     `dense_share` is read by every step, of `expert_share` what the tokens of a step visit. Null when a count or the
-    format is unknown, and for models of which nothing is decoded.
+    format is unknown, and for models of which nothing is decoded. A repository may quantise its experts alone whatever
+    the format does elsewhere (gpt-oss in MXFP4, Kimi-K2 in INT4): one whose bytes say so is read that way.
     """
     c = pl.col
     counts = _counts(shapes.lazy())
@@ -26,7 +27,7 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
     formats = (
         precisions.lazy()
         .filter(c("precision") != STORED)
-        .select("policy", *(c(name).cast(pl.Float64) for name in numbers), format_ix="precision_ix")
+        .select("precision", "policy", *(c(name).cast(pl.Float64) for name in numbers), format_ix="precision_ix")
     )
     scales = weights.scale_bytes(scales=c("quant_rows"), bytes_each=c("row_scale_bytes")) + weights.scale_bytes(
         scales=c("fp8_block_scales"), bytes_each=c("block_scale_bytes")
@@ -35,23 +36,36 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
         policy=c("policy"), bits=c("bits_per_weight"), whole_model_bits=c("whole_model_bits")
     )
     is_uniform = weights.is_uniform(policy=c("policy"), bits=c("bits_per_weight"), keep_bits=c("keep_bits"))
-    whole = weights.quantised_weights_bytes(
-        policy=c("policy"),
-        linears=c("linears"),
-        experts=c("p_expert"),
-        rest=c("rest"),
-        scales_bytes=scales,
-        bits=c("bits_per_weight"),
-        keep_bits=c("keep_bits"),
-    )
+
+    def whole(policy: pl.Expr) -> pl.Expr:
+        return weights.quantised_weights_bytes(
+            policy=policy,
+            linears=c("linears"),
+            experts=c("p_expert"),
+            rest=c("rest"),
+            scales_bytes=scales,
+            bits=c("bits_per_weight"),
+            keep_bits=c("keep_bits"),
+        )
+
+    def is_off(policy: str) -> pl.Expr:
+        return (c("stored_bytes") - whole(pl.lit(policy))).abs()
+
+    of_experts_alone = (
+        (c("precision") == c("stored_precision"))
+        & (c("policy") == "linears")
+        & (c("p_expert") > 0)
+        & (is_off("experts_only") < is_off("linears"))
+    ).fill_null(False)
     # scales lie beside the matrices that they belong to
     of_experts = pl.when(c("linears") + c("p_expert") > 0).then(c("p_expert") / (c("linears") + c("p_expert")))
     experts = c("p_expert") * c("bits_per_weight") / 8 + pl.when(scales == 0).then(0.0).otherwise(scales * of_experts)
     resting = c("unread") * c("keep_bits") / 8
     return (
         counts.join(formats, how="cross")
+        .with_columns(policy=pl.when(of_experts_alone).then(pl.lit("experts_only")).otherwise("policy"))
         .with_columns(
-            whole=pl.when(is_uniform).then(c("parameters_resident") * one_size / 8).otherwise(whole),
+            whole=pl.when(is_uniform).then(c("parameters_resident") * one_size / 8).otherwise(whole(c("policy"))),
             experts=pl.when(is_uniform).then(c("p_expert") * one_size / 8).otherwise(experts),
             resting=pl.when(is_uniform).then(c("unread") * one_size / 8).otherwise(resting),
         )
@@ -77,6 +91,8 @@ def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
         "p_expert",
         "quant_rows",
         "fp8_block_scales",
+        "stored_bytes",
+        "stored_precision",
         linears=linears,
         rest=c("parameters_resident") - linears - c("p_expert"),
         unread=smaller(larger(unread, pl.lit(0, dtype=pl.Int64)), c("parameters_resident")),

@@ -174,13 +174,15 @@ def _overheads(
 
     The estimator takes one row of constants for an engine and tier, hence one call for each range.
     """
-    ranges = measured["version_range"].drop_nulls().unique().sort()
-    plans = []
-    for range_ in ranges:
+
+    def of_range(range_: str) -> pl.LazyFrame:
         profiles = engines.filter(version_range=range_)
-        of_range = workloads.join(profiles, on="engine", how="semi")
-        plans.append(estimator.overhead_plans(shapes, of_range, profiles).with_columns(version_range=pl.lit(range_)))
-    return pl.concat(plans)
+        ran = workloads.join(profiles, on="engine", how="semi")
+        return estimator.overhead_plans(shapes, ran, profiles).with_columns(version_range=pl.lit(range_))
+
+    # without a measured device there is no range, and no plan
+    ranges = measured["version_range"].drop_nulls().unique().sort().to_list() or [""]
+    return pl.concat([of_range(range_) for range_ in ranges])
 
 
 def _workloads(measured: pl.DataFrame) -> pl.DataFrame:

@@ -75,10 +75,10 @@ def _buffer_bytes(row: Mapping[str, Any], config: Mapping[str, Any], found: Arch
 
 def _frequency_bytes(found: Architecture) -> int | None:
     """Bytes of one vector of rotary frequencies: half the rotated width, in 32 bit."""
-    elements, context = found.columns.get("rope_cache_elements"), found.columns.get("max_context_tokens")
+    elements = found.columns.get("rope_cache_elements")
     if elements is None:
         return None
-    return int(elements) // int(context) // 2 * FP32 if elements and context else 0
+    return int(found.dimensions.get("rotary_width") or 0) // 2 * FP32 if elements else 0
 
 
 def _position_bytes(row: Mapping[str, Any], config: Mapping[str, Any]) -> int | None:

@@ -153,7 +153,7 @@ def _explained(found: Architecture, mtp: int) -> set[int]:
     scales = int(columns["fp8_block_scales"] or 0)
     experts = int(columns["experts"] or 0)
     buffers = {0, layers * head_dim // 2, masks, masks + layers, masks + layers + layers * head_dim // 2}
-    buffers |= {masks + layers * (1 + _rotary(found) // 2), scales, context}
+    buffers |= {masks + layers * (1 + int(found.dimensions.get("rotary_width") or 0) // 2), scales, context}
     # rows of the embedding that no token uses, for kernels that want multiples
     copies_of_rows = (1, 2) if columns["p_lm_head"] else (1,)
     buffers |= {64 * n * hidden * times for n in range(1, 9) for times in copies_of_rows}
@@ -168,11 +168,6 @@ def _explained(found: Architecture, mtp: int) -> set[int]:
     return {
         copy + buffer + router + more for copy in copies for buffer in buffers for router in routers for more in tables
     }
-
-
-def _rotary(found: Architecture) -> int:
-    context = int(found.columns["max_context_tokens"] or 0)
-    return int(found.columns["rope_cache_elements"] or 0) // context if context else 0
 
 
 def _largest_head(columns: Mapping[str, int | float | None]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flows.extract import sharding
+from flows.extract import rotary, sharding
 from flows.extract.attention import Attention
 from flows.extract.decoder import Decoder
 from flows.extract.keys import Keys
@@ -49,7 +49,7 @@ def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str,
         "experts": moe.count,
         "experts_per_token": moe.per_token,
         "max_context_tokens": keys.number("context") or None,
-        "rope_cache_elements": _rope_elements(keys, dialect, some),
+        "rope_cache_elements": rotary.elements(keys, dialect, some, has_windows=bool(body.cache["window"])),
         **sharding.masks(
             heads=[*(one.heads for one in attentions), *(found.mixer.heads if found.mixer else ())],
             kv_heads=[one.kv_heads for one in attentions if not one.is_latent],
@@ -70,19 +70,3 @@ def _work(work: Mapping[str, int]) -> dict[str, int | None]:
 
 def _output_dim(one: Attention, keys: Keys) -> int:
     return (keys.number("v_head_dim") or one.value_dim) if one.is_latent else one.value_dim
-
-
-def _rope_elements(keys: Keys, dialect: Mapping[str, Any], some: Attention | None) -> int | None:
-    """Elements of the rotary table: positions x rotary width; 0 without rotary embedding."""
-    if some is None or dialect.get("rotary") is False or keys.text("position_embedding_type") == "nope":
-        return 0
-    context = keys.number("context")
-    if context is None:
-        return None
-    if some.is_latent:
-        return context * (keys.number("qk_rope_head_dim") or some.key_dim)
-    rope = keys.section("rope_parameters") or {}
-    # what the configuration writes under rope_parameters comes before the default of its class
-    factor = rope.get("partial_rotary_factor") or keys.real("partial_rotary_factor") or keys.real("rotary_pct") or 1.0
-    width = keys.number("rotary_dim") or int(some.key_dim * (factor if isinstance(factor, int | float) else 1.0))
-    return context * width

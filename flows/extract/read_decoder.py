@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalogs import architectures
-from flows.extract import decoder, decoder_columns
+from flows.extract import decoder, decoder_columns, rotary
 from flows.extract.architecture import Architecture
 from flows.extract.expressions import evaluate
 from flows.extract.heads import CLASSIFIERS, has_vocabulary_head
@@ -66,6 +66,7 @@ def read_decoder(
         dimensions={
             **dimensions(keys, columns),
             "prediction_block": body.prediction_block,
+            "rotary_width": rotary.width(keys, row, found.attentions[0] if found.attentions else None),
             "stored_tables": evaluate(row.get("stored_beside", 0), keys.count),
             "base_parameters": None if parameters is None else parameters - found.head,
             "head_parameters": found.head,

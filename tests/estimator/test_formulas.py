@@ -336,6 +336,12 @@ def test_experts_workspace_by_hand() -> None:
     assert (workspace(8), workspace(0), workspace(None)) == (400, 0, None)
 
 
+def test_mxfp4_kernels_have_no_workspaces() -> None:
+    formats = [("mxfp4", False), ("nvfp4", True), ("bf16", True), (None, True)]
+    for stored, expected in formats:
+        assert value(activations.has_workspaces(stored=text(stored))) is expected
+
+
 @pytest.mark.parametrize(("degree", "bytes_"), [(1, 13), (2, 24), (4, 35), (16, 35)])
 def test_overhead_by_degree(degree: int, bytes_: int) -> None:
     outside = overhead.non_torch_bytes(

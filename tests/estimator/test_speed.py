@@ -160,6 +160,27 @@ def test_what_a_step_reads_of_the_weights(shapes_of: Callable[..., pl.DataFrame]
     assert shares.filter(precision="stored").is_empty()
 
 
+def test_a_repository_that_quantises_its_experts_alone_is_read_so(shapes_of: Callable[..., pl.DataFrame]) -> None:
+    """gpt-oss-20b: 19,110,297,600 weights of experts at 4.25 bits, 1,804,459,584 others at 16."""
+    gpt_oss: dict[str, Any] = {
+        **dict.fromkeys(("p_mlp", "p_lm_head", "quant_rows", "fp8_block_scales", "p_norm"), 0),
+        "parameters_resident": 20_914_757_184, "p_attn": 637_009_920, "p_expert": 19_110_297_600,
+        "p_expert_bias": 6_635_520, "p_embed": 579_133_440, "active_read_parameters": 3_608_307_264,
+        "experts": 32, "experts_per_token": 4, "stored_bytes": 13_761_264_768, "stored_precision": "mxfp4",
+    }  # fmt: skip
+    shapes = shapes_of(gpt_oss, {**gpt_oss, "stored_precision": "bf16"}, {**gpt_oss, "stored_bytes": None})
+    mxfp4 = catalogs.precisions().filter(precision="mxfp4").with_row_index("precision_ix")
+    alone, elsewhere, unknown = read_shares(shapes, mxfp4).sort("shape_ix").collect().to_dicts()
+    experts = 19_110_297_600 * 4.25 / 8
+    assert alone["expert_share"] == pytest.approx(experts / 13_761_264_768, rel=1e-12)
+    # nothing looks anything up but the embedding
+    dense = 1_804_459_584 * 2 - 579_133_440 * 2
+    assert alone["dense_share"] == pytest.approx(dense / 13_761_264_768, rel=1e-12)
+    everything = experts + 637_009_920 * 4.25 / 8 + (1_804_459_584 - 637_009_920) * 2
+    for other in (elsewhere, unknown):
+        assert other["expert_share"] == pytest.approx(experts / everything, rel=1e-12)
+
+
 def test_a_known_size_is_read_in_the_same_shares(
     shapes_of: Callable[..., pl.DataFrame],
     workloads_of: Callable[..., pl.DataFrame],

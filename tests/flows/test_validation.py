@@ -25,13 +25,11 @@ Select = Callable[..., list[Row]]
 MEASURED = catalogs.measurements()
 GPUS = ("nvidia-h100-sxm-80gb", "nvidia-h200-sxm-141gb")
 
-# Experts in MXFP4 are padded as for Marlin, more than the kernels of 0.11 and of two devices take; what vLLM holds
-# besides of Gemma 3's smaller models is not known.
-OTHERWISE = {"openai/gpt-oss-20b", "openai/gpt-oss-120b", "google/gemma-3-4b-it", "google/gemma-3-12b-it"}
+# MXFP4 experts are padded as for Marlin's kernels, within 1 % of what 0.19 loads on one and two H100. The kernels of
+# 0.11 took less there, which a plan of weights, that knows neither version nor device, cannot tell.
+OTHERWISE = {("openai/gpt-oss-20b", "0.11.0"), ("openai/gpt-oss-120b", "0.11.0")}
 # vLLM pads layers of two kinds into groups of one size: 34 layers count as 35, 62 as 70.
 GROUPED = {"google/gemma-3-4b-it": 35 / 34, "google/gemma-3-27b-it": 70 / 62}
-# MXFP4 kernels have no workspaces of the modular mixture of experts, which the formula counts.
-WITHOUT_WORKSPACE = {"openai/gpt-oss-20b", "openai/gpt-oss-120b"}
 
 
 def rows_of(database: Path) -> list[Row]:
@@ -93,13 +91,16 @@ def test_what_is_not_predicted_says_why(table: list[Row]) -> None:
 
 
 def test_weights_in_vllm(judged: Select) -> None:
-    """Targets: 0.5 % in the median, 1 % at worst. The second is missed by four models."""
+    """Targets: 0.5 % in the median, 1 % at worst. The second is missed by two models in one version."""
     found = judged(engine="vllm", component="weights")
     assert len(found) == 42
     assert median(map(error, found)) <= 0.001
-    assert {row["model_id"] for row in found if error(row) > 0.01} == OTHERWISE
-    assert max(row["relative_error"] for row in found) <= 0.026  # gpt-oss-120b in 0.11
-    assert min(row["relative_error"] for row in found) >= -0.06  # Gemma 3 4B
+    assert {(row["model_id"], row["engine_version"]) for row in found if error(row) > 0.01} == OTHERWISE
+    assert max(row["relative_error"] for row in found) <= 0.024  # gpt-oss-120b in 0.11
+    assert min(row["relative_error"] for row in found) >= -0.0075
+    gemma = [row for row in found if row["model_id"].startswith("google/gemma-3-")]
+    assert len(gemma) == 3
+    assert max(map(error, gemma)) <= 0.005
 
 
 def test_a_token_in_the_cache_of_vllm(judged: Select) -> None:
@@ -116,14 +117,13 @@ def test_a_token_in_the_cache_of_vllm(judged: Select) -> None:
 
 
 def test_activations_of_vllm(judged: Select) -> None:
-    """Target: 5 % in the versions whose logs gave the constants; gpt-oss needs a fifth less than is said."""
+    """Target: 5 % in the versions whose logs gave the constants."""
     found = judged(engine="vllm", component="activation")
     assert len(found) == 29
     assert {row["engine_version"] for row in found} == {"0.11.0", "0.19.0"}
     assert median(map(error, found)) <= 0.02
-    assert {row["model_id"] for row in found if error(row) > 0.05} == WITHOUT_WORKSPACE
-    assert max(row["relative_error"] for row in found) <= 0.202
-    assert min(row["relative_error"] for row in found) >= -0.04
+    assert max(map(error, found)) <= 0.04
+    assert {row["model_id"] for row in found} >= {"openai/gpt-oss-20b", "openai/gpt-oss-120b", "google/gemma-3-27b-it"}
 
 
 def test_the_pool_of_vllm(judged: Select) -> None:
@@ -132,10 +132,26 @@ def test_the_pool_of_vllm(judged: Select) -> None:
     assert len(found) == 27
     [device] = catalogs.gpus().filter(gpu_id=GPUS[0])["visible_bytes"]
     far = [abs(row["predicted_bytes"] - row["measured_bytes"]) / device for row in found]
-    # 0.11 loaded gpt-oss without what is counted for its kernels
-    assert {row["model_id"] for row, away in zip(found, far, strict=True) if away > 0.01} == WITHOUT_WORKSPACE
-    assert sorted(far)[-3] <= 0.009
+    missed = {(row["model_id"], row["engine_version"]) for row, away in zip(found, far, strict=True) if away > 0.004}
+    assert missed == {("openai/gpt-oss-120b", "0.11.0")}  # as its weights
+    assert max(far) <= 0.021
     assert median(far) <= 0.001
+
+
+def test_terms_of_a_log_add_up_to_what_the_engine_was_given() -> None:
+    """Of versions that did not count graphs: a row with a wrong share of the device would blame the estimator."""
+    whole = 0
+    for pool in MEASURED.filter(engine="vllm", component="kv_pool").to_dicts():
+        named = pool["measurement"].split("-kv-pool-")
+        terms = MEASURED.filter(
+            pl.col("measurement").str.starts_with(named[0] + "-") & pl.col("measurement").str.ends_with("-" + named[1]),
+            pl.col("component").is_in(["weights", "activation", "non_torch", "kv_pool"]),
+        )
+        if terms.height == 4:
+            whole += 1
+            given = terms["measured_bytes"].sum() / (79.185 * 2**30)
+            assert abs(given - pool["memory_utilization"]) <= 0.0005, pool["measurement"]
+    assert whole >= 40
 
 
 def test_no_verdict_that_a_judged_row_refutes(judged: Select) -> None:
@@ -286,6 +302,11 @@ def test_the_ledger_is_the_same_whatever_a_night_lists(tmp_path: Path, table: li
         "could not be read this night",
         None,  # what is outside the allocator depends on no model
     }
+
+
+def test_a_night_on_a_device_that_nothing_was_measured_on(tmp_path: Path) -> None:
+    rows = rows_of(night_database(tmp_path, ["Qwen/Qwen3-0.6B"], "min-8k", [{}], ["nvidia-l4-24gb"]))
+    assert {row["engine"] for row in rows} == {"llamacpp"}, "files, for which no device is needed"
 
 
 def test_models_that_the_snapshot_lacks_are_those_of_the_night(
