@@ -121,15 +121,20 @@ def share_of_bits(*, bits: pl.Expr, wide: pl.Expr, half: pl.Expr, quarter: pl.Ex
     return pl.when(bits > 12).then(wide).when(bits > 6).then(half).when(bits > 0).then(quarter)
 
 
-def matrix_tflops(*, compute_format: pl.Expr, native_formats: pl.Expr, rates: dict[str, pl.Expr]) -> pl.Expr:
+def matrix_tflops(
+    *, compute_format: pl.Expr, requires_native: pl.Expr, native_formats: pl.Expr, rates: dict[str, pl.Expr]
+) -> pl.Expr:
     """Dense rate at which a device multiplies weights of a format, in TFLOP/s (int8: TOP/s).
 
-    `rates` by number format. A format that is not native is widened to 16 bit, which falls back to fp32 where a device
-    has no faster rate. Null when the device's rates are not known.
+    `rates` by number format. A format that is not native, or whose kernels want another one that is not
+    (`requires_native`, null when they want none: MXFP4 with 8-bit activations only where fp4 is), is widened to 16 bit,
+    which falls back to fp32 where a device has no faster rate. Null when the device's rates are not known.
     """
+    natives = native_formats.str.split(" ")
+    is_met = requires_native.is_null() | natives.list.contains(requires_native)
     wide = pl.coalesce(rates["bf16"], rates["fp16"], rates["fp32"])
     answer = wide
     for name in ("fp8", "int8", "fp4"):
-        is_native = (compute_format == name) & native_formats.str.split(" ").list.contains(name)
+        is_native = (compute_format == name) & natives.list.contains(name) & is_met
         answer = pl.when(is_native).then(pl.coalesce(rates[name], wide)).otherwise(answer)
     return pl.when(compute_format == "fp32").then(rates["fp32"]).otherwise(answer)

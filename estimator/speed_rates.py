@@ -44,6 +44,7 @@ def speeds(precisions: Frame, gpus: Frame, workloads: Frame, rates: Frame) -> pl
     c = pl.col
     tflops = speed.matrix_tflops(
         compute_format=c("compute_format"),
+        requires_native=c("compute_requires_native"),
         native_formats=c("native_formats"),
         rates={name: c(column) for name, column in RATES.items()},
     )
@@ -62,7 +63,7 @@ def speeds(precisions: Frame, gpus: Frame, workloads: Frame, rates: Frame) -> pl
         .join(
             precisions.lazy()
             .filter(c("precision") != STORED)
-            .select("compute_format", "bits_per_weight", format_ix="precision_ix"),
+            .select("compute_format", "compute_requires_native", "bits_per_weight", format_ix="precision_ix"),
             how="cross",
         )
         .join(

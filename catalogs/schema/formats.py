@@ -34,6 +34,7 @@ PRECISIONS = Table(
             "requires_native": pl.String,  # a format that every device must have in native_formats
             "requires_native_off_nvidia": pl.String,  # the same for devices without compute capability
             "compute_format": pl.String,  # arithmetic of the kernel where the device has it, else 16 bit
+            "compute_requires_native": pl.String,  # a format without which the arithmetic is 16 bit all the same
             "quality_metric": pl.String,
             "quality_value": pl.Float64,
             "quality_source": pl.String,
@@ -46,7 +47,7 @@ PRECISIONS = Table(
     key=("precision",),
     optional=(
         *("bits_per_weight", "row_scale_bytes", "block_scale_bytes", "keep_bits", "whole_model_bits"),
-        *("min_compute_capability", "requires_native", "requires_native_off_nvidia"),
+        *("min_compute_capability", "requires_native", "requires_native_off_nvidia", "compute_requires_native"),
         *("quality_metric", "quality_value", "quality_source", "notes"),
     ),
     rules=(
@@ -73,6 +74,7 @@ PRECISIONS = Table(
         one_of("requires_native", FORMATS),
         one_of("requires_native_off_nvidia", FORMATS),
         one_of("compute_format", FORMATS),
+        one_of("compute_requires_native", FORMATS),
         *positive("quality_value"),
         needs("quality_metric", pl.col("quality_value").is_not_null(), "when quality_value is given"),
         needs("quality_source", pl.col("quality_value").is_not_null(), "when quality_value is given"),

@@ -117,7 +117,7 @@ CASES: list[Case] = [
     *below("precisions", "must look like 8.9", "sm_89", "min_compute_capability"),
     *below(
         *("precisions", f"must be one of {FORMATS}", "int4"),
-        *("requires_native", "requires_native_off_nvidia", "compute_format"),
+        *("requires_native", "requires_native_off_nvidia", "compute_format", "compute_requires_native"),
     ),
     *below(
         *("precisions", "must not be empty when quality_value is given", ""),

@@ -249,3 +249,22 @@ def test_links_of_devices() -> None:
     assert seconds["nvidia-rtx-3090-24gb", 4] == seconds["nvidia-rtx-4090-24gb", 4] == 16.1e-6
     assert seconds["amd-mi300x-192gb", 2] is None
     assert seconds["nvidia-h100-sxm-80gb", 16] is None
+
+
+@pytest.mark.parametrize(
+    ("gpu", "precision", "rate"),
+    [
+        ("nvidia-h100-sxm-80gb", "mxfp4", "bf16_tflops"),  # fp8 is native, fp4 is not
+        ("nvidia-a100-sxm-80gb", "mxfp4", "bf16_tflops"),
+        ("nvidia-b200-sxm-180gb", "mxfp4", "fp8_tflops"),
+        ("nvidia-b200-sxm-180gb", "nvfp4", "fp4_tflops"),
+        ("nvidia-h100-sxm-80gb", "nvfp4", "bf16_tflops"),
+        ("nvidia-h100-sxm-80gb", "fp8_e4m3_block128", "fp8_tflops"),
+    ],
+)
+def test_rate_of_a_format_on_a_device(gpu: str, precision: str, rate: str) -> None:
+    device = catalogs.gpus().filter(gpu_id=gpu).with_columns(gpu_ix=pl.lit(0, dtype=pl.UInt16))
+    formats = catalogs.precisions().filter(precision=precision).with_columns(precision_ix=pl.lit(0, dtype=pl.UInt16))
+    workloads = catalogs.workloads().filter(mode="inference", engine="none").head(1)
+    [row] = estimator.speeds(formats, device, workloads, catalogs.speeds()).collect().to_dicts()
+    assert row["nominal_flops_per_second"] == device[rate].item() * 1e12
