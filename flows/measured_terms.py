@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from catalogs.versions import is_in_range
-from estimator import capacity, overhead, training
+from estimator import capacity, overhead, speed, training
 
 # vLLM counts its graphs against the pool from this version on (vLLM `v1/worker/gpu_worker.py`).
 GRAPHS_COUNTED_FROM = "0.21-"
@@ -58,6 +58,23 @@ def cautious() -> pl.Expr:
             "training_reserved": step * c("training_reserved_ratio_high"),
             "kv_pool": _budget(c("context_bytes") + c("context_margin_bytes")) - taken,
         }
+    )
+
+
+def step_seconds() -> pl.Expr:
+    """Seconds of one step of all sequences, without what a server's scheduler takes (Float64)."""
+    c = pl.col
+    return speed.step_seconds(
+        weight_bytes=c("step_dense_bytes") + c("expert_share") * c("step_expert_bytes"),
+        cache_bytes=c("kv_cache_bytes") + 2 * c("state_bytes"),
+        flops=c("step_flops"),
+        weight_bytes_per_second=c("weight_bytes_per_second"),
+        cache_bytes_per_second=c("cache_bytes_per_second"),
+        flops_per_second=c("linear_flops_per_second"),
+        layers=c("layers"),
+        layer_seconds=c("layer_seconds"),
+        reduce_seconds=c("reduce_seconds"),
+        host_seconds=pl.lit(0.0),
     )
 
 

@@ -12,6 +12,8 @@ COLUMNS = (
     Column("error", "Error, %", "count"),
     Column("predicted_bytes", "Predicted", "bytes"),
     Column("measured_bytes", "Measured", "bytes"),
+    Column("predicted_ms", "Predicted, ms", "count"),
+    Column("measured_ms", "Measured, ms", "count"),
     Column("engine", "Engine", is_filter=True),
     Column("gpu", "Device", "code"),
     Column("devices", "Devices", "count"),
@@ -22,8 +24,8 @@ COLUMNS = (
 
 
 def validation_page(rows: Rows, night: Night) -> ValidationPage:
-    """validation.html, without what was measured in seconds."""
-    found = rows.all("FROM validation WHERE measured_bytes IS NOT NULL ORDER BY measurement")
+    """validation.html, without what a copy took; decoding steps are in its tables and not in its drawing, of bytes."""
+    found = rows.all("FROM validation WHERE component <> 'copy' ORDER BY measurement")
     judged = rows.one(
         """
         SELECT count(relative_error) AS judged, count(*) FILTER (abs(relative_error) <= 0.01) AS close
@@ -34,7 +36,7 @@ def validation_page(rows: Rows, night: Night) -> ValidationPage:
     return ValidationPage(
         night=night,
         measurements=len(found),
-        predicted=sum(row["predicted_bytes"] is not None for row in found),
+        predicted=sum(row["relative_error"] is not None for row in found),
         judged=judged["judged"],
         close=judged["close"],
         accuracies=[
@@ -69,6 +71,8 @@ def _cells(row: Row) -> list[object]:
         None if error is None else round(100 * error, 3),
         row["predicted_bytes"],
         row["measured_bytes"],
+        _milliseconds(row["predicted_seconds"]),
+        _milliseconds(row["measured_seconds"]),
         f"{row['engine']} {row['engine_version']}",
         row["gpu"] or "none",
         row["devices"],
@@ -76,6 +80,10 @@ def _cells(row: Row) -> list[object]:
         row["reason"] or "",
         row["source"],
     ]
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(1000 * seconds, 3)
 
 
 def _setting(row: Row) -> str:

@@ -47,7 +47,7 @@ GROUP BY outcome_ix;
 SELECT measurement, count(*) AS copies
 FROM validation
 GROUP BY measurement
-HAVING copies > 1 OR bool_or((predicted_bytes IS NULL) = (reason IS NULL));
+HAVING copies > 1 OR bool_or((coalesce(predicted_bytes, predicted_seconds) IS NULL) = (reason IS NULL));
 
 -- name: no_negative_bytes
 SELECT 'weight_plans' AS plan, shape_ix FROM internal.weight_plans

@@ -332,10 +332,10 @@ SELECT
     component,
     split,
     count(*) AS measurements,
-    count(predicted_bytes) AS predicted,
+    count(relative_error) AS predicted,
     median(abs(relative_error)) AS median_error,
     max(abs(relative_error)) AS worst_error,
-    arg_max(measurement, (abs(relative_error), measurement)) FILTER (predicted_bytes IS NOT NULL) AS worst
+    arg_max(measurement, (abs(relative_error), measurement)) FILTER (relative_error IS NOT NULL) AS worst
 FROM validation
-WHERE measured_bytes IS NOT NULL
+WHERE component <> 'copy'
 GROUP BY ALL;

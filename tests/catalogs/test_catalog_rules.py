@@ -212,7 +212,7 @@ CASES: list[Case] = [
     *below("prices", "must be one of day, month, quarter, year", "week", "as_of_precision"),
     *below("prices", LEVELS, "HIGH", "confidence"),
     *below("measurements", NAME, "H200 Qwen3", "measurement"),
-    *below("measurements", f"must be one of {ENGINES}", "none", "engine"),
+    *below("measurements", f"must be one of {ENGINES}, gptfast", "none", "engine"),
     *below("measurements", f"must be one of {COMPONENTS}", "kv", "component"),
     *below("measurements", "must be one of full, full_bf16, lora, qlora", "dora", "method"),
     *below("measurements", "must be one of fitted, judged", "held_out", "split"),
