@@ -72,9 +72,7 @@ def _compared(planned: pl.DataFrame, failed: pl.Series) -> pl.DataFrame:
         pl.when(~known & is_timed)
         .then(pl.lit("no rates for such a loop"))
         .when(~known)
-        .then(
-            pl.when(is_timed).then(pl.lit("no rates for such a loop")).otherwise(pl.lit("a rate of the device alone"))
-        )
+        .then(pl.lit("a rate of the device alone"))
         .when(c("component") == "cache_held")
         .then(pl.lit("what slices keep alive is not counted"))
         .when(c("model_id").is_in(failed.implode()))
