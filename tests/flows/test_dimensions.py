@@ -1,0 +1,37 @@
+"""The rows of the engine catalog that a night counts with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+import catalogs
+from flows import dimensions
+
+KEY = ["engine", "memory_tier"]
+
+
+def test_a_night_counts_with_one_range_of_each_engine() -> None:
+    dims = dimensions.load(None)
+    assert dims.profiles.select(KEY).is_unique().all()
+    assert set(dims.profiles.select(KEY).iter_rows()) == set(dims.engines.select(KEY).iter_rows())
+    assert set(dims.profiles.filter(engine="vllm")["version_range"]) == {"0.17-0.26"}
+    assert dims.engines.filter(engine="vllm")["version_range"].n_unique() == 3
+
+
+def test_a_site_counts_with_another_range(tmp_path: Path) -> None:
+    """vLLM before 0.17 takes 0.90 of a device, later ones 0.92."""
+    ours = catalogs.engines()
+    of_vllm = pl.col("engine") == "vllm"
+    moved = ours.with_columns(
+        is_default=pl.when(of_vllm).then(pl.col("version_range") == "-0.16").otherwise("is_default")
+    )
+    moved.write_csv(tmp_path / "engines.csv")
+    theirs, before = dimensions.load(tmp_path), dimensions.load(None)
+    assert set(theirs.profiles.filter(of_vllm)["version_range"]) == {"-0.16"}
+    on = {"gpu_ix": before.gpus.filter(gpu_id="nvidia-h100-sxm-80gb")["gpu_ix"].item()}
+    on["workload_ix"] = before.workloads.filter(of_vllm)["workload_ix"][0]
+    [old], [new] = (dims.capacities.filter(**on)["usable_bytes"] for dims in (theirs, before))
+    visible = before.gpus.filter(gpu_id="nvidia-h100-sxm-80gb")["visible_bytes"].item()
+    assert (round(old / visible, 6), round(new / visible, 6)) == (0.9, 0.92)
