@@ -112,7 +112,6 @@ def _elements(shapes: pl.LazyFrame) -> pl.LazyFrame:
             "lora_io",
             "p_embed",
             "p_lm_head",
-            "p_expert",
             "expert_ffn_size",
             "hidden_size",
             linears=sharding.sharded_linears(
@@ -216,7 +215,11 @@ def _bases(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.LazyFra
             "factors",
             "rope_table",
             "absorbed",
-            "p_expert",
+            # routed experts as they are stored: the rest of a repository may be in 16 bits (gpt-oss)
+            pl.when(c("experts") == 0)
+            .then(0.0)
+            .otherwise(c("experts") * c("effective_bits") / 8)
+            .alias("expert_bytes"),
             "expert_ffn_size",
             "hidden_size",
             base=pl.coalesce(known * c("share"), pl.when(is_uniform).then(uniform).otherwise(parted)),
@@ -253,8 +256,7 @@ def _serving(rows: pl.LazyFrame) -> pl.LazyFrame:
             padding=c("padding")
             + c("absorbed")
             + weights.repacked_bytes(
-                # without experts there is nothing to pad, in a format that nobody knows either
-                experts=pl.when(c("p_expert") == 0).then(0.0).otherwise(c("base") * c("expert_share")),
+                experts=c("expert_bytes"),
                 ffn=c("expert_ffn_size"),
                 hidden=c("hidden_size"),
                 degree=c("degree"),

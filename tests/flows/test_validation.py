@@ -99,7 +99,7 @@ def test_weights_in_vllm(judged: Select) -> None:
     assert len(found) == 42
     assert median(map(error, found)) <= 0.001
     assert {row["model_id"] for row in found if error(row) > 0.01} == OTHERWISE
-    assert max(row["relative_error"] for row in found) <= 0.026  # gpt-oss-120b in 0.11
+    assert max(row["relative_error"] for row in found) <= 0.024  # gpt-oss-120b in 0.11
     assert min(row["relative_error"] for row in found) >= -0.06  # Gemma 3 4B
 
 

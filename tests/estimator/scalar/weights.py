@@ -5,7 +5,7 @@ from __future__ import annotations
 from scalar import speed, split
 from scalar.known import Facts, Unknown
 
-MXFP4 = Facts(policy="linears", bits_per_weight=4.25, keep_bits=16.0, row_scale_bytes=0.0, block_scale_bytes=0.0)
+MXFP4_BITS = 4.25
 TABLES = ("vllm", "sglang")  # engines that keep a rotary table, padded rows and copies beside the weights
 
 
@@ -111,5 +111,5 @@ def held_bytes(shape: Facts, format_: Facts, engine: str, degree: int) -> float:
     added += 2 * shape["rope_cache_elements"] + 2 * split.by_heads(shape["absorbed_elements"], degree)
     # whose experts are padded depends on the format: of a mixture in an unknown one, nothing can be told
     if shape["p_expert"] and effective_name(shape, format_) == "mxfp4":
-        added += repacked(own * expert_share(shape, MXFP4), shape, degree)
+        added += repacked(split.experts(shape, degree) * MXFP4_BITS / 8, shape, degree)
     return own + added
