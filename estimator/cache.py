@@ -15,9 +15,9 @@ import polars as pl
 
 from estimator.bounds import product_or_absent, smaller, whole_bytes
 
-# Convolution states are kept in the model's 16-bit dtype (vLLM `layers/mamba/mamba_utils.py`), by llama.cpp in fp32
-# (`src/llama-memory-recurrent.cpp`).
-CONVOLUTION_STATE_BYTES, CONVOLUTION_STATE_BYTES_LLAMACPP = 2, 4
+# Convolution states are kept in the model's 16-bit dtype (vLLM `layers/mamba/mamba_utils.py`); llama.cpp keeps all
+# states in fp32, whatever the configuration says (`src/llama-memory-recurrent.cpp`).
+CONVOLUTION_STATE_BYTES, STATE_BYTES_LLAMACPP = 2, 4
 
 # llama.cpp rounds the tokens of a cache up to this, and a window holds a batch besides (`src/llama-kv-cache-iswa.cpp`).
 LLAMACPP_BLOCK_TOKENS, LLAMACPP_BATCH_TOKENS = 256, 512

@@ -114,10 +114,12 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             state=cache.sequence_state_bytes(
                 convolution=c("state_conv_elements"),
                 convolution_bytes=pl.when(c("engine") == "llamacpp")
-                .then(cache.CONVOLUTION_STATE_BYTES_LLAMACPP)
+                .then(cache.STATE_BYTES_LLAMACPP)
                 .otherwise(cache.CONVOLUTION_STATE_BYTES),
                 recurrent=c("state_recurrent_elements"),
-                recurrent_bytes=pl.when(c("engine") == "vllm")
+                recurrent_bytes=pl.when(c("engine") == "llamacpp")
+                .then(cache.STATE_BYTES_LLAMACPP)
+                .when(c("engine") == "vllm")
                 .then("state_recurrent_bytes_in_vllm")
                 .otherwise("state_recurrent_bytes_per_element"),
                 share=pl.when(is_staged).then(stage).otherwise(1 / c("degree")),

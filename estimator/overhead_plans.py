@@ -104,7 +104,8 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
     uncounted = pl.when(is_counted | ~has_batches).then(0).otherwise(whole_bytes(workspaces))
     of_llamacpp = activations.llamacpp_bytes(
         tokens=c("batched_tokens"),
-        kept=context * sequences,
+        # its cache, and with it the mask, comes in whole blocks for each sequence
+        kept=cache.whole_blocks(tokens=context, block=cache.block_tokens(engine=c("engine"))) * sequences,
         ffn=larger(c("ffn_size"), c("expert_ffn_size") * c("experts_per_token")),
         hidden=c("hidden_size"),
         vocabulary=c("vocab_size"),
@@ -146,6 +147,9 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             .then(pl.when(_is_gated_dense()).then(of_whole_prompts))
             .when(c("engine") == "llamacpp")
             .then(of_llamacpp)
+            # SGLang has no batches here: they live in what `capacity` leaves to them, whatever the widths
+            .when(c("batched_tokens") == 0)
+            .then(pl.lit(0, dtype=pl.Int64))
             .otherwise(of_batches),
             backward_bytes=pl.when(c("mode") == "training")
             .then(_training_bytes().struct.field("backward"))

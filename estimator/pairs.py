@@ -17,14 +17,19 @@ STORED = "stored"
 
 
 def pairs(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
-    """Grain: shape x precision. Columns shape_ix, precision_ix, kind, layers, precision, effective, effective_ix and
-    split_mask.
+    """Grain: shape x precision. Columns shape_ix, precision_ix, kind, layers, precision, effective, effective_ix,
+    effective_bits and split_mask.
 
-    `effective` is null when the repository's format is unknown, its position also when no catalog row names it.
+    `effective` is null when the repository's format is unknown, and so are position and bits without a catalog row.
     `split_mask` has bit i set when DEGREES[i] divides the shape without cutting the format's blocks, 1 for kinds that
     nothing splits, and null when unknown.
     """
-    formats = precisions.lazy().select(effective="precision", effective_ix="precision_ix", alignment="shard_alignment")
+    formats = precisions.lazy().select(
+        effective="precision",
+        effective_ix="precision_ix",
+        effective_bits=pl.col("bits_per_weight").cast(pl.Float64),
+        alignment="shard_alignment",
+    )
     masks = ["tp_ok_mask", "tp_ok_mask_32", "tp_ok_mask_64", "tp_ok_mask_128"]
     return (
         shapes.lazy()
@@ -40,6 +45,7 @@ def pairs(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
             "precision",
             "effective",
             "effective_ix",
+            "effective_bits",
             split_mask=pl.when(pl.col("kind").is_in(list(UNSPLIT_KINDS)))
             .then(pl.lit(1, dtype=pl.Int64))
             .otherwise(

@@ -78,13 +78,38 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
     )
 
 
+def unread_elements() -> pl.Expr:
+    """Parameters outside routed experts that a step does not read, from the columns of SHAPES."""
+    c = pl.col
+    routed = c("p_expert") + c("p_expert_bias")
+    visited = pl.when(c("experts") == 0).then(0).otherwise(routed * c("experts_per_token") // c("experts"))
+    unread = c("parameters_resident") - c("active_read_parameters") - (routed - visited)
+    return smaller(larger(unread, pl.lit(0, dtype=pl.Int64)), c("parameters_resident"))
+
+
+def head_elements() -> pl.Expr:
+    """Elements of the matrix that makes logits, from the columns of SHAPES: the output head, or the embedding with it.
+
+    An embedding that every step reads is a head as well; one that is only looked up is among what is not read. 0 for a
+    class without a head; null when a count is null.
+    """
+    c = pl.col
+    no_own = c("p_lm_head") == 0
+    looked_up = c("p_embed") + c("p_pos_embed") + c("p_vision") + c("p_audio") + c("p_speech") + c("p_projector")
+    return (
+        pl.when(c("p_lm_head") > 0)
+        .then("p_lm_head")
+        .when(no_own & (unread_elements() < looked_up))
+        .then("p_embed")
+        .when(no_own & (unread_elements() >= looked_up))
+        .then(0)
+    )
+
+
 def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
     """Grain: shape. `unread`: parameters outside experts that a step does not read."""
     c = pl.col
     linears = c("p_attn") + c("p_mlp") + c("p_shared") + c("p_ssm")
-    routed = c("p_expert") + c("p_expert_bias")
-    visited = pl.when(c("experts") == 0).then(0).otherwise(routed * c("experts_per_token") // c("experts"))
-    unread = c("parameters_resident") - c("active_read_parameters") - (routed - visited)
     return shapes.select(
         "shape_ix",
         "parameters_resident",
@@ -95,5 +120,5 @@ def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
         "stored_precision",
         linears=linears,
         rest=c("parameters_resident") - linears - c("p_expert"),
-        unread=smaller(larger(unread, pl.lit(0, dtype=pl.Int64)), c("parameters_resident")),
+        unread=unread_elements(),
     )

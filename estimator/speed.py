@@ -111,9 +111,13 @@ def prompt_seconds(
 
 
 def reduced_bytes(*, layers: pl.Expr, hidden: pl.Expr, tokens: pl.Expr, degree: pl.Expr) -> pl.Expr:
-    """Bytes that every device sends for the reductions of a prompt: 2 (n - 1) / n of each hidden state, two a layer."""
+    """Bytes that every device sends for the reductions of a prompt: 2 (n - 1) / n of each hidden state, two a layer.
+
+    0 on one device, whatever is not known; else null when a width is.
+    """
     sent = 2.0 * (degree.cast(pl.Float64) - 1) / degree
-    return sent * REDUCTIONS_A_LAYER * BYTES_OF_HIDDEN * layers * tokens * hidden
+    every = sent * REDUCTIONS_A_LAYER * BYTES_OF_HIDDEN * layers * tokens * hidden
+    return pl.when(degree == 1).then(0.0).otherwise(every)
 
 
 def share_of_bits(*, bits: pl.Expr, wide: pl.Expr, half: pl.Expr, quarter: pl.Expr) -> pl.Expr:

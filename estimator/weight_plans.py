@@ -215,6 +215,11 @@ def _bases(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.LazyFra
             "factors",
             "rope_table",
             "absorbed",
+            # routed experts as they are stored: the rest of a repository may be in 16 bits (gpt-oss)
+            pl.when(c("experts") == 0)
+            .then(0.0)
+            .otherwise(c("experts") * c("effective_bits") / 8)
+            .alias("expert_bytes"),
             "expert_ffn_size",
             "hidden_size",
             base=pl.coalesce(known * c("share"), pl.when(is_uniform).then(uniform).otherwise(parted)),
@@ -251,7 +256,7 @@ def _serving(rows: pl.LazyFrame) -> pl.LazyFrame:
             padding=c("padding")
             + c("absorbed")
             + weights.repacked_bytes(
-                experts=c("base") * c("expert_share"),
+                experts=c("expert_bytes"),
                 ffn=c("expert_ffn_size"),
                 hidden=c("hidden_size"),
                 degree=c("degree"),

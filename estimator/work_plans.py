@@ -10,6 +10,7 @@ import polars as pl
 from estimator import cache, sharding, speed
 from estimator.cache_plans import splits
 from estimator.pairs import Frame
+from estimator.read_shares import head_elements
 from estimator.schema import WORK_PLANS
 
 _KEYS = ["shape_ix", "workload_ix", "degree"]
@@ -31,7 +32,6 @@ def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
                 "tp_ok_mask",
                 "layers",
                 "hidden_size",
-                "p_lm_head",
                 "experts",
                 "experts_per_token",
                 "active_read_parameters",
@@ -40,6 +40,7 @@ def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
                 "attention_step_width",
                 "attention_prompt_width",
                 "attention_window_width",
+                head=head_elements(),
             ),
             workloads.lazy()
             .filter(c("mode") == "inference")
@@ -66,7 +67,7 @@ def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
                 sequences=c("concurrent_sequences"),
             )
             / c("at_once"),
-            prompt_linear_flops=speed.prompt_linear_flops(active=c("active"), head=c("p_lm_head"), tokens=c("tokens"))
+            prompt_linear_flops=speed.prompt_linear_flops(active=c("active"), head=c("head"), tokens=c("tokens"))
             / c("at_once"),
             prompt_attention_flops=speed.prompt_attention_flops(
                 width=c("attention_prompt_width"),

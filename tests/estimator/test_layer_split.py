@@ -40,7 +40,7 @@ def test_blocks_and_windows() -> None:
 def test_states_of_llamacpp_are_fp32() -> None:
     """Qwen3.5-9B: 24 layers of 3 x 8,192 and 32 x 128 x 128 elements, 50.25 MiB each; a dry run of four says 201."""
     state = cache.sequence_state_bytes(
-        convolution=pl.lit(24 * 3 * 8_192), convolution_bytes=pl.lit(cache.CONVOLUTION_STATE_BYTES_LLAMACPP),
+        convolution=pl.lit(24 * 3 * 8_192), convolution_bytes=pl.lit(cache.STATE_BYTES_LLAMACPP),
         recurrent=pl.lit(24 * 32 * 128 * 128), recurrent_bytes=pl.lit(4.0), share=pl.lit(1.0),
     )  # fmt: skip
     assert pl.select(4 * state / 2**20).item() == 201
@@ -75,3 +75,25 @@ def test_layers_are_split_whatever_the_heads_are(
     assert work["stages"].to_list() == [1, 2, 4, 8, 16]
     assert work["step_flops"].n_unique() == 1
     assert work["reduced_bytes"].unique().to_list() == [0.0]
+
+
+def test_states_are_fp32_whatever_the_model_writes(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], kv_precisions: pl.DataFrame
+) -> None:
+    """Four bytes for 1,000 + 10,000 elements, though the configuration keeps its recurrent states in 16 bits."""
+    two = {"state_recurrent_bytes_per_element": 2.0, "state_recurrent_bytes_in_vllm": 2.0}
+    shapes = shapes_of({"state_conv_elements": 1_000, "state_recurrent_elements": 10_000, **two})
+    workloads = workloads_of({"engine": "llamacpp"}, {"engine": "vllm"})
+    plans = estimator.cache_plans(shapes, workloads, kv_precisions).filter(degree=1).collect()
+    assert plans["state_bytes"].to_list() == [44_000, 22_000]
+
+
+def test_the_mask_has_a_column_for_every_token_of_the_blocks(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], engines: pl.DataFrame
+) -> None:
+    """Three sequences of 5,000 tokens keep 3 x 5,120; a small vocabulary, so that the mask is the larger."""
+    profile = engines.with_columns(engine=pl.lit("llamacpp"), batched_tokens=pl.lit(512, dtype=pl.Int32))
+    workloads = workloads_of({"engine": "llamacpp", "context_tokens": 5_000, "concurrent_sequences": 3})
+    plans = estimator.overhead_plans(shapes_of({"vocab_size": 1_000}), workloads, profile).collect()
+    layer = 512 * 4 * (3 * 14_336 + 4 * 4_096)
+    assert plans["activation_bytes"].unique().to_list() == [2 * 512 * 15_360 + layer]

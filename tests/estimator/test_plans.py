@@ -204,6 +204,16 @@ def test_workspaces_of_experts_in_mxfp4_are_in_the_margin(
     assert abs(mxfp4["margin_bytes"] - bf16["margin_bytes"] - 0.95 * workspaces) <= 1
 
 
+def test_sglang_leaves_room_for_activations_that_need_not_be_known(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], engines: pl.DataFrame
+) -> None:
+    sglang = engines.with_columns(engine=pl.lit("sglang"), batched_tokens=pl.lit(0), max_sequences=pl.lit(0))
+    shapes = shapes_of({"ffn_size": None, "vocab_size": None})
+    plans = estimator.overhead_plans(shapes, workloads_of({"engine": "sglang"}), sglang).collect()
+    assert plans["activation_bytes"].unique().to_list() == [0]
+    assert plans["margin_bytes"].null_count() == 0
+
+
 def test_plans_follow_their_schemas_and_keys(
     shapes_of: Callable[..., pl.DataFrame],
     workloads: pl.DataFrame,
@@ -265,3 +275,17 @@ def test_stored_weights_are_known_to_every_engine(
     [stored] = plans.filter(precision="stored", degree=1)["weights_bytes"]
     rope, padding = 131_072 * 128 * 2, 2 * 4096 * 2  # one row in each of two matrices
     assert stored == 16_060_522_496 + rope + padding
+
+
+def test_stored_weights_of_a_dense_model_are_known_in_an_unknown_format(
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+    precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    """vLLM pads MXFP4 experts: where there are none, the format does not matter; of a mixture it does."""
+    experts = {"p_expert": 5_637_144_576, "p_mlp": 0, "experts": 8, "experts_per_token": 2, "expert_ffn_size": 1792}
+    shapes = shapes_of({"stored_precision": None}, {"stored_precision": None, **experts})
+    plans = weights_of(shapes, precisions, workloads_of({"engine": "vllm"}), no_overrides)
+    stored = plans.filter(precision="stored", degree=1).sort("shape_ix")["weights_bytes"].to_list()
+    assert stored == [16_060_522_496 + 131_072 * 128 * 2, None]

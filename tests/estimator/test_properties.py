@@ -1,4 +1,27 @@
-"""What must hold for every shape: more of anything never needs less, splits never lose bytes, inverses invert."""
+"""What must hold for every shape: more of anything never needs less, splits never lose bytes, inverses invert.
+
+1. More memory never worsens the verdict at fixed constants:
+   `test_more_memory_is_never_worse_and_longer_context_never_better`; between neighbours of the catalog, where vLLM's
+   batches grow: `test_more_catalog_memory_leaves_more_room`.
+2. Fewer bits never need more bytes: `test_fewer_bits_need_no_more`, `test_less_is_less`.
+3. Longer, more and wider never need less, windows and states do not grow: `test_longer_wider_and_more_need_more`,
+   `test_states_do_not_grow`.
+4. No term is less than nothing, bounds enclose the middle: `test_margins_are_no_less_than_nothing`.
+5. Splits spare every device and lose nothing: `test_splits_lose_nothing_and_spare_every_device`; latents are whole on
+   every device: `test_deepseek_latent_cache_is_whole_on_every_device` in test_plans.py.
+6. Fewer devices for more memory (1), no fewer for more sequences and bits: `test_more_asked_takes_no_fewer_devices`;
+   longest context and most sequences are inverses that fall with each other: `test_inverse_questions_are_exact`,
+   `test_inverse_questions_fall_with_each_other`.
+7. Tied, grouped, window, latent: `test_less_is_less`; ZeRO and 8-bit AdamW: `test_training_orders`; checkpointing:
+   `test_training_activations_order`; adapters: `test_training_adapters_takes_less_than_training_all`.
+8. Speeds below their bounds, falling with length and bits, experts between visited and all: test_speed_properties.py.
+9. Null in, unknown out; order and parts change nothing: `test_null_in_unknown_out`,
+   `test_order_of_shapes_changes_nothing`, `test_parts_concatenate_to_the_whole` in test_fit.py.
+10. Twice the layers: `test_twice_the_layers_keep_twice_as_much_for_the_backward_pass`, and twice the cache, as well as
+    twice the context for half the sequences: `test_twice_the_context_for_half_the_sequences_keeps_a_full_cache`.
+
+The same is asked of a published night in tests/flows/test_fit_properties.py.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +32,10 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import catalogs
 import estimator
 from estimator import cache, training, training_activations, weights
+from estimator.schema import MEMORY_TIERS
 
 few = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
@@ -153,6 +178,11 @@ def test_splits_lose_nothing_and_spare_every_device(
         along="degree",
         within=["shape_ix", "workload_ix"],
     )
+    ways = ["shape_ix", "workload_ix"]
+    whole_cache = caches.filter(degree=1).select(*ways, whole="kv_cache_bytes", whole_state="state_bytes")
+    apart = caches.join(whole_cache, on=ways)
+    for column, of_one in (("kv_cache_bytes", "whole"), ("state_bytes", "whole_state")):
+        assert (apart[column] * apart["degree"].cast(pl.Int64) >= apart[of_one]).all()
     past_heads = (
         caches.join(table.select("shape_ix", "kv_heads"), on="shape_ix")
         .filter(pl.col("degree") >= pl.col("kv_heads"))
@@ -180,24 +210,35 @@ def test_less_is_less(
         {**row, "p_lm_head": row["p_embed"], "parameters_resident": row["parameters_resident"] + row["p_embed"]}
         for row in rows
     ]
+    with_heads = [
+        {
+            **row,
+            "kv_full_elements_per_token": row["layers"] * 2 * row["heads"] * 64,
+            "kv_window_elements_per_token": 0,
+            "kv_latent_elements_per_token": 0.0,
+        }
+        for row in rows
+    ]
+    latents = [{**row, "kv_full_elements_per_token": 0, "kv_latent_elements_per_token": 64.0 * row["layers"]}
+               for row in with_heads]  # fmt: skip
     every_head = [{**row, "kv_full_elements_per_token": row["kv_full_elements_per_token"] * 4} for row in rows]
     no_window = [{**row, "window_tokens": 1 << 40} for row in rows]
     workloads = workloads_of({})
 
-    def sizes(table: list[dict[str, Any]]) -> tuple[pl.Series, pl.Series]:
-        frame = shapes_of(*table)
+    def kept_of(table: list[dict[str, Any]]) -> pl.Series:
+        return estimator.cache_plans(shapes_of(*table), workloads, kv_precisions).collect()["kv_cache_bytes"]
+
+    def held_of(table: list[dict[str, Any]]) -> pl.Series:
         residencies = estimator.residencies(workloads)
         # `stored` reads the bytes of the repository, which stay the same here
         computed = precisions.filter(pl.col("policy") != "stored")
-        plans = estimator.weight_plans(frame, no_overrides, computed, residencies).collect()
-        return plans["weights_bytes"], estimator.cache_plans(frame, workloads, kv_precisions).collect()[
-            "kv_cache_bytes"
-        ]
+        return estimator.weight_plans(shapes_of(*table), no_overrides, computed, residencies).collect()["weights_bytes"]
 
-    held, kept = sizes(rows)
-    assert (held <= sizes(untied)[0]).all()
-    assert (kept <= sizes(every_head)[1]).all()
-    assert (kept <= sizes(no_window)[1]).all()
+    held, kept = held_of(rows), kept_of(rows)
+    assert (held <= held_of(untied)).all()
+    assert (kept <= kept_of(every_head)).all()
+    assert (kept <= kept_of(no_window)).all()
+    assert (kept_of(latents) <= kept_of(with_heads)).all()
     by_bits = (
         estimator.weight_plans(shapes_of(*rows), no_overrides, precisions, estimator.residencies(workloads))
         .filter(degree=1)
@@ -370,3 +411,181 @@ def test_training_activations_order(
     assert step("full", tokens, is_checkpointed=False) <= step("full", tokens, is_checkpointed=False, recipe="autocast")
     assert step("full", tokens, is_checkpointed=True) <= step("full", tokens, is_checkpointed=False)
     assert step("full", tokens, is_checkpointed=True) <= step("full", tokens + more, is_checkpointed=True)
+
+
+@few
+@given(rows=many)
+def test_states_do_not_grow(
+    rows: list[dict[str, Any]], shapes_of: Build, workloads_of: Build, kv_precisions: pl.DataFrame
+) -> None:
+    """A model of recurrent layers alone keeps as much after a million tokens as after one."""
+    none = dict.fromkeys(("kv_full_elements_per_token", "kv_window_elements_per_token", "window_tokens"), 0)
+    alone = [
+        {**row, **none, "kv_latent_elements_per_token": 0.0, "state_recurrent_elements": 10**6 + row["layers"]}
+        for row in rows
+    ]
+    workloads = workloads_of(*({"context_tokens": tokens, "engine": "vllm"} for tokens in (1, 8192, 10**6)))
+    plans = estimator.cache_plans(shapes_of(*alone), workloads, kv_precisions).collect()
+    assert plans["kv_cache_bytes"].unique().to_list() == [0]
+    assert (plans["state_bytes"] > 0).all()
+    assert (plans.group_by("shape_ix", "degree").agg(pl.col("state_bytes").n_unique())["state_bytes"] == 1).all()
+
+
+@few
+@given(rows=many)
+def test_margins_are_no_less_than_nothing(
+    rows: list[dict[str, Any]],
+    shapes_of: Build,
+    workloads: pl.DataFrame,
+    precisions: pl.DataFrame,
+    kv_precisions: pl.DataFrame,
+    engines: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    """So that low <= middle <= high; and no term is less than nothing."""
+    table = shapes_of(*rows)
+    plans = (
+        estimator.weight_plans(table, no_overrides, precisions, estimator.residencies(workloads)),
+        estimator.cache_plans(table, workloads, kv_precisions),
+        estimator.overhead_plans(table, workloads, engines),
+    )
+    for plan in plans:
+        sizes = plan.select(pl.col("^.*_bytes$")).collect()
+        assert sizes["margin_bytes"].drop_nulls().len() > 0
+        for column in sizes.iter_columns():
+            assert (column.drop_nulls() >= 0).all()
+
+
+@few
+@given(rows=many, budget=st.integers(1 << 30, 1 << 36))
+def test_inverse_questions_fall_with_each_other(
+    rows: list[dict[str, Any]], budget: int, shapes_of: Build, workloads_of: Build, kv_precisions: pl.DataFrame
+) -> None:
+    grid = [
+        {"context_tokens": tokens, "concurrent_sequences": sequences}
+        for tokens in (128, 5000, 100_000)
+        for sequences in (1, 3, 50)
+    ]
+    workloads = workloads_of(*grid)
+    plans = estimator.cache_plans(shapes_of(*rows), workloads, kv_precisions).filter(degree=1).collect()
+    answers = inverses(plans, budget).join(
+        workloads.select("workload_ix", "concurrent_sequences"), on="workload_ix"
+    ).with_columns(fewer=-pl.col("most"), shorter=-pl.col("longest"))  # fmt: skip
+    answers = answers.filter(pl.col("kv_bytes_per_token") > 0)
+    assert rises(answers, "fewer", along="context_tokens", within=["shape_ix", "concurrent_sequences"])
+    assert rises(answers, "shorter", along="concurrent_sequences", within=["shape_ix", "context_tokens"])
+
+
+@few
+@given(rows=many)
+def test_more_asked_takes_no_fewer_devices(
+    rows: list[dict[str, Any]],
+    shapes_of: Build,
+    workloads_of: Build,
+    precisions: pl.DataFrame,
+    kv_precisions: pl.DataFrame,
+    engines: pl.DataFrame,
+    gpus: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    """More sequences, and more bits of formats that are as well known and split alike."""
+    table = shapes_of(*rows)
+    workloads = workloads_of(*({"engine": "vllm", "concurrent_sequences": n} for n in (1, 16, 256)))
+    alike = precisions.filter(pl.col("precision").is_in(["bf16", "fp32", "fp8_e4m3"]))
+    devices = gpus[4:5].with_columns(pl.lit(0, dtype=pl.UInt16).alias("gpu_ix"))
+    residencies = estimator.residencies(workloads)
+    fit = estimator.fit(
+        shapes=table,
+        precisions=alike,
+        workloads=workloads,
+        gpus=devices,
+        residencies=residencies,
+        weight_plans=estimator.weight_plans(table, no_overrides, alike, residencies),
+        cache_plans=estimator.cache_plans(table, workloads, kv_precisions),
+        overhead_plans=estimator.overhead_plans(table, workloads, engines),
+        supports=estimator.supports(alike, devices, workloads, engines, kv_precisions),
+        capacities=estimator.capacities(devices, workloads, engines),
+    ).collect()
+    # outcomes are numbered from one device to ever more, and too big
+    fit = (
+        fit.join(estimator.outcomes(), on="outcome_ix")
+        .filter(pl.col("verdict").is_in(list(RANK)))
+        .join(alike.select("precision_ix", "bits_per_weight"), on="precision_ix")
+        .with_columns(pl.col("outcome_ix").cast(pl.Int16))
+    )
+    assert fit.height == table.height * 3 * 3
+    assert rises(fit, "outcome_ix", along="workload_ix", within=["shape_ix", "precision_ix"])
+    assert rises(fit, "outcome_ix", along="bits_per_weight", within=["shape_ix", "workload_ix"])
+
+
+def test_more_catalog_memory_leaves_more_room(shapes_of: Build, workloads_of: Build) -> None:
+    """vLLM profiles more tokens and sequences from 70 and from 160 GiB on: with Gemma's 262,208 words 3 GiB more.
+
+    Every device still has more room than the next smaller one; A100 and GB10, whose batches stay small, aside.
+    """
+    devices = catalogs.gpus().filter(pl.col("memory_tier") != "a100").sort("gpu_id")
+    devices = devices.with_row_index("gpu_ix").cast({"gpu_ix": pl.UInt16})
+    tiers = (
+        pl.DataFrame({"memory_tier": MEMORY_TIERS}).with_row_index("memory_tier_ix").cast({"memory_tier_ix": pl.UInt8})
+    )
+    workloads = workloads_of({"engine": "vllm"})
+    shape = {"vocab_size": 262_208, "hidden_size": 5376, "ffn_size": 21_504}
+    taken = estimator.overhead_plans(shapes_of(shape), workloads, catalogs.engines().filter("is_default")).filter(degree=1).collect()
+    room = (
+        estimator.capacities(devices, workloads, catalogs.engines().filter("is_default"))
+        .collect()
+        .join(devices.select("gpu_ix", "memory_tier", "visible_bytes", "reserve_bytes"), on="gpu_ix")
+        .join(tiers, on="memory_tier")
+        .join(taken.select("memory_tier_ix", "activation_bytes", "overhead_bytes"), on="memory_tier_ix")
+        .with_columns(room=pl.col("usable_bytes") - pl.col("activation_bytes") - pl.col("overhead_bytes"))
+    )
+    assert room.height == devices.height > 200
+    assert rises(room, "room", along="visible_bytes", within=["reserve_bytes"])
+
+
+@few
+@given(parameters=st.integers(10**8, 10**12), rank=st.integers(1, 64))
+def test_training_adapters_takes_less_than_training_all(
+    parameters: int,
+    rank: int,
+    shapes_of: Build,
+    workloads_of: Build,
+    precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    """Adapters that are a hundredth of the model at most, of any rank."""
+    recipe = {"mode": "training", "recipe": "mixed", "objective": "sft", "optimizer": "adamw", "sharding": "none"}
+    workloads = workloads_of(
+        {**recipe, "method": "full"}, *({**recipe, "method": m, "lora_rank": rank} for m in ("lora", "dora"))
+    )
+    shape = {
+        "parameters_resident": parameters,
+        "lora_io": parameters // (100 * rank),
+        "quant_rows": parameters // 10**5,
+    }
+    plans = estimator.weight_plans(shapes_of(shape), no_overrides, precisions, estimator.residencies(workloads))
+    bf16 = plans.filter(precision_ix=precisions.filter(precision="bf16")["precision_ix"].item()).collect()
+    total = bf16["weights_bytes"] + bf16["gradient_bytes"] + bf16["optimizer_bytes"]
+    full, lora, dora = total.to_list()
+    assert lora < dora < full
+
+
+@few
+@given(layers=st.integers(1, 100), hidden=st.integers(64, 16_384), tokens=st.integers(1, 2**20))
+def test_twice_the_layers_keep_twice_as_much_for_the_backward_pass(layers: int, hidden: int, tokens: int) -> None:
+    """Beside the loss, which layers do not change."""
+
+    def step(layers: int) -> float:
+        which = {"method": pl.lit("full"), "recipe": pl.lit("mixed")}
+        layer = training_activations.layer_bytes(
+            **which, hidden=pl.lit(hidden), width=pl.lit(float(hidden)), ffn=pl.lit(4 * hidden), heads=pl.lit(8),
+            kv_heads=pl.lit(8), rank=pl.lit(0),
+        )  # fmt: skip
+        total = training_activations.forward_peak_bytes(
+            tokens=pl.lit(tokens), layer=layer, layers=pl.lit(layers), hidden=pl.lit(hidden), vocabulary=pl.lit(32_000),
+            between=training_activations.input_bytes(**which, hidden=pl.lit(hidden)), is_checkpointed=pl.lit(False),
+        )  # fmt: skip
+        return float(pl.select(total).item())
+
+    loss = tokens * (8.0 * hidden + 12 * 32_000)
+    assert step(2 * layers) - loss == 2 * (step(layers) - loss)

@@ -214,6 +214,28 @@ def test_training_and_what_decodes_nothing_have_no_steps(
     assert plans.filter(shape_ix=1)["step_flops"].null_count() == plans.filter(shape_ix=1).height > 0
 
 
+def test_the_head_of_a_prompt_is_for_its_last_token_where_it_is_the_embedding_too(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame]
+) -> None:
+    """Qwen3-0.6B ties its head: 440,467,456 parameters for 2,048 tokens and 155,582,464 for one."""
+    counts = {"parameters_resident": 596_049_920, "p_embed": 155_582_464, "p_lm_head": 0}
+    tied = {**counts, "active_read_parameters": 596_049_920}
+    headless = {**counts, "active_read_parameters": 440_467_456}  # a base class looks its embedding up
+    unknown = {**counts, "active_read_parameters": None}
+    shapes = shapes_of(tied, headless, unknown, {})
+    plans = estimator.work_plans(shapes, workloads_of({"context_tokens": 2_048})).filter(degree=1).collect()
+    matrices = 2 * 440_467_456 * 2_048
+    llama = 2 * (7_504_924_672 - 525_336_576) * 2_048 + 2 * 525_336_576
+    assert plans["prompt_linear_flops"].to_list() == [matrices + 2 * 155_582_464, matrices, None, llama]
+
+
+def test_one_device_reduces_nothing_whatever_its_width(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame]
+) -> None:
+    plans = estimator.work_plans(shapes_of({"hidden_size": None}), workloads_of({})).collect()
+    assert plans["reduced_bytes"].to_list() == [0.0, None, None, None, None]
+
+
 def test_devices_multiply_in_the_format_that_they_have() -> None:
     gpus = catalogs.gpus().filter(pl.col("gpu_id").is_in(["nvidia-h100-sxm-80gb", "nvidia-a100-sxm-80gb"]))
     gpus = gpus.sort("gpu_id", descending=True).with_row_index("gpu_ix").cast({"gpu_ix": pl.UInt16})

@@ -22,6 +22,12 @@ MODELS = [
     "--model",
     "openai/gpt-oss-20b",
     "--model",
+    "meta-llama/Llama-3.1-70B",
+    "--model",
+    "deepseek-ai/DeepSeek-V3",
+    "--model",
+    "google/gemma-3-27b-it",
+    "--model",
     "no/body",
 ]
 

@@ -1,0 +1,53 @@
+"""Whether there is a kernel (method, section 9: `unsupported`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scalar.known import Facts, Unknown
+
+SERVERS = ("vllm", "sglang", "llamacpp")
+
+
+def every(answers: Iterable[bool | None]) -> bool | None:
+    """All of them; one known no is enough for a no, else one unknown leaves it open."""
+    answers = list(answers)
+    if False in answers:
+        return False
+    return None if None in answers else True
+
+
+def is_new_enough(gpu: Facts, least: str | None) -> bool | None:
+    if gpu["vendor"] != "nvidia" or least is None:
+        return True
+    own = gpu.get("compute_capability")
+    return None if own is None else _version(own) >= _version(least)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
+def has_kernel(gpu: Facts, format_: Facts, workload: Facts, profile: Facts, kv: Facts | None) -> bool | None:
+    """`kv`: the cache's format; None for a workload without a cache."""
+    engine, natives = workload["engine"], (gpu.get("native_formats") or "").split()
+    any_software = engine == "none"
+    answers = [
+        gpu["vendor"] in format_["vendors"].split(),
+        is_new_enough(gpu, format_.get("min_compute_capability")),
+        any_software or engine in format_["engines"].split(),
+        any_software or gpu["vendor"] in profile["vendors"].split(),
+        any_software or is_new_enough(gpu, profile.get("min_compute_capability")),
+    ]
+    for needed, asked in (("requires_native", True), ("requires_native_off_nvidia", gpu["vendor"] != "nvidia")):
+        if asked and format_.get(needed) is not None:
+            answers.append(format_[needed] in natives)
+    if kv is not None and not any_software:
+        answers += [engine in kv["engines"].split(), is_new_enough(gpu, kv.get("min_compute_capability"))]
+    return every(answers)
+
+
+def serves(engine: str, kind: str | None) -> bool | None:
+    if kind is None:
+        raise Unknown("kind")
+    return not (engine in SERVERS and kind in ("diffusion", "adapter"))

@@ -1,0 +1,517 @@
+"""Random shapes on the real catalogs: the estimator's frames against plain Python, number by number.
+
+`scalar` follows the prose of docs/method.md and shares no code with the estimator, nor a slip of the pen. Bytes may
+differ by one, where Float64 falls on either side of a whole number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+import pytest
+import random_shapes
+from scalar import cache, capacity, margins, overhead, speed, split, support, training, verdict, weights
+from scalar.known import Facts, Unknown, or_none, up
+
+import catalogs
+import estimator
+from estimator.schema import MEMORY_TIERS, SHAPES, WEIGHT_OVERRIDES
+
+SEED, SHAPES_TRIED, DEVICES_TRIED, DECISIONS_TRIED = 20, 12, 16, 6000
+
+INFERENCE = [
+    {"engine": "sglang", "context_tokens": 5000, "concurrent_sequences": 3, "kv_precision": "bf16"},
+    {"engine": "llamacpp", "context_tokens": 5000, "concurrent_sequences": 3, "kv_precision": "q8_0"},
+    {"engine": "transformers", "context_tokens": 3000, "concurrent_sequences": 2, "kv_precision": "bf16"},
+    {"engine": "none", "context_tokens": 100, "concurrent_sequences": 5, "kv_precision": "fp32"},
+]
+FULL = {
+    "mode": "training", "engine": "transformers", "context_tokens": 2048, "concurrent_sequences": 2, "method": "full",
+    "recipe": "mixed", "objective": "sft", "optimizer": "adamw", "gradient_checkpointing": False, "sharding": "none",
+}  # fmt: skip
+TRAINING = [
+    {"method": "lora", "lora_rank": 8},
+    {"method": "dora", "lora_rank": 8, "objective": "dpo", "optimizer": "adamw_paged"},
+    {"method": "qlora", "lora_rank": 16, "objective": "ppo", "optimizer": "adamw_8bit", "gradient_checkpointing": True},
+    {"recipe": "autocast", "optimizer": "adamw_foreach"},
+    {"recipe": "autocast", "optimizer": "muon", "gradient_checkpointing": True, "sharding": "zero2"},
+    {"recipe": "pure", "optimizer": "lion", "objective": "ppo"},
+    {"recipe": "fp32", "optimizer": "sgd", "sharding": "zero1"},
+    {"optimizer": "adafactor", "objective": "grpo", "sharding": "zero3"},
+    {"engine": "none", "optimizer": "sgd_momentum", "objective": "dpo", "gradient_checkpointing": True},
+]
+
+
+def facts(frame: pl.DataFrame) -> list[Facts]:
+    return [Facts(row) for row in frame.iter_rows(named=True)]
+
+
+def numbered(frame: pl.DataFrame, key: str, dtype: type[pl.DataType]) -> pl.DataFrame:
+    return frame.with_row_index(key).with_columns(pl.col(key).cast(dtype))
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One set of inputs, as frames and row by row."""
+
+    shape_frame: pl.DataFrame
+    precision_frame: pl.DataFrame
+    workload_frame: pl.DataFrame
+    gpu_frame: pl.DataFrame
+    engine_frame: pl.DataFrame
+    kv_frame: pl.DataFrame
+
+    @cached_property
+    def shapes(self) -> list[Facts]:
+        return facts(self.shape_frame)
+
+    @cached_property
+    def precisions(self) -> list[Facts]:
+        return facts(self.precision_frame)
+
+    @cached_property
+    def workloads(self) -> list[Facts]:
+        return facts(self.workload_frame)
+
+    @cached_property
+    def gpus(self) -> list[Facts]:
+        return facts(self.gpu_frame)
+
+    @cached_property
+    def residencies(self) -> pl.DataFrame:
+        return estimator.residencies(self.workload_frame).collect()
+
+    @cached_property
+    def kv(self) -> dict[str, Facts]:
+        return {row["kv_precision"]: row for row in facts(self.kv_frame)}
+
+    @cached_property
+    def _profiles(self) -> dict[tuple[str, str], Facts]:
+        return {(row["engine"], row["memory_tier"]): row for row in facts(self.engine_frame)}
+
+    @cached_property
+    def _formats(self) -> dict[str, Facts]:
+        return {row["precision"]: row for row in self.precisions}
+
+    def profile(self, workload: Facts, tier: str) -> Facts:
+        return self._profiles[workload["engine"], tier]
+
+    def effective(self, shape: Facts, precision: Facts) -> Facts | None:
+        """The format that the weights have; None where the repository's has no row."""
+        if precision["policy"] != "stored":
+            return precision
+        return self._formats.get(shape.get("stored_precision") or "")
+
+    @cached_property
+    def weight_plans(self) -> pl.DataFrame:
+        none = pl.DataFrame(schema=WEIGHT_OVERRIDES)
+        return estimator.weight_plans(self.shape_frame, none, self.precision_frame, self.residencies).collect()
+
+    @cached_property
+    def cache_plans(self) -> pl.DataFrame:
+        return estimator.cache_plans(self.shape_frame, self.workload_frame, self.kv_frame).collect()
+
+    @cached_property
+    def overhead_plans(self) -> pl.DataFrame:
+        return estimator.overhead_plans(self.shape_frame, self.workload_frame, self.engine_frame).collect()
+
+    @cached_property
+    def capacities(self) -> pl.DataFrame:
+        return estimator.capacities(self.gpu_frame, self.workload_frame, self.engine_frame).collect()
+
+    @cached_property
+    def supports(self) -> pl.DataFrame:
+        frames = (self.precision_frame, self.gpu_frame, self.workload_frame, self.engine_frame, self.kv_frame)
+        return estimator.supports(*frames).collect()
+
+
+@pytest.fixture(scope="module")
+def tried() -> Tried:
+    shapes = pl.DataFrame(random_shapes.shapes(SEED, SHAPES_TRIED), schema=SHAPES, orient="row")
+    ours = catalogs.workloads()
+    more = [{"mode": "inference", **each} for each in INFERENCE] + [{**FULL, **each} for each in TRAINING]
+    rows = [{**dict.fromkeys(ours.columns), "workload": f"more-{n}", **each} for n, each in enumerate(more)]
+    tiers = pl.DataFrame({"memory_tier": MEMORY_TIERS}).with_row_index("tier")
+    devices = catalogs.gpus().sample(DEVICES_TRIED, seed=SEED).join(tiers, on="memory_tier").sort("tier", "gpu_id")
+    return Tried(
+        shape_frame=shapes.with_row_index("shape_ix"),
+        precision_frame=numbered(catalogs.precisions(), "precision_ix", pl.UInt16),
+        workload_frame=numbered(pl.concat([ours, pl.DataFrame(rows, schema=ours.schema)]), "workload_ix", pl.UInt8),
+        gpu_frame=numbered(devices, "gpu_ix", pl.UInt16),
+        engine_frame=catalogs.engines().filter("is_default"),
+        kv_frame=catalogs.kv_precisions(),
+    )
+
+
+class Differences:
+    """What the two sides do not agree on, with where."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[Any, ...]] = []
+        self.compared = 0
+
+    def compare(self, where: tuple[Any, ...], column: str, ours: Any, theirs: Any) -> None:
+        """`ours` is the scalar's: a number, or a function whose answer may be Unknown."""
+        expected = or_none(ours) if callable(ours) else ours
+        self.compared += 1
+        if expected is None or theirs is None:
+            is_same = expected is theirs
+        elif isinstance(theirs, int) and not isinstance(theirs, bool):
+            is_same = abs(expected - theirs) <= max(1, 1e-12 * abs(theirs))
+        elif isinstance(theirs, float):
+            is_same = math.isclose(expected, theirs, rel_tol=1e-11)
+        else:
+            is_same = expected == theirs
+        if not is_same:
+            self.found.append((*where, column, expected, theirs))
+
+    def check(self, at_least: int) -> None:
+        assert not self.found, f"{len(self.found)} of {self.compared}, first: {self.found[:5]}"
+        assert self.compared >= at_least
+
+
+def held(shape: Facts, precision: Facts, run: Facts, degree: int) -> dict[str, Callable[[], int]]:
+    """What stays resident, by column of the weight plans."""
+    if run["mode"] == "inference":
+        nothing = dict.fromkeys(("gradient_bytes", "optimizer_bytes", "update_bytes"), lambda: 0)
+        return {
+            "weights_bytes": lambda: up(weights.held_bytes(shape, precision, run["engine"], degree)), **nothing
+        }  # fmt: skip
+
+    def part(name: str) -> Callable[[], int]:
+        format_ = shape.get("stored_precision") if precision["policy"] == "stored" else precision["precision"]
+        return lambda: up(getattr(training.States(shape, precision, format_, run, degree), name)())
+
+    columns = {"weights": "weights_bytes", "gradients": "gradient_bytes", "optimizer": "optimizer_bytes"}
+    return {column: part(name) for name, column in (columns | {"update": "update_bytes"}).items()}
+
+
+def margin(shape: Facts, precision: Facts, run: Facts, resident: int) -> int:
+    is_file = precision["policy"] == "stored" and run.get("method") != "full"
+    format_ = precision.get("confidence")
+    return margins.of_weights(resident, "stored" if is_file else "computed", shape.get("confidence"), format_)
+
+
+def test_weights(tried: Tried) -> None:
+    runs, found = facts(tried.residencies.unique("residency_ix", maintain_order=True)), Differences()
+    for row in tried.weight_plans.iter_rows(named=True):
+        shape, precision = tried.shapes[row["shape_ix"]], tried.precisions[row["precision_ix"]]
+        run, degree = runs[row["residency_ix"]], row["degree"]
+        where = (shape["shape_id"], precision["precision"], run["engine"], run["mode"], degree)
+        sizes = held(shape, precision, run, degree)
+        for column, size in sizes.items():
+            found.compare(where, column, size, row[column])
+        resident = [or_none(sizes[name]) for name in ("weights_bytes", "gradient_bytes", "optimizer_bytes")]
+        total = None if None in resident else sum(part for part in resident if part is not None)
+        bounds = None if total is None else margin(shape, precision, run, total)
+        found.compare(where, "margin_bytes", bounds, row["margin_bytes"])
+        format_ = tried.effective(shape, precision)
+        if run["mode"] == "inference" and format_ is not None:
+            at = 1 if split.is_by_layers(run["engine"]) else degree
+            for column, share in (
+                ("step_dense_bytes", weights.dense_share), ("step_expert_bytes", weights.expert_share)
+            ):  # fmt: skip
+                found.compare(
+                    where, column, lambda s=shape, p=precision, f=format_, at=at, share=share: up(
+                        weights.own_bytes(s, p, at) * share(s, f)
+                    ), row[column],
+                )  # fmt: skip
+    found.check(100_000)
+
+
+def tells_size(shape: Facts, degree: int) -> bool:
+    """Whether more than one device's part of a known size can be told."""
+    return degree == 1 or or_none(lambda: weights.known_bytes(1, shape, degree)) is not None
+
+
+def test_which_splits_are_there(tried: Tried) -> None:
+    runs, found = facts(tried.residencies.unique("residency_ix", maintain_order=True)), Differences()
+    there = set(tried.weight_plans.select("shape_ix", "precision_ix", "residency_ix", "degree").iter_rows())
+    for shape in tried.shapes:
+        for precision in tried.precisions:
+            format_ = tried.effective(shape, precision)
+            alignment = None if format_ is None else format_["shard_alignment"]
+            for run in runs:
+                for degree in split.DEGREES:
+                    key = (shape["shape_ix"], precision["precision_ix"], run["residency_ix"], degree)
+                    if run["mode"] == "training":
+                        expected: bool | None = split.exists_in_training(run["sharding"], degree)
+                    else:
+                        expected = or_none(
+                            lambda s=shape, r=run, a=alignment, d=degree: split.exists(s, r["engine"], a, d)
+                        )
+                        if not split.is_by_layers(run["engine"]):
+                            expected = expected and tells_size(shape, degree)
+                    found.compare(key, "a row", bool(expected), key in there)
+    found.check(50_000)
+
+
+def sequence(tried: Tried, shape: Facts, workload: Facts, degree: int) -> cache.Sequence:
+    each = tried.kv[workload["kv_precision"]]["bytes_per_element"]
+    return cache.Sequence(shape, workload["engine"], each, degree)
+
+
+def kept(tried: Tried, shape: Facts, workload: Facts, degree: int) -> tuple[int, int]:
+    """Bytes of cache and of state of all sequences."""
+    one, sequences = sequence(tried, shape, workload, degree), workload["concurrent_sequences"]
+    tokens = cache.kept_tokens(cache.context(workload["context_tokens"], shape), workload["engine"])
+    return cache.concurrent(one.cache(tokens), sequences), cache.concurrent(one.state(), sequences)
+
+
+def test_caches(tried: Tried) -> None:
+    found = Differences()
+    for row in tried.cache_plans.iter_rows(named=True):
+        shape, workload, degree = tried.shapes[row["shape_ix"]], tried.workloads[row["workload_ix"]], row["degree"]
+        where, sequences = (shape["shape_id"], workload["workload"], degree), workload["concurrent_sequences"]
+        if workload["mode"] == "training":
+            for column in ("kv_cache_bytes", "state_bytes", "margin_bytes"):
+                found.compare(where, column, 0, row[column])
+            continue
+        one = sequence(tried, shape, workload, degree)
+        asked = cache.context(workload["context_tokens"], shape)
+        tokens = cache.kept_tokens(asked, workload["engine"])
+        answers: dict[str, Any] = {
+            "context_tokens": asked,
+            "kv_cache_bytes": lambda o=one, t=tokens, b=sequences: cache.concurrent(o.cache(t), b),
+            "state_bytes": lambda o=one, b=sequences: cache.concurrent(o.state(), b),
+            "kv_bytes_per_token": lambda o=one, b=sequences: b * o.each_token(),
+            "kv_window_bytes_per_token": lambda o=one, b=sequences: b * o.each_window_token(),
+            "window_tokens": one.window,
+            "kv_constant_bytes": lambda o=one, b=sequences: b * o.constant(),
+            "bytes_per_sequence": lambda o=one, t=tokens: o.cache(t) + o.state(),
+            "margin_bytes": lambda s=shape, w=workload, d=degree, o=one: margins.of_cache(
+                sum(kept(tried, s, w, d)), o, w["concurrent_sequences"], s.get("confidence")
+            ),
+        }
+        for column, answer in answers.items():
+            found.compare(where, column, answer, row[column])
+    found.check(3_000)
+
+
+def taken(tried: Tried, shape: Facts, workload: Facts, tier: str, degree: int) -> tuple[int, int, int]:
+    """Bytes at the forward peak, at the backward peak and besides."""
+    profile = tried.profile(workload, tier)
+    if workload["mode"] == "training":
+        forward, backward = training.activations(shape, workload)
+        return up(forward), up(backward), overhead.besides(profile, degree)
+    return overhead.activation(shape, workload, profile, degree), 0, overhead.besides(profile, degree)
+
+
+def test_overheads(tried: Tried) -> None:
+    found = Differences()
+    for row in tried.overhead_plans.iter_rows(named=True):
+        shape, workload, degree = tried.shapes[row["shape_ix"]], tried.workloads[row["workload_ix"]], row["degree"]
+        tier = MEMORY_TIERS[row["memory_tier_ix"]]
+        profile, where = tried.profile(workload, tier), (shape["shape_id"], workload["workload"], tier, degree)
+        forward, backward, _ = or_none(lambda s=shape, w=workload, t=tier, d=degree: taken(tried, s, w, t, d)) or (
+            None, None, None,
+        )  # fmt: skip
+        found.compare(where, "activation_bytes", forward, row["activation_bytes"])
+        found.compare(
+            where, "backward_bytes", 0 if workload["mode"] == "inference" else backward, row["backward_bytes"]
+        )
+        found.compare(where, "overhead_bytes", overhead.besides(profile, degree), row["overhead_bytes"])
+        bound = 0 if workload["engine"] == "none" else None
+        if forward is not None:
+            bound = margins.of_engine(forward, profile, degree) + overhead.uncounted(shape, workload, profile, degree)
+        found.compare(where, "margin_bytes", bound, row["margin_bytes"])
+    found.check(10_000)
+
+
+def test_work(tried: Tried) -> None:
+    found = Differences()
+    plans = estimator.work_plans(tried.shape_frame, tried.workload_frame).collect()
+    for row in plans.iter_rows(named=True):
+        shape, workload, degree = tried.shapes[row["shape_ix"]], tried.workloads[row["workload_ix"]], row["degree"]
+        engine, where = workload["engine"], (shape["shape_id"], workload["workload"], degree)
+        tokens, sequences = cache.context(workload["context_tokens"], shape), workload["concurrent_sequences"]
+        on = (engine, degree)
+        answers: dict[str, Any] = {
+            "expert_share": lambda s=shape, b=sequences: speed.expert_share(s, b),
+            "step_flops": lambda s=shape, t=tokens, b=sequences, on=on: speed.step_flops(s, t, b, *on),
+            "prompt_linear_flops": lambda s=shape, t=tokens, on=on: speed.prompt_linear_flops(s, t, *on),
+            "prompt_attention_flops": lambda s=shape, t=tokens, on=on: speed.prompt_attention_flops(s, t, *on),
+            "reduced_bytes": lambda s=shape, t=tokens, on=on: split.sent(s, t, *on),
+            "stages": split.stages(engine, degree),
+        }
+        for column, answer in answers.items():
+            found.compare(where, column, answer, row[column])
+    found.check(1_000)
+
+
+def test_capacities_and_kernels(tried: Tried) -> None:
+    found = Differences()
+    for row in tried.capacities.iter_rows(named=True):
+        gpu, workload = tried.gpus[row["gpu_ix"]], tried.workloads[row["workload_ix"]]
+        profile, where = tried.profile(workload, gpu["memory_tier"]), (gpu["gpu_id"], workload["workload"])
+        for column, is_certain in (("usable_bytes", False), ("assured_bytes", True)):
+            answer = capacity.usable(gpu, workload, profile, for_certain=is_certain)
+            found.compare(where, column, answer, row[column])
+    for row in tried.supports.iter_rows(named=True):
+        gpu, workload = tried.gpus[row["gpu_ix"]], tried.workloads[row["workload_ix"]]
+        precision = tried.precisions[row["precision_ix"]]
+        where = (gpu["gpu_id"], workload["workload"], precision["precision"])
+        found.compare(where, "is_supported", kernel(tried, gpu, precision, workload), row["is_supported"])
+    found.check(20_000)
+
+
+def kernel(tried: Tried, gpu: Facts, precision: Facts, workload: Facts) -> bool | None:
+    kv = tried.kv[workload["kv_precision"]] if workload["mode"] == "inference" else None
+    return support.has_kernel(gpu, precision, workload, tried.profile(workload, gpu["memory_tier"]), kv)
+
+
+def test_rates_and_times(tried: Tried) -> None:
+    """Rates of every device, format and engine; times of one odd step and prompt at these rates."""
+    found = Differences()
+    reached = {(row["engine"], row["memory_kind"]): row for row in facts(catalogs.speeds())}
+    frame = estimator.speeds(tried.precision_frame, tried.gpu_frame, tried.workload_frame, catalogs.speeds()).collect()
+    odd = {"weight_bytes": 7e9, "cache_bytes": 3e8, "flops": 4e13, "layers": 31, "reduce_seconds": 1e-5}
+    names = ("weight_bytes_per_second", "cache_bytes_per_second", "layer_seconds", "host_seconds")
+    step = estimator_step(odd, {name: pl.col(name) for name in names})
+    for row in frame.with_columns(step=step).iter_rows(named=True):
+        gpu, format_ = tried.gpus[row["gpu_ix"]], tried.precisions[row["format_ix"]]
+
+        def reach(gpu: Facts = gpu, engine: str = row["engine"]) -> Facts:
+            return reached[engine, speed.memory_kind(gpu)]
+
+        def rate(gpu: Facts = gpu) -> float:
+            return float(gpu["bandwidth_gb_per_s"]) * 1e9
+
+        def linear(gpu: Facts = gpu, format_: Facts = format_) -> float:
+            return speed.teraflops(gpu, format_) * 1e12
+
+        answers: dict[str, Any] = {
+            "weight_bytes_per_second": lambda f=format_, at=rate, r=reach: at() * speed.weight_share(f, r()),
+            "cache_bytes_per_second": lambda at=rate, r=reach: at() * r()["cache_share"],
+            "linear_flops_per_second": lambda x=linear, r=reach: x() * r()["prompt_share"],
+            "attention_flops_per_second": lambda g=gpu, r=reach: speed.sixteen_bit(g) * 1e12 * r()["prompt_share"],
+            "nominal_bytes_per_second": rate,
+            "nominal_flops_per_second": linear,
+            "step": lambda f=format_, at=rate, x=linear, r=reach: speed.step_seconds(
+                odd["weight_bytes"] / (at() * speed.weight_share(f, r()))
+                + odd["cache_bytes"] / (at() * r()["cache_share"]),
+                odd["flops"] / (x() * r()["prompt_share"]),
+                31,
+                r()["layer_seconds"],
+                odd["reduce_seconds"],
+                r()["host_seconds"],
+            ),
+        }
+        for column, answer in answers.items():
+            found.compare((gpu["gpu_id"], format_["precision"], row["engine"]), column, answer, row[column])
+    links = {(row["link"], row["degree"]): row for row in facts(catalogs.links())}
+    for row in estimator.links(tried.gpu_frame, catalogs.links()).collect().iter_rows(named=True):
+        gpu, degree, where = tried.gpus[row["gpu_ix"]], row["degree"], (row["gpu_ix"], row["degree"])
+
+        def link(gpu: Facts = gpu, degree: int = degree) -> Facts:
+            if (speed.link_kind(gpu), degree) not in links:
+                raise Unknown("link")
+            return links[speed.link_kind(gpu), degree]
+
+        latency = 0.0 if degree == 1 else or_none(lambda of=link: float(of()["reduce_seconds"]))
+        found.compare(where, "reduce_seconds", latency, row["reduce_seconds"])
+        sent = or_none(lambda g=gpu, of=link: speed.sending(g, of()))
+        found.compare(where, "reduced_bytes_per_second", sent, row["reduced_bytes_per_second"])
+    found.check(30_000)
+
+
+def estimator_step(odd: dict[str, float], columns: dict[str, pl.Expr]) -> pl.Expr:
+    from estimator.speed import step_seconds
+
+    return step_seconds(
+        **{name: pl.lit(number) for name, number in odd.items()},
+        **columns,
+        flops_per_second=pl.col("linear_flops_per_second"),
+    )
+
+
+class Needs:
+    """Needs of one shape, precision, workload and memory tier by degree."""
+
+    def __init__(self, tried: Tried, shape: Facts, precision: Facts, workload: Facts, tier: str) -> None:
+        self.tried, self.shape, self.precision, self.workload, self.tier = tried, shape, precision, workload, tier
+
+    def _exists(self, degree: int) -> bool:
+        if self.workload["mode"] == "training":
+            return split.exists_in_training(self.workload["sharding"], degree)
+        format_ = self.tried.effective(self.shape, self.precision)
+        alignment = None if format_ is None else format_["shard_alignment"]
+        return split.exists(self.shape, self.workload["engine"], alignment, degree)
+
+    def __call__(self, degree: int) -> verdict.Need | None:
+        if not self._exists(degree):
+            return None
+        shape, workload, profile = self.shape, self.workload, self.tried.profile(self.workload, self.tier)
+        held_ = {name: size() for name, size in held(shape, self.precision, workload, degree).items()}
+        forward, backward, besides = taken(self.tried, shape, workload, self.tier, degree)
+        if workload["mode"] == "training":
+            cached, cache_margin = 0, 0
+            peak = max(forward, held_["gradient_bytes"] + max(backward, held_["update_bytes"]))
+        else:
+            cached = sum(kept(self.tried, shape, workload, degree))
+            one = sequence(self.tried, shape, workload, degree)
+            cache_margin = margins.of_cache(
+                cached, one, workload["concurrent_sequences"], shape.get("confidence")
+            )  # fmt: skip
+            peak = forward
+        resident = held_["weights_bytes"] + held_["optimizer_bytes"]
+        middle = resident + cached + peak + besides
+        high = middle + margin(shape, self.precision, workload, resident + held_["gradient_bytes"])
+        of_engine = margins.of_engine(forward, profile, degree) + overhead.uncounted(shape, workload, profile, degree)
+        return verdict.Need(middle, high + cache_margin + of_engine)
+
+
+def decision(tried: Tried, shape: Facts, precision: Facts, workload: Facts, gpu: Facts) -> verdict.Outcome:
+    format_ = tried.effective(shape, precision)
+    runs: list[bool | None] = [or_none(lambda: support.serves(workload["engine"], shape.get("kind")))]
+    runs.append(None if format_ is None else kernel(tried, gpu, format_, workload))
+    if workload["mode"] == "training":
+        name = shape.get("stored_precision") if precision["policy"] == "stored" else precision["precision"]
+        is_recipe = None if name is None else training.is_recipe(workload["method"], name, workload["recipe"])
+        runs.append(is_recipe)
+    profile = tried.profile(workload, gpu["memory_tier"])
+    return verdict.decide(
+        is_supported=support.every(runs),
+        need=Needs(tried, shape, precision, workload, gpu["memory_tier"]),
+        degrees=split.DEGREES,
+        usable=capacity.usable(gpu, workload, profile, for_certain=False),
+        assured=capacity.usable(gpu, workload, profile, for_certain=True),
+        most=gpu.get("max_gpus_per_node"),
+    )
+
+
+def sampled(fit: pl.DataFrame) -> Iterable[dict[str, Any]]:
+    """As many of every verdict, for most decisions are `unsupported`."""
+    verdicts = fit["verdict"].unique().len()
+    some = fit.filter(pl.int_range(pl.len()).shuffle(SEED).over("verdict") < DECISIONS_TRIED // verdicts)
+    return some.iter_rows(named=True)
+
+
+def test_verdicts(tried: Tried) -> None:
+    found, seen = Differences(), set()
+    fit = estimator.fit(
+        shapes=tried.shape_frame,
+        precisions=tried.precision_frame,
+        workloads=tried.workload_frame,
+        gpus=tried.gpu_frame,
+        residencies=tried.residencies,
+        weight_plans=tried.weight_plans,
+        cache_plans=tried.cache_plans,
+        overhead_plans=tried.overhead_plans,
+        supports=tried.supports,
+        capacities=tried.capacities,
+    ).collect()
+    for row in sampled(fit.join(estimator.outcomes(), on="outcome_ix")):
+        shape, precision = tried.shapes[row["shape_ix"]], tried.precisions[row["precision_ix"]]
+        workload, gpu = tried.workloads[row["workload_ix"]], tried.gpus[row["gpu_ix"]]
+        where = (shape["shape_id"], precision["precision"], workload["workload"], gpu["gpu_id"])
+        ours = decision(tried, shape, precision, workload, gpu)
+        found.compare(where, "verdict", ours, (row["verdict"], row["gpus_needed"]))
+        seen.add(row["verdict"])
+    assert seen == {"fits", "tight", "sharded", "too_big", "unsupported", "unknown"}
+    found.check(4_000)

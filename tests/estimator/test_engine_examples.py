@@ -1,0 +1,197 @@
+"""Worked examples of single devices in an engine: what start-up logs print, to their last digit where we say so.
+
+Dimensions from the models' configurations, engine constants from our catalog, figures from vLLM's logs ("model loading
+took", "available KV cache memory", "GPU KV cache size", "maximum concurrency") on an H100 of 79.19 GiB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from typing import Any
+
+import polars as pl
+import pytest
+from literals import real, text, value, whole
+
+import catalogs
+import estimator
+from estimator import capacity
+
+GIB = 1 << 30
+Build = Callable[..., pl.DataFrame]
+
+LLAMA_405B = {"kv_full_elements_per_token": 258_048, "kv_heads": 8, "heads": 128, "layers": 126}
+DEEPSEEK_V3 = {"kv_full_elements_per_token": 0, "kv_latent_elements_per_token": 35_136.0, "kv_heads": 1, "heads": 128}
+QWEN_3_30B = {
+    "p_mlp": 0, "p_expert": 28_991_029_248, "ffn_size": 0, "expert_ffn_size": 768, "experts": 128,
+    "experts_per_token": 8, "hidden_size": 2048, "vocab_size": 151_936,
+}  # fmt: skip
+# 8 full layers of 4 heads of 256; 24 recurrent ones of 3 x 8,192 elements and 32 states of 128 x 128, kept in fp32
+QWEN_35_9B = {
+    "kv_full_elements_per_token": 16_384, "state_conv_elements": 24 * 3 * 8_192,
+    "state_recurrent_elements": 24 * 32 * 128 * 128, "max_context_tokens": 262_144,
+}  # fmt: skip
+# bf16: embeddings, attention, head; MXFP4: 24 layers of 32 experts, gate, up and down of 2880 x 2880
+GPT_OSS_20B = {
+    "parameters_resident": 20_914_757_184, "p_attn": 637_009_920, "p_mlp": 0, "p_expert": 19_110_297_600,
+    "p_embed": 579_133_440, "p_lm_head": 579_133_440, "p_bias": 6_967_296, "p_norm": 141_120, "p_router": 2_211_840,
+    "stored_bytes": 13_761_264_768, "stored_precision": "mxfp4", "hidden_size": 2880, "expert_ffn_size": 2880,
+    "experts": 32, "experts_per_token": 4, "vocab_size": 201_088, "rope_cache_elements": 131_072 * 64,
+}  # fmt: skip
+
+
+def numbered(frame: pl.DataFrame, key: str, dtype: type[pl.DataType]) -> pl.DataFrame:
+    return frame.with_row_index(key).with_columns(pl.col(key).cast(dtype))
+
+
+@pytest.fixture
+def held(no_overrides: pl.DataFrame, workloads_of: Build, shapes_of: Build) -> Callable[..., dict[str, Any]]:
+    """A row of the weight plans on our own precisions."""
+    precisions = numbered(catalogs.precisions(), "precision_ix", pl.UInt16)
+
+    def row(shape: dict[str, Any], workload: dict[str, Any], precision: str, degree: int = 1) -> dict[str, Any]:
+        residencies = estimator.residencies(workloads_of(workload))
+        plans = estimator.weight_plans(shapes_of(shape), no_overrides, precisions, residencies).collect()
+        plans = plans.join(precisions.select("precision", "precision_ix"), on="precision_ix")
+        return plans.filter(precision=precision, degree=degree).row(0, named=True)
+
+    return row
+
+
+@pytest.fixture
+def taken(workloads_of: Build, shapes_of: Build) -> Callable[..., dict[str, Any]]:
+    """A row of the overhead plans of an H100 and one device."""
+
+    def row(shape: dict[str, Any], workload: dict[str, Any]) -> dict[str, Any]:
+        plans = estimator.overhead_plans(
+            shapes_of(shape), workloads_of(workload), catalogs.engines().filter("is_default")
+        ).collect()
+        return plans.filter(memory_tier_ix=2, degree=1).row(0, named=True)
+
+    return row
+
+
+def token_bytes(shapes: pl.DataFrame, workloads: pl.DataFrame, degree: int) -> float:
+    plans = estimator.cache_plans(shapes, workloads, catalogs.kv_precisions()).collect()
+    return float(plans.filter(degree=degree)["kv_bytes_per_token"].item())
+
+
+def test_llama_405b_on_16_devices_copies_its_8_heads(shapes_of: Build, workloads_of: Build) -> None:
+    """A head each: 126 layers x 2 x 128 elements x 2 bytes. Dividing by 16 would say 32,256."""
+    shapes, workloads = shapes_of(LLAMA_405B), workloads_of({})
+    assert token_bytes(shapes, workloads, 16) == 126 * 2 * 128 * 2 == 64_512
+    assert token_bytes(shapes, workloads, 8) == 64_512
+    assert token_bytes(shapes, workloads, 4) == 129_024
+
+
+def test_deepseek_v3_keeps_all_latents_on_all_8_devices(shapes_of: Build, workloads_of: Build) -> None:
+    """61 layers x (512 + 64) elements x 2 bytes."""
+    assert token_bytes(shapes_of(DEEPSEEK_V3), workloads_of({}), 8) == 61 * 576 * 2 == 70_272
+
+
+def test_llama_8b_fills_an_h100(held: Callable[..., Any], taken: Callable[..., Any]) -> None:
+    """At 0.95 of the memory: activations 1.897 GiB, a pool of 58.09 GiB and 475,910 tokens (logs: 58.11, 476,016)."""
+    workload = {"engine": "vllm"}
+    peak = taken({}, workload)["activation_bytes"]
+    assert peak == 1024 * 128_256 * 15 + 8192 * 4096 * 2 == 2_037_121_024
+    given = value(
+        capacity.usable_bytes(
+            engine=text("vllm"), visible=whole(int(79.19 * GIB)), reserve=whole(0), utilization=real(0.95),
+            context=whole(GIB // 2), reserved_ratio=real(1),
+        )
+    )  # fmt: skip
+    [non_torch] = catalogs.engines().filter("is_default", engine="vllm", memory_tier="70_to_160_gib")[
+        "non_torch_bytes_1"
+    ]
+    pool = given - held({}, workload, "bf16")["weights_bytes"] - peak - non_torch
+    assert pool / GIB == pytest.approx(58.09, abs=0.005)
+    assert pool // 131_072 == pytest.approx(475_910, abs=20)
+    assert pool // 131_072 == pytest.approx(476_016, rel=0.001)
+
+
+def test_qwen_3_30b_has_workspaces_beside_its_sampler(taken: Callable[..., Any]) -> None:
+    """2.205 GiB and 0.5 GiB (logged together 2.68); one layer holds 8 x 8,192 rows of 2,048, twice."""
+    sampler = 1024 * 151_936 * 15 + 8192 * 2048 * 2
+    workspaces = 8192 * 8 * 2 * (2048 + 2048)
+    assert taken(QWEN_3_30B, {"engine": "vllm"})["activation_bytes"] == sampler + workspaces
+    assert sampler / GIB == pytest.approx(2.205, abs=0.0005)
+    assert workspaces == GIB // 2
+
+
+def test_gpt_oss_20b_is_padded_for_its_kernels(held: Callable[..., Any]) -> None:
+    """12.816 GiB stored, 13.69 resident (logged 13.72 on an A100): its experts grow by 2944 x 3072 over 2880 x 2880."""
+    experts = 19_110_297_600 * 4.25 / 8
+    padded = experts * (2944 * 3072 / 2880**2 - 1)
+    resident = held(GPT_OSS_20B, {"engine": "vllm"}, "stored")["weights_bytes"]
+    assert resident == ceil(13_761_264_768 + padded + 131_072 * 64 * 2)
+    assert resident / GIB == pytest.approx(13.69, abs=0.005)
+    assert held(GPT_OSS_20B, {"engine": "none"}, "stored")["weights_bytes"] / GIB == pytest.approx(12.816, abs=0.001)
+
+
+def test_qwen_35_9b_serves_two_and_a_half_long_requests(shapes_of: Build, workloads_of: Build) -> None:
+    """A pool of 20.27 GiB at 262,144 tokens: 2.52, as logged; vLLM's longer pages would take 0.8 % more."""
+    workloads = workloads_of({"engine": "vllm", "context_tokens": 262_144})
+    plans = estimator.cache_plans(shapes_of(QWEN_35_9B), workloads, catalogs.kv_precisions()).collect()
+    one = plans.filter(degree=1)["bytes_per_sequence"].item()
+    assert one == 262_144 * 32_768 + 24 * (3 * 8_192 * 2 + 32 * 128 * 128 * 4)
+    assert 20.27 * GIB / one == pytest.approx(2.52, abs=0.005)
+
+
+FULL = {"mode": "training", "engine": "none", "method": "full", "objective": "sft", "optimizer": "adamw",
+        "sharding": "none", "context_tokens": 2048, "gradient_checkpointing": False}  # fmt: skip
+
+
+@pytest.mark.parametrize(("recipe", "precision"), [("mixed", "bf16"), ("autocast", "fp32"), ("fp32", "fp32")])
+def test_adamw_takes_16_bytes_a_parameter(recipe: str, precision: str, held: Callable[..., Any]) -> None:
+    row = held({}, {**FULL, "recipe": recipe}, precision)
+    states = row["weights_bytes"] + row["gradient_bytes"] + row["optimizer_bytes"]
+    assert states == 16 * 8_030_261_248 == 128_484_179_968
+
+
+LORA = {**FULL, "method": "lora", "recipe": "mixed"}
+
+
+def step_bytes(held: dict[str, Any], taken: dict[str, Any]) -> int:
+    peak = max(taken["activation_bytes"], held["gradient_bytes"] + taken["backward_bytes"])
+    return int(held["weights_bytes"] + held["optimizer_bytes"] + peak)
+
+
+def test_lora_of_llama_8b(held: Callable[..., Any], taken: Callable[..., Any]) -> None:
+    """Rank 16 on all linears, one sequence of 2,048 tokens.
+
+    With adapters in 16 bit, which PEFT does not make, 31,718,383,616 bytes have been computed: 8 bytes a parameter of
+    the adapters and 184,680 a token and layer. PEFT's own take 16, of which gradients come after the loss, and every
+    adapted layer holds a copy of its input: 18·4,096 + 2·4,096 + 4·5,120 + 8·14,336 + 4·32 + 8 + 14·16.
+    """
+    workload = {**LORA, "lora_rank": 16}
+    layer = 18 * 4096 + 2 * 4096 + 4 * 5120 + 8 * 14_336 + 4 * 32 + 8 + 14 * 16
+    assert layer == 217_448
+    loss, adapters = 2048 * (8 * 4096 + 12 * 128_256), 16 * 2_621_440
+    row = held({}, workload, "bf16")
+    total = step_bytes(row, taken({}, workload))
+    assert total == 16_060_522_496 + 12 * adapters + 32 * 2048 * layer + loss
+    published = 16_060_522_496 + 8 * adapters + 32 * 2048 * 184_680 + loss
+    assert published == 31_718_383_616
+    assert total - published == 4 * adapters + 32 * 2048 * (layer - 184_680)
+
+
+# 28 layers of 24 heads and 8 of keys and values, of 128; feed-forward 8,192; the head is the embedding
+LLAMA_32_3B = {
+    "parameters_resident": 3_212_749_824, "p_attn": 704_643_072, "p_mlp": 2_113_929_216, "p_embed": 394_002_432,
+    "p_lm_head": 0, "p_norm": 175_104, "layers": 28, "hidden_size": 3072, "heads": 24, "kv_heads": 8, "ffn_size": 8192,
+}  # fmt: skip
+
+
+def test_lora_of_llama_3b_is_no_less_than_measured(held: Callable[..., Any], taken: Callable[..., Any]) -> None:
+    """Rank 32, four sequences of 768 tokens: PEFT's published run reserved 22.29 GB with adapters on q and v alone.
+
+    Ours count every linear as adapted, so that fewer of them need less: 21.20 GB have been computed for these two.
+    """
+    workload = {**LORA, "lora_rank": 32, "context_tokens": 768, "concurrent_sequences": 4}
+    shape = {**LLAMA_32_3B, "lora_io": 28 * (3072 + 3072 + 3072 + 1024)}  # parameters of the two projections
+    layer = 18 * 3072 + 2 * 3072 + 4 * 4096 + 8 * 8192 + 4 * 24 + 8 + 14 * 32
+    total = step_bytes(held(shape, workload, "bf16"), taken(shape, workload))
+    loss = 3072 * (8 * 3072 + 12 * 128_256)
+    assert total == 2 * 3_212_749_824 + 12 * 9_175_040 + 28 * 3072 * layer + loss
+    assert 22.29e9 < total < 1.1 * 22.29e9
