@@ -530,7 +530,11 @@ def test_more_catalog_memory_leaves_more_room(shapes_of: Build, workloads_of: Bu
     )
     workloads = workloads_of({"engine": "vllm"})
     shape = {"vocab_size": 262_208, "hidden_size": 5376, "ffn_size": 21_504}
-    taken = estimator.overhead_plans(shapes_of(shape), workloads, catalogs.engines().filter("is_default")).filter(degree=1).collect()
+    taken = (
+        estimator.overhead_plans(shapes_of(shape), workloads, catalogs.engines().filter("is_default"))
+        .filter(degree=1)
+        .collect()
+    )
     room = (
         estimator.capacities(devices, workloads, catalogs.engines().filter("is_default"))
         .collect()

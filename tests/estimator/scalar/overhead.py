@@ -23,7 +23,9 @@ def vllm(shape: Facts, profile: Facts, degree: int) -> float:
     tokens, hidden = profile["batched_tokens"], shape["hidden_size"]
     forward = tokens * 2 * (3 * split.width(shape["ffn_size"], degree) + profile["hidden_copies"] * hidden)
     sampler = profile["max_sequences"] * shape["vocab_size"] * profile["logit_bytes"] + tokens * hidden * 2
-    return max(forward, sampler) + (0 if shape.get("stored_precision") == "mxfp4" else workspaces(shape, profile, degree))
+    return max(forward, sampler) + (
+        0 if shape.get("stored_precision") == "mxfp4" else workspaces(shape, profile, degree)
+    )
 
 
 def workspaces(shape: Facts, profile: Facts, degree: int) -> float:
