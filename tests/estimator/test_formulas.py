@@ -584,7 +584,8 @@ def test_whole_prompts_run_at_once() -> None:
     [
         # Mistral-7B-v0.1: 4,096 tokens beyond the window, 65,536 elements each, and a mask of 8,192 times 8,192
         (8192, 4096, 65_536, 4096 * 131_072 + 67_108_864),
-        (4096, 4096, 65_536, 0),
+        (4095, 4096, 65_536, 0),
+        (4096, 4096, 65_536, 4096 * 4096),  # the mask is there as soon as the window is full
         (8192, 0, 0, 0),
         (8192, None, 0, 0),
         (8192, None, 65_536, None),
