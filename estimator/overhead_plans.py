@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import activations, bands, cache, overhead, training
+from estimator import activations, bands, cache, overhead, training, training_gathers
 from estimator import training_activations as saved
 from estimator.bounds import larger, whole_bytes
 from estimator.cache_plans import splits
@@ -34,10 +34,11 @@ _TRAINED = [
     "layers", "max_context_tokens", "p_attn", "p_mlp", "kv_window_elements_per_token", "window_tokens",
     "train_full_bytes", "train_autocast_bytes", "train_adapter_bytes", "train_rank_bytes", "train_pair_bytes",
     "train_masked_bytes", "train_masked_pair_bytes", "train_logit_bytes",
-    "prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes",
+    "prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes", "layer_parameters",
 ]  # fmt: skip
 _RECIPE = [
     "method", "recipe", "objective", "gradient_checkpointing", "lora_rank", "context_tokens", "concurrent_sequences",
+    "sharding", "gradient_accumulation",
 ]  # fmt: skip
 
 
@@ -216,4 +217,24 @@ def _training_bytes() -> pl.Expr:
         head=c("vocab_size") * hidden,
         is_checkpointed=c("gradient_checkpointing"),
     )
-    return pl.struct(forward=whole_bytes(forward), backward=whole_bytes(kept / layers * tokens))
+    is_fp32 = (c("method") == "full") & c("recipe").is_in(["autocast", "fp32"])
+    each = pl.when(is_fp32).then(4.0).otherwise(2.0)
+    gathers = {
+        "sharding": c("sharding"),
+        "degree": c("degree"),
+        "unit": training_gathers.unit_parameters(
+            layer=c("layer_parameters"), vocabulary=c("vocab_size"), hidden=hidden
+        ),
+    }
+    gathered = training_gathers.gathered_bytes(**gathers, each=each)
+    # a frozen unit has no gradients to scatter
+    scattered = training_gathers.scattered_bytes(
+        **gathers, each=pl.when(c("method") == "full").then(each).otherwise(0.0)
+    )
+    forward += gathered
+    backward = kept / layers * tokens + gathered + scattered
+    keeps = training.keeps_gradients(recipe=c("recipe"), is_accumulated=c("gradient_accumulation"))
+    return pl.struct(
+        forward=whole_bytes(forward),
+        backward=whole_bytes(pl.when(keeps).then(larger(forward, backward)).otherwise(backward)),
+    )

@@ -184,5 +184,6 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             objective=in_training("sft"),
             optimizer=in_training("adamw_foreach"),
             sharding=in_training("none"),
+            gradient_accumulation=pl.lit(None, dtype=pl.Boolean),
         )
     )

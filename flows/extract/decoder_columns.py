@@ -51,6 +51,7 @@ def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str,
         "max_context_tokens": keys.number("context") or None,
         "rope_cache_elements": rotary.elements(keys, dialect, some, has_windows=bool(body.cache["window"])),
         **{name: body.saved.get(name) for name in (*activations.SUMMED, *activations.WIDEST)},
+        "layer_parameters": None if body.unknown_parameters else found.largest_layer,
         "train_logit_bytes": activations.logit_bytes(dialect),
         **sharding.masks(
             heads=[*(one.heads for one in attentions), *(found.mixer.heads if found.mixer else ())],

@@ -88,6 +88,7 @@ LLAMA_8B: dict[str, Any] = {
     "prefill_layer_bytes": 118_784,
     "prefill_attention_bytes": 0,
     "prefill_pair_bytes": 0,
+    "layer_parameters": 218_112_000,
 }
 
 # precision, family, bits, row scale, block scale, keep bits, policy, whole model bits, alignment
@@ -177,6 +178,7 @@ WORKLOAD: dict[str, Any] = {
     "sharding": None,
     "lora_rank": None,
     "gradient_checkpointing": None,
+    "gradient_accumulation": None,
 }
 
 
@@ -189,7 +191,8 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
         types: dict[str, Any] = dict.fromkeys(
             ("method", "recipe", "objective", "optimizer", "sharding", "kv_precision"), pl.String
         )
-        types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "gradient_checkpointing": pl.Boolean}
+        types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "gradient_checkpointing": pl.Boolean,
+                  "gradient_accumulation": pl.Boolean}  # fmt: skip
         return pl.DataFrame(rows, schema_overrides=types)
 
     return build
