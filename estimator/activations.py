@@ -65,14 +65,23 @@ def has_workspaces(*, stored: pl.Expr) -> pl.Expr:
     return (stored != "mxfp4").fill_null(True)
 
 
+def prompt_bytes(*, tokens: pl.Expr, context: pl.Expr, layer: pl.Expr, attention: pl.Expr, pair: pl.Expr) -> pl.Expr:
+    """Bytes of the widest point of a layer for whole prompts of `context` tokens, `tokens` in all (Float64).
+
+    The feed-forward (`layer` bytes a token), or attention where that computes all scores: `attention` bytes a token and
+    `pair` for each token of the prompt. Null when an input is null.
+    """
+    return tokens * larger(layer.cast(pl.Float64), (attention + pair * context).cast(pl.Float64))
+
+
 def held_bytes(*, context: pl.Expr, window: pl.Expr, window_elements: pl.Expr) -> pl.Expr:
     """Bytes that one prompt keeps beyond its cache until the next step: transformers' layers with a window.
 
     They return the keys and values of the whole prompt and cut them afterwards, and their mask has a byte for every
-    pair of tokens. 0 without such layers and within the window.
+    pair of tokens. 0 without such layers and in prompts that do not fill the window.
     """
     beyond = (context - window) * window_elements * ELEMENT_BYTES + context * context
-    return pl.when((window_elements == 0) | (context <= window)).then(0).when(context > window).then(beyond)
+    return pl.when((window_elements == 0) | (context < window)).then(0).when(context >= window).then(beyond)
 
 
 def whole_prompt_bytes(*, forward: pl.Expr, held: pl.Expr, logits: pl.Expr) -> pl.Expr:

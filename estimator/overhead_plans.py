@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import activations, bands, cache, overhead, training
+from estimator import activations, bands, cache, overhead, training, training_gathers
 from estimator import training_activations as saved
 from estimator.bounds import larger, whole_bytes
 from estimator.cache_plans import splits
@@ -31,11 +31,14 @@ _PROFILE = [
 
 # Of shapes and workloads, for training and transformers.
 _TRAINED = [
-    "layers", "heads", "kv_heads", "max_context_tokens", "p_attn", "p_mlp", "p_ssm", "p_norm", "p_embed",
-    "kv_latent_elements_per_token", "kv_window_elements_per_token", "window_tokens",
+    "layers", "max_context_tokens", "p_attn", "p_mlp", "kv_window_elements_per_token", "window_tokens",
+    "train_full_bytes", "train_autocast_bytes", "train_adapter_bytes", "train_rank_bytes", "train_pair_bytes",
+    "train_masked_bytes", "train_masked_pair_bytes", "train_logit_bytes",
+    "prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes", "layer_parameters",
 ]  # fmt: skip
 _RECIPE = [
     "method", "recipe", "objective", "gradient_checkpointing", "lora_rank", "context_tokens", "concurrent_sequences",
+    "sharding", "gradient_accumulation",
 ]  # fmt: skip
 
 
@@ -52,7 +55,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
 
     Engine `none` is the architectural minimum and takes 0 on every tier; training keeps what its backward pass needs.
     Null for an engine without a row of that tier in the catalog, where a width or the vocabulary of the shape is
-    unknown, and for anything but a gated dense decoder in training and in transformers.
+    unknown, and in training and transformers for layers that were not measured.
     """
     c = pl.col
     is_none = c("engine") == "none"
@@ -60,12 +63,12 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
     context = cache.context_tokens(asked=c("context_tokens"), limit=c("max_context_tokens"))
     profile = engines.lazy().select("engine", "memory_tier", *_PROFILE)
     of_whole_prompts = activations.whole_prompt_bytes(
-        forward=activations.forward_bytes(
+        forward=activations.prompt_bytes(
             tokens=context * sequences,
-            ffn=c("ffn_size"),
-            hidden=c("hidden_size"),
-            hidden_copies=c("hidden_copies"),
-            degree=c("degree"),
+            context=context,
+            layer=c("prefill_layer_bytes"),
+            attention=c("prefill_attention_bytes"),
+            pair=c("prefill_pair_bytes"),
         ),
         held=activations.held_bytes(
             context=context, window=c("window_tokens"), window_elements=c("kv_window_elements_per_token")
@@ -144,7 +147,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             .when(is_none)
             .then(pl.lit(0, dtype=pl.Int64))
             .when(c("engine") == "transformers")
-            .then(pl.when(_is_gated_dense()).then(of_whole_prompts))
+            .then(of_whole_prompts)
             .when(c("engine") == "llamacpp")
             .then(of_llamacpp)
             # SGLang has no batches here: they live in what `capacity` leaves to them, whatever the widths
@@ -182,26 +185,35 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
 def _training_bytes() -> pl.Expr:
     """Struct of bytes on each device, from the columns of _TRAINED and _RECIPE: `forward`, `backward`."""
     c = pl.col
-    layers, hidden, heads, kv_heads = c("layers"), c("hidden_size"), c("heads"), c("kv_heads")
+    layers, hidden = c("layers"), c("hidden_size")
     which = {"method": c("method"), "recipe": c("recipe")}
     context = cache.context_tokens(asked=c("context_tokens"), limit=c("max_context_tokens"))
     sequences = c("concurrent_sequences") * training.copies(
         objective=c("objective"), counts=training.SEQUENCES_OF_AN_EXAMPLE
     )
     tokens = context * sequences
-    width = saved.attention_width(p_attn=c("p_attn"), layers=layers, hidden=hidden)
-    layer = saved.layer_bytes(
-        **which, hidden=hidden, width=width, ffn=c("ffn_size"), heads=heads, kv_heads=kv_heads, rank=c("lora_rank")
-    ) + saved.query_key_norm_bytes(
-        method=c("method"), norm=c("p_norm"), layers=layers, hidden=hidden, width=width, heads=heads + kv_heads
+    kept = saved.token_bytes(
+        **which,
+        full=c("train_full_bytes"),
+        autocast=c("train_autocast_bytes"),
+        adapters=c("train_adapter_bytes"),
+        rank_bytes=c("train_rank_bytes"),
+        rank=c("lora_rank"),
+    ) + saved.sequence_bytes(
+        context=context,
+        window=c("window_tokens"),
+        pair=c("train_pair_bytes"),
+        masked=c("train_masked_bytes"),
+        masked_pair=c("train_masked_pair_bytes"),
     )
     forward = saved.forward_peak_bytes(
         tokens=tokens,
-        layer=layer,
+        saved=kept,
         layers=layers,
         between=saved.input_bytes(**which, hidden=hidden),
         hidden=hidden,
         vocabulary=c("vocab_size"),
+        logit_bytes=c("train_logit_bytes"),
         is_checkpointed=c("gradient_checkpointing"),
     ) + saved.cast_bytes(
         **which,
@@ -209,23 +221,24 @@ def _training_bytes() -> pl.Expr:
         head=c("vocab_size") * hidden,
         is_checkpointed=c("gradient_checkpointing"),
     )
-    return pl.when(_is_gated_dense()).then(
-        pl.struct(forward=whole_bytes(forward), backward=whole_bytes(layer * tokens))
+    is_fp32 = (c("method") == "full") & c("recipe").is_in(["autocast", "fp32"])
+    each = pl.when(is_fp32).then(4.0).otherwise(2.0)
+    gathers = {
+        "sharding": c("sharding"),
+        "degree": c("degree"),
+        "unit": training_gathers.unit_parameters(
+            layer=c("layer_parameters"), vocabulary=c("vocab_size"), hidden=hidden
+        ),
+    }
+    gathered = training_gathers.gathered_bytes(**gathers, each=each)
+    # a frozen unit has no gradients to scatter
+    scattered = training_gathers.scattered_bytes(
+        **gathers, each=pl.when(c("method") == "full").then(each).otherwise(0.0)
     )
-
-
-def _is_gated_dense() -> pl.Expr:
-    """Whether PyTorch's own layers are those that were measured."""
-    c = pl.col
-    return saved.is_known(
-        kind=c("kind"),
-        experts=c("experts"),
-        p_ssm=c("p_ssm"),
-        latent=c("kv_latent_elements_per_token"),
-        p_mlp=c("p_mlp"),
-        layers=c("layers"),
-        hidden=c("hidden_size"),
-        ffn=c("ffn_size"),
-        p_embed=c("p_embed"),
-        vocabulary=c("vocab_size"),
+    forward += gathered
+    backward = kept / layers * tokens + gathered + scattered
+    keeps = training.keeps_gradients(recipe=c("recipe"), is_accumulated=c("gradient_accumulation"))
+    return pl.struct(
+        forward=whole_bytes(forward),
+        backward=whole_bytes(pl.when(keeps).then(larger(forward, backward)).otherwise(backward)),
     )

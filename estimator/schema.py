@@ -105,6 +105,19 @@ SHAPES = pl.Schema(
         "automodel_parameters": pl.Int64,  # without a head, unless remote code names a class that has one
         "automodel_buffer_bytes": pl.Int64,  # in the buffers' own types
         "automodel_layer_bytes": pl.Int64,  # of the largest module that is never split, in 32 bit
+        # --- activations of PyTorch's own layers, bytes for each token; null where the layers were not measured
+        "train_full_bytes": pl.Int64,  # kept by all layers for a backward pass, weights in 16 bits
+        "train_autocast_bytes": pl.Int64,  # weights in fp32 under autocast
+        "train_adapter_bytes": pl.Int64,  # adapters on all linear modules of a frozen base
+        "train_rank_bytes": pl.Int64,  # on top of it for each rank of the adapters
+        "train_pair_bytes": pl.Int64,  # for each other token of the sequence: scores, where attention keeps them
+        "train_masked_bytes": pl.Int64,  # by layers with a window, where the sequence is as long as that
+        "train_masked_pair_bytes": pl.Int64,  # then, for each other token of the sequence
+        "train_logit_bytes": pl.Int64,  # of one logit at the loss
+        "prefill_layer_bytes": pl.Int64,  # at the widest feed-forward of a layer in inference
+        "prefill_attention_bytes": pl.Int64,  # at its attention, where that keeps scores
+        "prefill_pair_bytes": pl.Int64,  # there, for each other token of the sequence
+        "layer_parameters": pl.Int64,  # of the largest layer, which training that divides weights gathers
     }
 )
 

@@ -5,6 +5,9 @@ What is trained, `recipe`:
 * `mixed`: 16-bit weights and gradients, and a master copy and moments in fp32 (ZeRO, arXiv 1910.02054, section 3.1: 16
   bytes a parameter with Adam);
 * `autocast`: weights, gradients and moments in fp32, matrices cast to 16 bits as they are used (PyTorch's autocast);
+* `deepspeed`: the same with gradients that are accumulated in fp32 beside those in 16 bits, 20 bytes (18 in stage 3,
+  whose accumulated shares are the only ones; DeepSpeed `runtime/zero`, `estimate_zero2` and `estimate_zero3`);
+* `megatron`: the same with gradients in fp32 alone, 18 bytes (Megatron-LM's distributed optimizer);
 * `pure`: everything in 16 bits, 8 bytes a parameter with Adam;
 * `fp32`: everything in fp32, matrices too; 16 bytes a parameter with Adam, and activations of no rule yet.
 
@@ -18,7 +21,11 @@ import polars as pl
 
 from estimator.bounds import larger, product_or_absent
 
-RECIPES = ("mixed", "autocast", "pure", "fp32")
+RECIPES = ("mixed", "autocast", "pure", "fp32", "deepspeed", "megatron")
+# With weights in 16 bits and a master copy in fp32.
+MASTERED = ("mixed", "deepspeed", "megatron")
+# Whose buffers of gradients are never freed; PyTorch frees them between steps unless they are accumulated.
+KEEPING = ("deepspeed", "megatron")
 
 # Numbers that an optimizer keeps for each trained parameter. Muon keeps one for matrices of the layers and AdamW's two
 # for everything else; the moments of 8-bit AdamW are two bytes and one fp32 scale for each block of 256 in both
@@ -36,7 +43,8 @@ ADAPTED = ("lora", "dora", "qlora")
 ENGINES = ("none", "transformers")
 
 # ZeRO stages that divide states; `none` divides nothing.
-ZERO_STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
+# FSDP divides what stage 3 divides.
+ZERO_STAGES = {"zero1": 1, "zero2": 2, "zero3": 3, "fsdp": 3}
 
 # Copies of the model beside the one that is fine-tuned: preference tuning keeps a frozen reference (DPO, arXiv
 # 2305.18290; GRPO, arXiv 2402.03300), PPO a frozen reference and reward model and trains a critic (arXiv 2203.02155).
@@ -52,7 +60,7 @@ def is_trainable(*, method: pl.Expr, precision: pl.Expr, recipe: pl.Expr) -> pl.
     return (
         pl.when((method == "full") & recipe.is_in(["autocast", "fp32"]))
         .then(full)
-        .when((method == "full") & recipe.is_in(["mixed", "pure"]))
+        .when((method == "full") & recipe.is_in([*MASTERED, "pure"]))
         .then(half)
         .when(method.is_in(["lora", "dora"]))
         .then(half | full)
@@ -62,16 +70,43 @@ def is_trainable(*, method: pl.Expr, precision: pl.Expr, recipe: pl.Expr) -> pl.
 
 
 def weight_bytes_each(*, precision: pl.Expr) -> pl.Expr:
-    """Bytes of one trained weight, and of its gradient; null for a precision that is not trained."""
+    """Bytes of one trained weight; null for a precision that is not trained."""
     return pl.when(precision.is_in(list(HALF))).then(2.0).when(precision.is_in(list(FULL))).then(4.0)
 
 
+def gradient_bytes_each(*, precision: pl.Expr, recipe: pl.Expr, sharding: pl.Expr) -> pl.Expr:
+    """Bytes of the gradients of one trained weight, accumulated ones included: in PyTorch those of the weight.
+
+    Null for a precision that is not trained and, in 16 bits, for a recipe that is not ours.
+    """
+    return (
+        pl.when(precision.is_in(list(FULL)))
+        .then(4.0)
+        .when(precision.is_in(list(HALF)) & recipe.is_in(["mixed", "pure"]))
+        .then(2.0)
+        .when(precision.is_in(list(HALF)) & (recipe == "megatron"))
+        .then(4.0)
+        .when(precision.is_in(list(HALF)) & (recipe == "deepspeed") & (sharding == "zero3"))
+        .then(4.0)
+        .when(precision.is_in(list(HALF)) & (recipe == "deepspeed") & sharding.is_not_null())
+        .then(6.0)
+    )
+
+
+def keeps_gradients(*, recipe: pl.Expr, is_accumulated: pl.Expr) -> pl.Expr:
+    """Whether gradients are there in the forward pass too: accumulated over several, or in buffers of the recipe.
+
+    No word about accumulation (null) means none.
+    """
+    return is_accumulated.fill_null(False) | recipe.is_in(list(KEEPING)).fill_null(False)
+
+
 def master_bytes_each(*, precision: pl.Expr, recipe: pl.Expr) -> pl.Expr:
-    """Bytes of the fp32 master copy of a trained parameter: 4 beside 16-bit weights that are `mixed`, else 0."""
+    """Bytes of the fp32 master copy of a trained parameter: 4 beside 16-bit weights unless they are `pure`, else 0."""
     return (
         pl.when(precision.is_in(list(FULL)))
         .then(0.0)
-        .when(precision.is_in(list(HALF)) & (recipe == "mixed"))
+        .when(precision.is_in(list(HALF)) & recipe.is_in(list(MASTERED)))
         .then(4.0)
         .when(precision.is_in(list(HALF)) & (recipe == "pure"))
         .then(0.0)
@@ -127,7 +162,7 @@ def adapter_parameters(*, method: pl.Expr, rank: pl.Expr, io: pl.Expr, rows: pl.
 def step_peak_bytes(*, forward: pl.Expr, gradients: pl.Expr, backward: pl.Expr, update: pl.Expr) -> pl.Expr:
     """Bytes that come and go within a step: the forward pass, or gradients with a backward pass or an update.
 
-    Null when one is null.
+    `backward` is what is needed beside all gradients, the forward pass too where they are kept. Null when one is null.
     """
     return larger(forward, gradients + larger(backward, update))
 

@@ -1,12 +1,12 @@
 """Bytes that one device keeps for the backward pass of a training step, and at its loss (Float64).
 
-What PyTorch saves for each token and layer of a gated dense decoder with RMSNorm, 16-bit compute and flash attention,
-as counted by following the allocations of transformers 5.23: the published 34·h of GPT layers (arXiv 2205.05198) is not
-a property of today's modules. Other layers have other constants: their activations are unknown, never these.
+What PyTorch saves for each token in the layers of a class is measured, not derived: the published 34·h of GPT layers
+(arXiv 2205.05198) is not a property of today's modules. A shape carries the sums over its layers by recipe, null where
+its layers were not measured (catalogs/architectures/activations.toml), and then its activations are unknown.
 
 The peak of a step is one of three (`Requirements`): the loss, before there are gradients; the last layer of the
 backward pass beside all gradients; the optimizer's step. A device holds its own micro-batch, so nothing here divides.
-Measured: tests/flows/test_validation.py. Explained in docs/method.md, section "Training".
+Measured: tests/golden/activations.csv, tests/flows/test_validation.py. Explained in docs/method.md, section "Training".
 """
 
 from __future__ import annotations
@@ -15,54 +15,47 @@ import polars as pl
 
 from estimator.bounds import larger
 
-MATRICES = 7  # linear layers of a block, all of them adapted by LoRA
 ADAPTED = ("lora", "dora", "qlora")
+# Recipes of full training whose weights and arithmetic have 16 bits.
+HALF_RECIPES = ("mixed", "pure", "deepspeed", "megatron")
 
 
-def attention_width(*, p_attn: pl.Expr, layers: pl.Expr, hidden: pl.Expr) -> pl.Expr:
-    """Outputs of the query and of one of the key and value projections, heads and widths together: a·d + kv·d."""
-    return p_attn / (2 * hidden * layers)
-
-
-def query_key_norm_bytes(
-    *, method: pl.Expr, norm: pl.Expr, layers: pl.Expr, hidden: pl.Expr, width: pl.Expr, heads: pl.Expr
-) -> pl.Expr:
-    """Bytes a token and layer that norms of queries and keys save; `heads` are those of both, `norm` all norm weights.
-
-    A frozen norm saves less. 0 where the norms are two a layer and a final one; null where they are something else.
-    """
-    extra = norm - (2 * layers + 1) * hidden
-    head_dim = width / heads
-    each = pl.when(method.is_in(list(ADAPTED))).then(4.0 * width).otherwise(6.0 * width) + 4 * heads
-    return pl.when(extra == 0).then(0.0).when(extra == 2 * layers * head_dim).then(each)
-
-
-def layer_bytes(
+def token_bytes(
     *,
     method: pl.Expr,
     recipe: pl.Expr,
-    hidden: pl.Expr,
-    width: pl.Expr,
-    ffn: pl.Expr,
-    heads: pl.Expr,
-    kv_heads: pl.Expr,
+    full: pl.Expr,
+    autocast: pl.Expr,
+    adapters: pl.Expr,
+    rank_bytes: pl.Expr,
     rank: pl.Expr,
 ) -> pl.Expr:
-    """Bytes saved for one token in one layer, without norms of queries and keys; null for another method or recipe.
+    """Bytes saved for one token in all layers, apart from what grows with the sequence; null for another recipe.
 
-    Full: 16·h + 4·width + 8·f + 4·a + 8, and 10·h more under autocast, whose residual stream is fp32. Adapters on all
-    linears over a frozen base: each keeps a 16-bit copy of its own input, 18·h + 2·a·d instead of 16·h, and 2·rank.
+    `full`, `autocast`, `adapters` in bytes a token; `rank_bytes` for each rank of the adapters.
     """
-    common = 4 * width + 8 * ffn + 4 * heads + 8
-    outputs = width * heads / (heads + kv_heads)
     return (
         pl.when((method == "full") & (recipe == "autocast"))
-        .then(26 * hidden + common)
-        .when((method == "full") & recipe.is_in(["mixed", "pure"]))
-        .then(16 * hidden + common)
+        .then(autocast)
+        .when((method == "full") & recipe.is_in(HALF_RECIPES))
+        .then(full)
         .when(method.is_in(list(ADAPTED)))
-        .then(18 * hidden + common + 2 * outputs + 2 * MATRICES * rank)
+        .then(adapters + rank_bytes * rank)
+        .cast(pl.Float64)
     )
+
+
+def sequence_bytes(
+    *, context: pl.Expr, window: pl.Expr, pair: pl.Expr, masked: pl.Expr, masked_pair: pl.Expr
+) -> pl.Expr:
+    """Bytes of one token in all layers that depend on the length of its sequence (`context`, in tokens).
+
+    `pair` for each token of the sequence where attention keeps its scores; `masked` and `masked_pair` in layers whose
+    window (0: none) the sequence fills: PyTorch's kernels take windows as masks, one a layer, and then keys and values
+    for every head. Null when an input is null.
+    """
+    beyond = pl.when((window > 0) & (context >= window)).then(masked + masked_pair * context)
+    return context * pair + beyond.when((window == 0) | (context < window)).then(0)
 
 
 def input_bytes(*, method: pl.Expr, recipe: pl.Expr, hidden: pl.Expr) -> pl.Expr:
@@ -84,38 +77,18 @@ def cast_bytes(
 def forward_peak_bytes(
     *,
     tokens: pl.Expr,
-    layer: pl.Expr,
+    saved: pl.Expr,
     layers: pl.Expr,
     between: pl.Expr,
     hidden: pl.Expr,
     vocabulary: pl.Expr,
+    logit_bytes: pl.Expr,
     is_checkpointed: pl.Expr,
 ) -> pl.Expr:
-    """At the loss: all layers, the final norm, logits with their copy and gradient.
+    """At the loss: what all layers saved (`saved` bytes a token), the final norm, logits with their copy and gradient.
 
     With checkpointing the inputs of all layers (`between` bytes a token), and the loss or the first layer recomputed.
     """
-    loss = 8 * hidden + 12 * vocabulary
-    checkpointed = between * layers + larger(loss.cast(pl.Float64), layer)
-    return tokens * pl.when(is_checkpointed).then(checkpointed).otherwise(layer * layers + loss)
-
-
-def is_known(
-    *,
-    kind: pl.Expr,
-    experts: pl.Expr,
-    p_ssm: pl.Expr,
-    latent: pl.Expr,
-    p_mlp: pl.Expr,
-    layers: pl.Expr,
-    hidden: pl.Expr,
-    ffn: pl.Expr,
-    p_embed: pl.Expr,
-    vocabulary: pl.Expr,
-) -> pl.Expr:
-    """Whether a shape is a gated dense decoder with ordinary attention in every layer; null when a part is unknown.
-
-    One with more embeddings than its vocabulary has (Gemma 3n) brings other streams into every layer.
-    """
-    is_gated = (p_mlp == 3 * hidden * ffn * layers) & (p_embed == vocabulary * hidden)
-    return (kind == "decoder") & (experts == 0) & (p_ssm == 0) & (latent == 0) & is_gated
+    loss = 8 * hidden + logit_bytes * vocabulary
+    checkpointed = between * layers + larger(loss.cast(pl.Float64), saved / layers)
+    return tokens * pl.when(is_checkpointed).then(checkpointed).otherwise(saved + loss)

@@ -303,6 +303,7 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
     precision = pl.when(is_full).then("effective").otherwise(pl.lit("fp32"))
     recipe = pl.when(is_full).then("recipe").otherwise(pl.lit("autocast"))
     each = training.weight_bytes_each(precision=precision)
+    of_gradients = training.gradient_bytes_each(precision=precision, recipe=recipe, sharding=c("sharding"))
     number = training.moment_number_bytes(precision=precision, recipe=recipe)
     moments = training.moment_bytes(
         optimizer=c("optimizer"),
@@ -336,7 +337,7 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
         step_dense_bytes=pl.lit(None, dtype=pl.Int64),
         step_expert_bytes=pl.lit(None, dtype=pl.Int64),
         weights_bytes=known((frozen + trained * each) * share(3)),
-        gradient_bytes=known(trained * each * share(2)),
+        gradient_bytes=known(trained * of_gradients * share(2)),
         optimizer_bytes=known((masters + moments) * share(1)),
         update_bytes=known(
             training.update_bytes(optimizer=c("optimizer"), trained=trained, number_bytes=number) * share(1)

@@ -22,7 +22,7 @@ from flows.snapshot import snapshot_source
 
 @dataclass(frozen=True)
 class MeasuredModels:
-    """`models`: model_id and shape_id. `shapes`: one row a shape, with shape_ix. `overrides`: of these shapes."""
+    """`models`: with model_id, model_type, shape_id. `shapes`: one row each, with shape_ix. `overrides`: of these."""
 
     models: pl.DataFrame
     shapes: pl.DataFrame
@@ -35,7 +35,7 @@ def find(night: Night, model_ids: Iterable[str]) -> MeasuredModels:
     missing = [model_id for model_id in model_ids if model_id not in set(known.models["model_id"])]
     read = (
         pl.scan_parquet(night.parts("models"))
-        .select("model_id", "shape_id")
+        .select("model_id", "model_type", "shape_id")
         .filter(pl.col("model_id").is_in(missing))
         .collect()
     )
@@ -55,9 +55,9 @@ def find(night: Night, model_ids: Iterable[str]) -> MeasuredModels:
 def _embedded(model_ids: tuple[str, ...]) -> MeasuredModels:
     answers = [extract(raw) for _, raw in snapshot_source()(model_ids) if isinstance(raw, RawModel)]
     read = [answer for answer in answers if isinstance(answer, Extracted)]
-    models = [{name: one.model[name] for name in ("model_id", "shape_id")} for one in read]
+    models = [{name: one.model[name] for name in ("model_id", "model_type", "shape_id")} for one in read]
     return _numbered(
-        pl.DataFrame(models, schema={"model_id": pl.String, "shape_id": pl.String}),
+        pl.DataFrame(models, schema={"model_id": pl.String, "model_type": pl.String, "shape_id": pl.String}),
         pl.DataFrame([one.shape for one in read], schema=SHAPES),
         pl.DataFrame([row for one in read for row in one.overrides], schema=WEIGHT_OVERRIDES),
     )

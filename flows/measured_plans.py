@@ -9,6 +9,7 @@ import polars as pl
 
 import catalogs
 import estimator
+from catalogs import architectures
 from catalogs.versions import is_in_range
 from flows import dimensions
 from flows.measured_models import MeasuredModels
@@ -113,6 +114,7 @@ def planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.D
     return (
         measured.lazy()
         .join(found.models.lazy().rename({"model_id": "sized_as"}), on="sized_as", how="left")
+        .with_columns(layers_since=_first_release(pl.col("model_type")))
         .join(shapes.lazy().select("shape_id", "shape_ix", "layers"), on="shape_id", how="left")
         .join(residencies.select("workload_ix", "residency_ix"), on="workload_ix", how="left")
         .join(
@@ -129,6 +131,12 @@ def planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.D
         )
         .collect()
     )
+
+
+def _first_release(model_type: pl.Expr) -> pl.Expr:
+    """Range of releases whose layers are those that were counted; null where no other release differs."""
+    since = {name: row["since"] for name, row in architectures.activations().items() if "since" in row}
+    return model_type.replace_strict(since, default=None, return_dtype=pl.String)
 
 
 def _overheads(
@@ -176,5 +184,6 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             objective=in_training("sft"),
             optimizer=in_training("adamw_foreach"),
             sharding=in_training("none"),
+            gradient_accumulation=pl.lit(None, dtype=pl.Boolean),
         )
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from catalogs.versions import is_in_range
 from flows import lake, measured_models, measured_plans, measured_terms
 from flows.night import Night
 
@@ -44,6 +45,7 @@ VALIDATION = pl.Schema(
     }
 )
 
+OF_LAYERS = ("prefill_peak", "training_peak", "training_reserved")  # that depend on the modules of a class
 OF_LENGTH = ("cache", "prefill_peak", "training_peak", "training_reserved")  # that grow with the context
 # Components that depend on constants of an engine, which hold for a range of its versions.
 CALIBRATED = ("context", "activation", "non_torch", "kv_pool", "prefill_peak", "training_reserved")
@@ -65,7 +67,10 @@ def _compared(planned: pl.DataFrame, failed: pl.Series) -> pl.DataFrame:
     c = pl.col
     is_timed = c("component") == "decode_step"
     known = pl.when(is_timed).then(c("rated_as").is_not_null()).otherwise(c("component") != "copy")
-    is_calibrated = c("is_calibrated") | ~c("component").is_in(list(CALIBRATED))
+    is_same = is_in_range(c("engine_version"), c("layers_since")).fill_null(True) | ~c("component").is_in(
+        list(OF_LAYERS)
+    )
+    is_calibrated = (c("is_calibrated") | ~c("component").is_in(list(CALIBRATED))) & is_same
     is_as_long = (c("sized_tokens") == c("asked_tokens")).fill_null(True) | ~c("component").is_in(list(OF_LENGTH))
     is_told = known & is_calibrated & is_as_long
     missing = (

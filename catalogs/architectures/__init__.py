@@ -15,12 +15,13 @@ from catalogs.errors import CatalogError
 FOLDER = Path(__file__).parent
 FILES = (
     "spellings.toml", "decoders.toml", "remote.toml", "linear.toml", "encoders.toml", "pictures.toml", "towers.toml",
-    "multimodal.toml", "gguf.toml",
+    "multimodal.toml", "gguf.toml", "activations.toml",
 )  # fmt: skip
 CLASSES = "class_defaults.jsonl"
 AUTOMODELS = "automodels.csv"
 # Tables of a row that add to its relative's instead of taking their place.
 MERGED = ("let", "heads", "derived", "fallback")
+PARTS = ("layer", "dense", "sparse", "adapted", "prefill")  # of rows of activations.toml
 
 
 @cache
@@ -61,7 +62,22 @@ def automodels() -> Mapping[str, Mapping[str, Any]]:
 def dialects() -> Mapping[str, Mapping[str, Any]]:
     """model_type -> its row, everything inherited through `like` filled in. Errors: CatalogError."""
     rows = _tables()["dialects"]
-    return {name: _resolved(name, rows, ()) for name in rows}
+    # what was measured of a class its relatives need not share
+    return {name: {**_resolved(name, rows, ()), "activations": activations().get(name)} for name in rows}
+
+
+@cache
+def activations() -> Mapping[str, Mapping[str, Any]]:
+    """model_type -> what its layers keep for a backward pass, everything inherited filled in. Errors: CatalogError."""
+    rows = _tables()["activations"]
+    return {name: _merged(name, rows, ()) for name in rows}
+
+
+@cache
+def functions() -> Mapping[str, int]:
+    """Name of an activation function -> bytes that it saves for each element."""
+    costs: Mapping[str, int] = _tables()["functions"]
+    return costs
 
 
 @cache
@@ -110,10 +126,23 @@ def _resolved(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict
     return {**parent, **own, **tables}
 
 
+def _merged(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict[str, Any]:
+    """A row of activations.toml above its relative's, part by part."""
+    row = rows.get(name)
+    if row is None or name in seen:
+        raise CatalogError(
+            "activations.toml", f"activations.{seen[-1] if seen else name}: like = {name!r} leads nowhere"
+        )
+    if not row.get("source"):
+        raise CatalogError("activations.toml", f"activations.{name} must have a source")
+    parent = _merged(row["like"], rows, (*seen, name)) if "like" in row else {}
+    return {**parent, **row, **{part: {**parent.get(part, {}), **row[part]} for part in PARTS if part in row}}
+
+
 @cache
 def _tables() -> Mapping[str, Any]:
     """All files as one. Raises CatalogError for a file that cannot be read or a row that stands in two."""
-    names = ("spellings", "dialects", "parts", "towers", "multimodal", "gguf_keys", "gguf")
+    names = ("spellings", "dialects", "parts", "towers", "multimodal", "gguf_keys", "gguf", "activations", "functions")
     tables: dict[str, dict[str, Any]] = {name: {} for name in names}
     for name in FILES:
         try:

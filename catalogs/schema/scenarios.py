@@ -129,6 +129,7 @@ WORKLOADS = Table(
             "gradient_checkpointing": pl.Boolean,
             "sharding": pl.String,
             "lora_rank": pl.Int64,
+            "gradient_accumulation": pl.Boolean,  # over several steps, so that gradients stay; empty: no
             "source": pl.String,
             "as_of": pl.Date,
         }
@@ -136,7 +137,7 @@ WORKLOADS = Table(
     key=("workload",),
     optional=(
         *("kv_precision", "method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding"),
-        "lora_rank",
+        *("lora_rank", "gradient_accumulation"),
     ),
     rules=(
         identifier("workload"),
@@ -146,15 +147,16 @@ WORKLOADS = Table(
         *at_most(100_000_000, "context_tokens"),
         *at_most(1_000_000, "concurrent_sequences", "lora_rank"),
         one_of("method", ("full", "lora", "dora", "qlora")),
-        one_of("recipe", ("mixed", "autocast", "pure", "fp32")),
+        one_of("recipe", ("mixed", "autocast", "pure", "fp32", "deepspeed", "megatron")),
         one_of("objective", ("sft", "dpo", "grpo", "ppo")),
         one_of("optimizer", OPTIMIZERS),
-        one_of("sharding", ("none", "zero1", "zero2", "zero3")),
+        one_of("sharding", ("none", "zero1", "zero2", "zero3", "fsdp")),
         needs("kv_precision", _inference, "for inference"),
         *(
             absent(column, _inference, "for inference")
             for column in (
                 *("method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding", "lora_rank"),
+                "gradient_accumulation",
             )
         ),
         *(

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from flows.extract import activations
 from flows.extract.architecture import Group
 from flows.extract.attention import Attention
 from flows.extract.linears import Linear
@@ -25,6 +26,7 @@ class Body:
     work: Counter[str] = field(default_factory=Counter)  # widths of attention; layers that choose what they attend to
     latent: float = 0.0  # elements a token; fractions where the cache is compressed
     groups: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    saved: activations.Parts = field(default_factory=dict)  # columns of SHAPES, null where a layer does not tell
     unknown_cache: str | None = None
     unknown_parameters: str | None = None
     prediction_block: int = 0  # a multi-token-prediction block: a decoder layer, a 2h x h projection, three norms
@@ -53,6 +55,7 @@ class Body:
             for key, count in its.items():
                 mine[key] += count * times  # type: ignore[index]
         self.latent += other.latent * times
+        self.saved = activations.added(self.saved, other.saved, times)
         self.unknown_parameters = self.unknown_parameters or other.unknown_parameters
         self.unknown_cache = self.unknown_cache or other.unknown_cache
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flows.extract import rotary, sharding
+from flows.extract import activations, rotary, sharding
 from flows.extract.attention import Attention
 from flows.extract.decoder import Decoder
 from flows.extract.keys import Keys
@@ -50,6 +50,9 @@ def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str,
         "experts_per_token": moe.per_token,
         "max_context_tokens": keys.number("context") or None,
         "rope_cache_elements": rotary.elements(keys, dialect, some, has_windows=bool(body.cache["window"])),
+        **{name: body.saved.get(name) for name in (*activations.SUMMED, *activations.WIDEST)},
+        "layer_parameters": None if body.unknown_parameters else found.largest_layer,
+        "train_logit_bytes": activations.logit_bytes(dialect),
         **sharding.masks(
             heads=[*(one.heads for one in attentions), *(found.mixer.heads if found.mixer else ())],
             kv_heads=[one.kv_heads for one in attentions if not one.is_latent],

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flows.extract import feed_forward, mixers
+from flows.extract import activations, feed_forward, mixers
 from flows.extract.attention import Attention, grouped
 from flows.extract.body import Body
 from flows.extract.experts import Experts
@@ -107,6 +107,9 @@ def read_layer(layer: Layer, stack: Stack) -> Sum:
         body.counts["p_norm"] += hidden + ffn
     for part in extras(dialect, frozenset(places), keys, known):
         body.add(part)
+    body.saved = activations.of_layer(
+        dialect, keys, known, stack.moe, is_sparse=layer.is_sparse, is_windowed=kind == "sliding"
+    )
     return Sum(body, attention, mixer, width)
 
 

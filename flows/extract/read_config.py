@@ -74,7 +74,7 @@ def _unknown_type(config: Mapping[str, Any], model_type: str, name: str | None) 
     """A type without a row: read as the common decoder when nothing speaks against it, and never called verified."""
     text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
     assert isinstance(text, Mapping)
-    common: dict[str, Any] = {**architectures.dialects()["llama"], "defaults": {}}
+    common: dict[str, Any] = {**architectures.dialects()["llama"], "defaults": {}, "activations": None}
     keys = Keys(text, common)
     note = f"model type {model_type!r} is not known here"
     has_dimensions = all(keys.number(word) for word in ("hidden", "layers", "heads", "ffn", "vocabulary"))

@@ -244,7 +244,8 @@ COMMENT ON COLUMN workloads.context_tokens IS 'Tokens of one sequence.';
 COMMENT ON COLUMN workloads.concurrent_sequences IS 'Sequences at once; micro-batch for training.';
 COMMENT ON COLUMN workloads.kv_precision IS 'Element type of the cache.';
 COMMENT ON COLUMN workloads.method IS 'full, lora, dora or qlora; null for inference.';
-COMMENT ON COLUMN workloads.recipe IS 'Training in 16 bits with an fp32 master (mixed), in fp32 with casts (autocast) or all in 16 bits (pure) or 32 (fp32); null for inference.';
+COMMENT ON COLUMN workloads.recipe IS 'Training in 16 bits with an fp32 master (mixed), with fp32 gradients (megatron) or both (deepspeed), in fp32 with casts (autocast) or all in 16 bits (pure) or 32 (fp32); null for inference.';
+COMMENT ON COLUMN workloads.gradient_accumulation IS 'Whether gradients are summed over several passes and stay in between; null: no.';
 COMMENT ON COLUMN workloads.objective IS 'What is learned: sft, or dpo, grpo, ppo, which keep more copies of the model; null for inference.';
 COMMENT ON COLUMN workloads.optimizer IS 'Optimizer; null for inference.';
 COMMENT ON COLUMN workloads.gradient_checkpointing IS 'Whether activations are recomputed; null for inference.';
@@ -397,6 +398,18 @@ COMMENT ON COLUMN internal.shapes.lora_io IS 'Sum of inputs and outputs of the a
 COMMENT ON COLUMN internal.shapes.automodel_parameters IS 'Parameters of the class behind transformers'' AutoModel as accelerate builds it: no head unless remote code names one, tied embeddings as often as they are built.';
 COMMENT ON COLUMN internal.shapes.automodel_buffer_bytes IS 'Bytes of the buffers of that class, in their own types.';
 COMMENT ON COLUMN internal.shapes.automodel_layer_bytes IS 'Bytes of its largest module that accelerate does not split, in 32 bit; null where that cannot be told.';
+COMMENT ON COLUMN internal.shapes.layer_parameters IS 'Parameters of the largest layer, which training that divides weights gathers whole.';
+COMMENT ON COLUMN internal.shapes.train_full_bytes IS 'Bytes that all layers of PyTorch''s class keep of a token for a backward pass, weights in 16 bits; null where its layers were not measured.';
+COMMENT ON COLUMN internal.shapes.train_autocast_bytes IS 'The same with weights in fp32 under autocast.';
+COMMENT ON COLUMN internal.shapes.train_adapter_bytes IS 'The same with adapters on all linear modules of a frozen base, without what grows with their rank.';
+COMMENT ON COLUMN internal.shapes.train_rank_bytes IS 'Bytes of a token for each rank of the adapters.';
+COMMENT ON COLUMN internal.shapes.train_pair_bytes IS 'Bytes of a token for each token of its sequence, where attention keeps its scores.';
+COMMENT ON COLUMN internal.shapes.train_masked_bytes IS 'Bytes of a token that layers with a window add once the sequence is as long as the window.';
+COMMENT ON COLUMN internal.shapes.train_masked_pair_bytes IS 'What they add then for each token of the sequence.';
+COMMENT ON COLUMN internal.shapes.train_logit_bytes IS 'Bytes of a logit at the loss: 16 bits, its copy in fp32 and that one''s gradient.';
+COMMENT ON COLUMN internal.shapes.prefill_layer_bytes IS 'Bytes of a token at the widest feed-forward of a layer, in inference of PyTorch''s class.';
+COMMENT ON COLUMN internal.shapes.prefill_attention_bytes IS 'Bytes of a token at its attention, where that computes all scores.';
+COMMENT ON COLUMN internal.shapes.prefill_pair_bytes IS 'Bytes of a token there, for each token of the prompt.';
 
 COMMENT ON TABLE internal.weight_plans IS 'Weights, gradients and optimizer states on one device. Grain: shape x precision x residency x degree.';
 COMMENT ON COLUMN internal.weight_plans.shape_ix IS 'Key of internal.shapes.';

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,3 +39,30 @@ def test_a_row_declared_twice_names_its_file(tmp_path: Path, monkeypatch: pytest
             architectures._tables()
     finally:
         architectures._tables.cache_clear()
+
+
+def test_activations_are_of_declared_types_and_never_inherited() -> None:
+    rows = architectures.activations()
+    assert rows.keys() <= architectures.dialects().keys()
+    assert architectures.dialects()["phi3"]["activations"] is rows["phi3"]
+    # arcee is like llama, and was not counted
+    assert architectures.dialects()["arcee"]["activations"] is None
+    for name, row in rows.items():
+        assert row["source"].startswith("transformers 5."), name
+        assert row["logit"] in (12, 14), name
+    # parts are inherited one expression at a time
+    assert rows["glm"]["adapted"] == {"layer": 4, "dense": 2, "sparse": 0}
+    assert rows["mixtral"]["prefill"]["dense"] == rows["llama"]["prefill"]["dense"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"a": {"source": "x", "like": "b"}}, "activations.a: like = 'b' leads nowhere"),
+        ({"a": {"source": "x", "like": "a"}}, "activations.a: like = 'a' leads nowhere"),
+        ({"a": {"logit": 12}}, "activations.a must have a source"),
+    ],
+)
+def test_a_row_of_activations_that_cannot_be_read(rows: dict[str, Any], message: str) -> None:
+    with pytest.raises(CatalogError, match=re.escape(message)):
+        architectures._merged("a", rows, ())

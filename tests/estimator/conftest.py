@@ -77,6 +77,18 @@ LLAMA_8B: dict[str, Any] = {
     "automodel_parameters": 7_504_924_672,
     "automodel_buffer_bytes": 512,
     "automodel_layer_bytes": 525_336_576 * 4,
+    "train_full_bytes": 32 * 200_840,
+    "train_autocast_bytes": 32 * 241_800,
+    "train_adapter_bytes": 32 * 217_224,
+    "train_rank_bytes": 32 * 14,
+    "train_pair_bytes": 0,
+    "train_masked_bytes": 0,
+    "train_masked_pair_bytes": 0,
+    "train_logit_bytes": 12,
+    "prefill_layer_bytes": 118_784,
+    "prefill_attention_bytes": 0,
+    "prefill_pair_bytes": 0,
+    "layer_parameters": 218_112_000,
 }
 
 # precision, family, bits, row scale, block scale, keep bits, policy, whole model bits, alignment
@@ -166,6 +178,7 @@ WORKLOAD: dict[str, Any] = {
     "sharding": None,
     "lora_rank": None,
     "gradient_checkpointing": None,
+    "gradient_accumulation": None,
 }
 
 
@@ -178,7 +191,8 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
         types: dict[str, Any] = dict.fromkeys(
             ("method", "recipe", "objective", "optimizer", "sharding", "kv_precision"), pl.String
         )
-        types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "gradient_checkpointing": pl.Boolean}
+        types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "gradient_checkpointing": pl.Boolean,
+                  "gradient_accumulation": pl.Boolean}  # fmt: skip
         return pl.DataFrame(rows, schema_overrides=types)
 
     return build

@@ -365,7 +365,8 @@ def test_zero_paper(sharding_: str, gigabytes: float) -> None:
 def test_training_recipes() -> None:
     assert value(training.weight_bytes_each(precision=text("fp32"))) == 4
     assert value(training.weight_bytes_each(precision=text("nf4"))) is None
-    assert value(training.zero_share(sharding=text("fsdp"), divided_from=1, degree=pl.lit(2))) is None
+    assert value(training.zero_share(sharding=text("fsdp"), divided_from=3, degree=pl.lit(2))) == 0.5
+    assert value(training.zero_share(sharding=text("ddp"), divided_from=1, degree=pl.lit(2))) is None
     # Llama-3.1-8B, rank 16 on all linears of its 32 layers
     io = 32 * (2 * (4096 + 4096) + 2 * (4096 + 1024) + 3 * (4096 + 14_336))
     rows = 32 * (4096 + 2 * 1024 + 4096 + 2 * 14_336 + 4096)
@@ -384,6 +385,8 @@ def test_training_recipes() -> None:
     [
         ("mixed", "bf16", [2, 4, 8]),
         ("pure", "bf16", [2, 0, 4]),
+        ("deepspeed", "bf16", [2, 4, 8]),
+        ("megatron", "fp16", [2, 4, 8]),
         ("autocast", "fp32", [4, 0, 8]),
         ("mixed", "nf4", [None, None, 8]),
         (None, "bf16", [2, None, None]),
@@ -398,6 +401,31 @@ def test_bytes_of_a_trained_parameter(recipe: str | None, precision: str, each: 
         value(moments("adamw", number_bytes=number)),
     ]
     assert found == each
+
+
+@pytest.mark.parametrize(
+    ("recipe", "precision", "sharding", "each"),
+    [
+        ("mixed", "bf16", "zero2", 2), ("pure", "bf16", "none", 2), ("megatron", "bf16", "none", 4),
+        ("deepspeed", "bf16", "zero2", 6),  # 16 bits and their sum in fp32
+        ("deepspeed", "bf16", "zero3", 4),  # the sum alone
+        ("autocast", "fp32", "none", 4), ("mixed", "nf4", "none", None), (None, "bf16", "none", None),
+        ("deepspeed", "bf16", None, None),
+    ],
+)  # fmt: skip
+def test_bytes_of_a_gradient(recipe: str | None, precision: str, sharding: str | None, each: int | None) -> None:
+    found = training.gradient_bytes_each(precision=text(precision), recipe=text(recipe), sharding=text(sharding))
+    assert value(found) == each
+
+
+@pytest.mark.parametrize(
+    ("recipe", "is_accumulated", "keeps"),
+    [("mixed", None, False), ("mixed", False, False), ("mixed", True, True), ("megatron", None, True),
+     ("deepspeed", False, True), (None, True, True), (None, None, False)],
+)  # fmt: skip
+def test_gradients_that_stay_between_passes(recipe: str | None, is_accumulated: bool | None, keeps: bool) -> None:
+    flag = pl.lit(is_accumulated, dtype=pl.Boolean)
+    assert value(training.keeps_gradients(recipe=text(recipe), is_accumulated=flag)) is keeps
 
 
 def moments(optimizer: str | None, *, trained: int = 1, number_bytes: pl.Expr | None = None) -> pl.Expr:
@@ -451,6 +479,8 @@ def test_qlora_casts_what_is_not_quantised() -> None:
     [
         ("full", "mixed", "bf16", True),
         ("full", "pure", "fp16", True),
+        ("full", "deepspeed", "bf16", True),
+        ("full", "megatron", "fp32", False),
         ("full", "autocast", "bf16", False),
         ("full", "autocast", "fp32", True),
         ("full", "mixed", "fp32", False),
@@ -584,7 +614,8 @@ def test_whole_prompts_run_at_once() -> None:
     [
         # Mistral-7B-v0.1: 4,096 tokens beyond the window, 65,536 elements each, and a mask of 8,192 times 8,192
         (8192, 4096, 65_536, 4096 * 131_072 + 67_108_864),
-        (4096, 4096, 65_536, 0),
+        (4095, 4096, 65_536, 0),
+        (4096, 4096, 65_536, 4096 * 4096),  # the mask is there as soon as the window is full
         (8192, 0, 0, 0),
         (8192, None, 0, 0),
         (8192, None, 65_536, None),

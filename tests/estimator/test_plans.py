@@ -289,3 +289,46 @@ def test_stored_weights_of_a_dense_model_are_known_in_an_unknown_format(
     plans = weights_of(shapes, precisions, workloads_of({"engine": "vllm"}), no_overrides)
     stored = plans.filter(precision="stored", degree=1).sort("shape_ix")["weights_bytes"].to_list()
     assert stored == [16_060_522_496 + 131_072 * 128 * 2, None]
+
+
+def test_gradients_that_are_kept_stand_beside_the_forward_pass(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], engines: pl.DataFrame
+) -> None:
+    """The peak is the forward pass, or gradients and the larger of it and the backward pass."""
+    training = {"mode": "training", "method": "full", "recipe": "mixed", "objective": "sft", "optimizer": "adamw",
+                "sharding": "none", "gradient_checkpointing": True, "context_tokens": 2048}  # fmt: skip
+    workloads = workloads_of(training, {**training, "gradient_accumulation": True}, {**training, "recipe": "megatron"})
+    plans = estimator.overhead_plans(shapes_of({}), workloads, engines).collect().filter(degree=1, memory_tier_ix=0)
+    forward = 2048 * (2 * 4096 * 32 + 8 * 4096 + 12 * 128_256)
+    assert plans["activation_bytes"].to_list() == [forward] * 3
+    assert plans["backward_bytes"].to_list() == [2048 * 200_840, forward, forward]
+
+
+@pytest.mark.parametrize(
+    ("sharding", "method", "forward", "backward"),
+    [
+        ("zero2", "full", 0, 0),
+        ("zero3", "full", 4, 4),
+        ("fsdp", "full", 4, 6),
+        ("fsdp", "lora", 4, 4),  # a frozen unit has no gradients to scatter
+    ],
+)
+def test_divided_weights_are_gathered_a_unit_at_a_time(
+    sharding: str,
+    method: str,
+    forward: int,
+    backward: int,
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+    engines: pl.DataFrame,
+) -> None:
+    """The largest unit of Llama-3.1-8B are its words, 525,336,576 parameters; bytes for each of them."""
+    workloads = workloads_of(
+        {"mode": "training", "method": method, "recipe": "mixed", "objective": "sft", "optimizer": "adamw",
+         "sharding": sharding, "gradient_checkpointing": True, "context_tokens": 2048,
+         "lora_rank": None if method == "full" else 16}
+    )  # fmt: skip
+    plans = estimator.overhead_plans(shapes_of({}), workloads, engines).collect().filter(memory_tier_ix=0)
+    whole, divided = (plans.filter(degree=degree).row(0, named=True) for degree in (1, 8))
+    assert divided["activation_bytes"] - whole["activation_bytes"] == forward * 525_336_576
+    assert divided["backward_bytes"] - whole["backward_bytes"] == backward * 525_336_576

@@ -387,23 +387,24 @@ def test_more_memory_is_never_worse_and_longer_context_never_better(
 
 @few
 @given(
-    hidden=st.integers(64, 16_384), ffn=st.integers(64, 65_536), heads=st.integers(1, 128), layers=st.integers(2, 200),
-    tokens=st.integers(1, 2**20), more=st.integers(0, 2**20), rank=st.integers(1, 8),
+    full=st.integers(0, 2**30), more_in_fp32=st.integers(0, 2**28), layers=st.integers(2, 200),
+    hidden=st.integers(64, 16_384), tokens=st.integers(1, 2**20), more=st.integers(0, 2**20),
 )  # fmt: skip
 def test_training_activations_order(
-    hidden: int, ffn: int, heads: int, layers: int, tokens: int, more: int, rank: int
+    full: int, more_in_fp32: int, layers: int, hidden: int, tokens: int, more: int
 ) -> None:
-    """Checkpointing never needs more, autocast never less, and more tokens never less."""
+    """Checkpointing needs no more where layers keep their inputs, autocast no less, and more tokens no less."""
+    full += 4 * hidden * layers
 
     def step(method: str, tokens: int, *, is_checkpointed: bool, recipe: str = "mixed") -> float:
         which = {"method": pl.lit(method), "recipe": pl.lit(recipe)}
-        layer = training_activations.layer_bytes(
-            **which, hidden=pl.lit(hidden), width=pl.lit(float(2 * hidden)), ffn=pl.lit(ffn), heads=pl.lit(heads),
-            kv_heads=pl.lit(heads), rank=pl.lit(rank),
+        saved = training_activations.token_bytes(
+            **which, full=pl.lit(full), autocast=pl.lit(full + more_in_fp32), adapters=pl.lit(full),
+            rank_bytes=pl.lit(0), rank=pl.lit(None, dtype=pl.Int64),
         )  # fmt: skip
         total = training_activations.forward_peak_bytes(
-            tokens=pl.lit(tokens), layer=layer, layers=pl.lit(layers), hidden=pl.lit(hidden), vocabulary=pl.lit(32_000),
-            between=training_activations.input_bytes(**which, hidden=pl.lit(hidden)),
+            tokens=pl.lit(tokens), saved=saved, layers=pl.lit(layers), hidden=pl.lit(hidden), vocabulary=pl.lit(32_000),
+            between=training_activations.input_bytes(**which, hidden=pl.lit(hidden)), logit_bytes=pl.lit(12),
             is_checkpointed=pl.lit(is_checkpointed),
         )  # fmt: skip
         return float(pl.select(total).item())

@@ -79,14 +79,6 @@ def test_cache_and_state_are_those_that_were_kept(row: dict[str, Any], answers: 
     assert kept == row["measured_bytes"]
 
 
-# The formula is that of separate gate and up projections and norms before the layers: what others do, in per cent.
-OTHER_LAYERS = {
-    "microsoft/phi-4": -20,  # gate and up are one matrix, whose output is cut
-    "zai-org/glm-4-9b-chat-hf": -20,
-    "allenai/OLMo-2-1124-7B": 9,  # norms behind the layers: a hidden state fewer
-}
-
-
 @pytest.fixture(scope="module")
 def prefills(tmp_path_factory: pytest.TempPathFactory) -> Answers:
     sizes = [(row["context_tokens"], row["concurrent_sequences"], "bf16") for row in PEAKS]
@@ -103,10 +95,10 @@ def test_prefill_peaks_are_met_where_they_are_told(prefills: Answers) -> None:
         if told is not None and row["context_tokens"] <= DECLARED_TOKENS.get(row["model_id"], row["context_tokens"]):
             measured = row["measured_bytes"] - kept[row["gpu"], row["model_id"], *SIZE(row)]
             errors.setdefault(row["model_id"], []).append(100 * (told / measured - 1))
-    assert len(errors) == 11
-    for model, found in errors.items():
-        assert max(abs(error - OTHER_LAYERS.get(model, 0)) for error in found) <= 9, model
-    ours = [abs(error) for model, found in errors.items() if model not in OTHER_LAYERS for error in found]
+    del errors["google/gemma-2-9b-it"]  # run without its softcap by 5.17; the layers of 5.24 keep scores
+    assert len(errors) == 21
+    assert {model for model, found in errors.items() if max(map(abs, found)) > 9} == set()
+    ours = [abs(error) for found in errors.values() for error in found]
     assert sorted(ours)[len(ours) // 2] <= 0.5
 
 

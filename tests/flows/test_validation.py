@@ -88,6 +88,7 @@ def test_what_is_not_predicted_says_why(table: list[Row]) -> None:
     }
     assert set(reasons.values()) == {
         "a rate of the device alone", "no rates for such a loop", "neither in the snapshot nor read this night",
+        "no constants for transformers 5.17.0",
         "what slices keep alive is not counted", "longer than the model's context", "not known of such layers",
     }  # fmt: skip
 
@@ -160,7 +161,7 @@ def test_no_verdict_that_a_judged_row_refutes(judged: Select) -> None:
     """What `fits` counts on is there: no need is above its upper end, no pool below its lower end."""
     whole = [row for name in ("prefill_peak", "training_peak") for row in judged(component=name)]
     pools = judged(component="kv_pool")
-    assert len(whole) == 80
+    assert len(whole) == 131
     assert len(pools) == 27
     assert [row["measurement"] for row in whole if row["measured_bytes"] > row["cautious_bytes"]] == []
     assert [row["measurement"] for row in pools if row["measured_bytes"] < row["cautious_bytes"]] == []
@@ -252,16 +253,16 @@ def test_weights_and_caches_in_transformers(judged: Select) -> None:
 
 def test_prefill_peaks(judged: Select) -> None:
     prefill = judged(engine="transformers", component="prefill_peak")
-    assert len({row["model_id"] for row in prefill}) == 11
-    assert median(map(error, prefill)) <= 0.005
-    assert max(map(error, prefill)) <= 0.16  # GLM-4: gate and up are one matrix
+    assert len({row["model_id"] for row in prefill}) == 21
+    assert median(map(error, prefill)) <= 0.0025
+    assert max(map(error, prefill)) <= 0.021
 
 
 @pytest.mark.parametrize(
     ("method", "split", "told"),
     [
         *[("full", "fitted", 8), ("full_bf16", "fitted", 8), ("lora", "fitted", 2)],
-        *[("full", "judged", 26), ("full_bf16", "judged", 3), ("lora", "judged", 12)],
+        *[("full", "judged", 44), ("full_bf16", "judged", 3), ("lora", "judged", 16)],
     ],
 )
 def test_peaks_of_training_steps(table: list[Row], method: str, split: str, told: int) -> None:
@@ -276,20 +277,22 @@ def test_peaks_of_training_steps(table: list[Row], method: str, split: str, told
     assert max(map(error, found)) <= 0.05
 
 
-def test_most_training_steps_that_were_measured_are_told(table: list[Row]) -> None:
-    """Unknown are other layers alone: Gemma's four norms, layers without gates, norms as wide as the model."""
+def test_all_training_steps_that_were_measured_are_told(table: list[Row]) -> None:
     peaks = [row for row in table if row["component"] == "training_peak"]
-    assert {row["model_id"] for row in peaks if row["reason"]} == {
-        "allenai/OLMo-2-0425-1B", "allenai/OLMo-2-1124-7B", "google/gemma-3-270m", "google/gemma-3-1b-it",
-        "openai-community/gpt2", "EleutherAI/pythia-1.4b", "bigscience/bloom-560m",
-    }  # fmt: skip
-    assert sum(row["reason"] is None for row in peaks) == 59
+    assert [row["measurement"] for row in peaks if row["reason"]] == []
+    assert len(peaks) == 81
+
+
+def test_layers_that_a_release_changed_are_not_judged_by_an_earlier_one(table: list[Row]) -> None:
+    """transformers 5.17 ran Gemma 2 without its softcap, by a kernel; the layers of 5.24 keep scores."""
+    prefill = [row for row in table if row["component"] == "prefill_peak" and row["model_id"] == "google/gemma-2-9b-it"]
+    assert {row["reason"] for row in prefill} == {"no constants for transformers 5.17.0"}
 
 
 def test_what_allocators_reserve_is_within_a_sixth(table: list[Row]) -> None:
     """One ratio for all: fitted, and coarse."""
     found = [row for row in table if row["component"] == "training_reserved" and row["reason"] is None]
-    assert len(found) == 59
+    assert len(found) == 81
     assert median(map(error, found)) <= 0.04
     assert max(map(error, found)) <= 0.16
 

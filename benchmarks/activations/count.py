@@ -1,0 +1,213 @@
+"""Bytes of a token that the layers of a class keep for a backward pass, or need at once in a prompt: the rows of
+tests/golden/activations.csv.
+
+    pip install torch==2.13.0 'transformers==5.24.*' peft==0.19.*
+    python benchmarks/activations/count.py tests/golden/activations.csv [NUMBER …]
+
+Models of the embedded snapshot are cut to a few layers and run forward on fake tensors, which have shapes and storages
+but no memory, under a mode that follows every storage from its allocation to its end. Two batches, and the difference
+from layer to layer, leave what belongs to tokens: copies of weights, masks shared by layers and the ends drop out.
+Runs without a GPU and without weights. Each case of CASES is a process's work of seconds; NUMBERs choose some.
+"""
+
+from __future__ import annotations
+
+import csv
+import inspect
+import json
+import sys
+import warnings
+import weakref
+from pathlib import Path
+from typing import Any
+
+import cuda_like
+import torch
+import transformers
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+ROOT = Path(__file__).parents[2]
+FIELDS = ("model_id", "changes", "layers", "recipe", "rank", "context_tokens", "bytes_per_token", "source")
+SOURCE = f"torch {torch.__version__.partition('+')[0]}, transformers {transformers.__version__} on fake tensors"
+RANK = 16
+BOUNDARY = 2  # the first layers hand on what others free
+LAYERS = 4
+TOKENS = 128
+PROMPT_TOKENS = 1024
+ALL = ("full", "autocast", "adapters", "prefill")
+MOE = ("full", "adapters", "prefill")  # grouped products refuse fp32 weights
+DENSE = (
+    "meta-llama/Llama-3.2-1B", "mistralai/Mistral-7B-v0.1", "mistralai/Devstral-2-123B-Instruct-2512",
+    "Qwen/Qwen2.5-7B", "HuggingFaceTB/SmolLM3-3B", "Qwen/Qwen3-0.6B", "microsoft/phi-4", "zai-org/glm-4-9b-chat-hf",
+    "google/codegemma-7b-it", "google/gemma-3-1b-it", "allenai/OLMo-1B-hf",
+    "allenai/OLMo-2-1124-7B", "allenai/Olmo-3.1-32B-Instruct", "openai-community/gpt2", "EleutherAI/pythia-1.4b",
+    "EleutherAI/pythia-6.9b", "bigscience/bloom-560m", "facebook/opt-6.7b", "bigcode/starcoder2-15b", "microsoft/phi-2",
+)  # fmt: skip
+WINDOW = {"sliding_window": TOKENS // 2}
+# model, changes to its configuration, recipes
+CASES: tuple[tuple[str, dict[str, Any], tuple[str, ...]], ...] = (
+    *((model_id, {}, ALL) for model_id in DENSE),
+    ("google/gemma-2-9b-it", {}, ALL),
+    *((name, {}, MOE) for name in ("mistralai/Mixtral-8x7B-v0.1", "Qwen/Qwen3-30B-A3B", "openai/gpt-oss-20b")),
+    ("allenai/OLMoE-1B-7B-0125-Instruct", {}, MOE),
+    ("deepseek-ai/DeepSeek-V2-Lite", {}, ("full", "prefill")),
+    ("deepseek-ai/DeepSeek-V2-Lite", {"first_k_dense_replace": LAYERS, "q_lora_rank": 1536}, ("full",)),
+    # other numbers of experts, and a longer sequence where attention keeps its scores
+    ("mistralai/Mixtral-8x7B-v0.1", {"num_local_experts": 12, "num_experts_per_tok": 3}, MOE),
+    ("Qwen/Qwen3-30B-A3B", {"num_experts": 48, "num_experts_per_tok": 3, "mlp_only_layers": [3]}, ("full", "prefill")),
+    ("openai/gpt-oss-20b", {"num_experts_per_tok": 2, "intermediate_size": 1024}, MOE),
+    # windows that the sequence fills
+    ("mistralai/Mistral-7B-v0.1", WINDOW, ("full", "adapters")),
+    ("google/gemma-3-12b-it", WINDOW, ("full", "adapters")),
+    ("bigcode/starcoder2-15b", WINDOW, ("full",)),
+    # switches
+    ("openai-community/gpt2", {"resid_pdrop": 0.0, "activation_function": "gelu"}, ALL),
+    ("facebook/opt-6.7b", {"dropout": 0.0, "activation_function": "gelu"}, ALL),
+    ("EleutherAI/pythia-1.4b", {"use_parallel_residual": False, "hidden_dropout": 0.1}, ALL),
+    ("bigcode/starcoder2-3b", {"residual_dropout": 0.1}, ALL),
+    ("microsoft/phi-2", {"resid_pdrop": 0.1}, ALL),
+    ("bigscience/bloom-560m", {"hidden_dropout": 0.1}, ALL),
+    ("microsoft/phi-4", {"resid_pdrop": 0.1}, ("full",)),
+)
+
+
+class Living(TorchDispatchMode):
+    """Bytes of the storages that were allocated under it and still live."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = self.peak = 0
+        self.seen: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for each in tree_leaves(out):
+            if isinstance(each, torch.Tensor) and each.untyped_storage() not in self.seen:
+                self.see(each, each.untyped_storage().nbytes())
+        return out
+
+    def see(self, tensor: torch.Tensor, size: int = 0) -> None:
+        storage = tensor.untyped_storage()
+        self.seen.add(storage)
+        self.bytes += size
+        self.peak = max(self.peak, self.bytes)
+        weakref.finalize(storage, self.end, size)
+
+    def end(self, size: int) -> None:
+        self.bytes -= size
+
+
+def cut(config: dict[str, Any], changes: dict[str, Any], layers: int) -> dict[str, Any]:
+    """A configuration with fewer layers. tests/flows/extract/test_activations.py cuts alike."""
+    text = {**config, **(config.get("text_config") or {}), **changes}
+    for name in ("num_hidden_layers", "n_layer"):
+        if name in text:
+            text[name] = layers
+    if isinstance(text.get("layer_types"), list):
+        text["layer_types"] = text["layer_types"][:layers]
+    return {
+        name: value
+        for name, value in text.items()
+        if name not in ("text_config", "vision_config", "quantization_config")
+    }
+
+
+def build(config: dict[str, Any], recipe: str) -> tuple[Any, Any]:
+    """The class, and the list of its layers."""
+    raw = dict(config)
+    built = transformers.AutoConfig.for_model(raw.pop("model_type"), **raw).get_text_config()
+    dtype = torch.float32 if recipe == "autocast" else torch.bfloat16
+    model = transformers.AutoModelForCausalLM.from_config(built, dtype=dtype)
+    count = built.num_hidden_layers
+    layers = next(m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == count)
+    return (with_adapters(model, layers) if recipe == "adapters" else model), layers
+
+
+def with_adapters(model: Any, layers: Any) -> Any:
+    import peft
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    # fake tensors cannot be swapped, and adapters start in fp32, as PEFT casts them
+    BaseTunerLayer._move_adapter_to_device_of_base_layer = lambda *args, **named: None
+    torch.nn.Module.to = lambda self, *args, **named: self
+    linear = (torch.nn.Linear, transformers.pytorch_utils.Conv1D)
+    targets = {name.rsplit(".", 1)[-1] for name, module in layers.named_modules() if isinstance(module, linear)}
+    targets -= {"gate", "router"}
+    config = peft.LoraConfig(r=RANK, target_modules=sorted(targets), task_type="CAUSAL_LM")
+    adapted = peft.get_peft_model(model, config, autocast_adapter_dtype=False)
+    for module in adapted.modules():
+        for name, parameter in list(module._parameters.items()):
+            if parameter is not None and parameter.requires_grad:
+                module._parameters[name] = torch.nn.Parameter(torch.empty(parameter.shape, dtype=torch.float32))
+    return adapted
+
+
+def kept(config: dict[str, Any], recipe: str, sequences: int) -> int:
+    """Bytes that live more after the last layer than after the boundary."""
+    with FakeTensorMode():
+        model, layers = build(config, recipe)
+        living = Living()
+        ids = torch.zeros(sequences, TOKENS, dtype=torch.long)
+        for tensor in (*model.parameters(), *model.buffers(), ids):
+            living.see(tensor)
+        after: list[int] = []
+        for layer in layers:
+            layer.register_forward_hook(lambda *args: after.append(living.bytes))
+        model.train()
+        with living, torch.autocast("cpu", torch.bfloat16, enabled=recipe != "full"):
+            model(input_ids=ids, labels=ids, use_cache=False)
+        return after[-1] - after[BOUNDARY - 1]
+
+
+def needed(config: dict[str, Any], sequences: int) -> int:
+    """Bytes that a prompt needs at its widest point beside the cache that it leaves."""
+    with FakeTensorMode():
+        model, _ = build(config, "prefill")
+        living = Living()
+        ids = torch.zeros(sequences, PROMPT_TOKENS, dtype=torch.long)
+        for tensor in (*model.parameters(), *model.buffers(), ids):
+            living.see(tensor)
+        last = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
+        with torch.no_grad(), living:
+            out = model.eval()(input_ids=ids, use_cache=True, **last)
+        return living.peak - (living.bytes - out.logits.untyped_storage().nbytes())
+
+
+def main(out: str, *numbers: str) -> None:
+    warnings.simplefilter("ignore")
+    transformers.logging.set_verbosity_error()
+    # reading packed sequences off the positions needs their values
+    transformers.masking_utils.find_packed_sequence_indices = lambda *args, **named: None
+    cuda_like.use()
+    snapshot = {}
+    for line in (ROOT / "catalogs" / "hub_snapshot.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        snapshot[row["model_id"]] = row.get("config")
+    file = Path(out)
+    is_new = not file.exists()
+    with file.open("a", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        if is_new:
+            writer.writerow(FIELDS)
+        for model_id, changes, recipes in [CASES[int(each)] for each in numbers] if numbers else CASES:
+            layers = 6 if "gemma-3" in model_id else LAYERS  # the sixth is its first without a window
+            config = cut(snapshot[model_id], changes, layers)
+            for recipe in recipes:
+                tokens, rank = TOKENS, RANK if recipe == "adapters" else ""
+                if recipe == "prefill":
+                    tokens = PROMPT_TOKENS
+                    each = round((needed(config, 2) - needed(config, 1)) / tokens)
+                else:
+                    one, two = (kept(config, recipe, sequences) for sequences in (1, 2))
+                    each, rest = divmod(two - one, tokens)
+                    assert not rest, f"{model_id}: {two - one} bytes are not whole bytes a token"
+                told = json.dumps(changes) if changes else ""
+                writer.writerow([model_id, told, layers, recipe, rank, tokens, each, SOURCE])
+                stream.flush()
+                print(model_id, changes, recipe, each, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

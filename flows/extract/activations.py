@@ -1,0 +1,117 @@
+"""What PyTorch keeps of a layer for the backward pass, and what a prompt needs at once, in bytes a token.
+
+The forms are expressions in catalogs/architectures/activations.toml, one row a model type, over the dimensions of one
+layer; a type, a kind of layer, an activation function or a recipe without an expression is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from catalogs import architectures
+from flows.extract.experts import Experts
+from flows.extract.expressions import evaluate
+from flows.extract.keys import Keys
+
+# Column of SHAPES -> recipe in the rows; sums over the layers.
+RECIPES = {"train_full_bytes": "full", "train_autocast_bytes": "autocast", "train_adapter_bytes": "adapters"}
+SUMMED = (*RECIPES, "train_rank_bytes", "train_pair_bytes", "train_masked_bytes", "train_masked_pair_bytes")
+# The largest layer's.
+WIDEST = ("prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes")
+
+Parts = dict[str, int | None]
+
+
+def of_layer(
+    dialect: Mapping[str, Any],
+    keys: Keys,
+    known: Mapping[str, int],
+    moe: Experts,
+    *,
+    is_sparse: bool,
+    is_windowed: bool,
+) -> Parts:
+    """Columns of one layer, those of SUMMED and WIDEST; null where the row does not tell."""
+    row = dialect.get("activations")
+    if row is None or "heads" not in known:
+        return dict.fromkeys((*SUMMED, *WIDEST))
+    reader = _Reader(row, keys, known, moe)
+    part = "sparse" if is_sparse else "dense"
+    found: Parts = {column: reader.recipe(part, name) for column, name in RECIPES.items()}
+    found["train_rank_bytes"] = reader.sum_of([("adapted", "layer"), ("adapted", part)], times=2)
+    found["train_pair_bytes"] = reader.value(row.get("pair", 0))
+    found["train_masked_bytes"] = reader.value(row.get("masked", 0)) if is_windowed else 0
+    found["train_masked_pair_bytes"] = reader.value(row.get("masked_pair", 0)) if is_windowed else 0
+    found["prefill_layer_bytes"] = reader.sum_of([("prefill", part)])
+    found["prefill_attention_bytes"] = reader.sum_of([("prefill", "attention")])
+    found["prefill_pair_bytes"] = reader.value(row.get("prefill_pair", 0))
+    return found
+
+
+def logit_bytes(dialect: Mapping[str, Any]) -> int | None:
+    """Bytes of one logit of one token at the loss; null where the row does not tell."""
+    row = dialect.get("activations")
+    return None if row is None else int(row["logit"])
+
+
+class _Reader:
+    """One layer's expressions. What cannot be evaluated is null: no model becomes unreadable by it."""
+
+    def __init__(self, row: Mapping[str, Any], keys: Keys, known: Mapping[str, int], moe: Experts) -> None:
+        self._row, self._keys = row, keys
+        self._known = {
+            **known,
+            "queries": known["heads"] * known["head_dim"],
+            "keys": known["kv_heads"] * known["head_dim"],
+            "per_token": moe.per_token,
+            "expert_ffn": moe.ffn,
+            "shared_ffn": moe.shared_ffn,
+            "query_rank": keys.number("q_lora_rank") or 0,
+            "dropped": int(
+                any(keys.real(name) if name in keys else row.get("drops") for name in row.get("dropout", ()))
+            ),
+        }
+
+    def recipe(self, part: str, name: str) -> int | None:
+        return self.sum_of([("layer", name), (part, name)])
+
+    def sum_of(self, places: list[tuple[str, str]], times: int = 1) -> int | None:
+        values = [self.value(self._row.get(table, {}).get(name)) for table, name in places]
+        known = [value for value in values if value is not None]
+        return times * sum(known) if len(known) == len(values) else None
+
+    def value(self, text: str | int | None) -> int | None:
+        if text is None or text == "":
+            return None
+        try:
+            return evaluate(text, self._number)
+        except ValueError:
+            return None
+
+    def _number(self, name: str) -> int:
+        if name == "function":
+            return self._function()
+        return self._known[name] if name in self._known else self._keys.count(name)
+
+    def _function(self) -> int:
+        """Bytes that the activation function saves for each element. Raises ValueError for one not measured."""
+        written = self._keys.text(self._row["function"]) or self._row["usual"]
+        costs = architectures.functions()
+        if written not in costs:
+            raise ValueError(f"activation function {written!r:.40} was not measured")
+        return costs[written]
+
+
+def added(one: Parts, other: Parts, times: int) -> Parts:
+    """Sums and largest of two sets of layers; null with an unknown one."""
+    return dict(_added(one, other, times))
+
+
+def _added(one: Parts, other: Parts, times: int) -> Iterator[tuple[str, int | None]]:
+    for name in (*SUMMED, *WIDEST):
+        mine, its = one.get(name, 0), other.get(name, 0)
+        if mine is None or its is None:
+            yield name, None
+        else:
+            yield name, mine + its * times if name in SUMMED else max(mine, its)

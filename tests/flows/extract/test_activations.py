@@ -1,0 +1,157 @@
+"""What layers keep for a backward pass, against classes whose allocations were followed (benchmarks/activations).
+
+tests/golden/activations.csv has the bytes of a token in the layers after the second, of configurations cut to a few.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import catalogs
+from catalogs import architectures
+from estimator import activations, training_activations
+from flows.extract.read_config import read_architecture
+
+Columns = dict[str, Any]
+GOLDEN = Path(__file__).parents[2] / "golden" / "activations.csv"
+CONFIGS = {row["model_id"]: json.loads(row["config"]) for row in catalogs.hub_snapshot() if row["config"]}
+BOUNDARY = 2
+COUNTED = ("full", "autocast", "adapters")
+# CPU and GPU differ in what they need for a moment beside the tensors of a layer.
+PREFILL_ERROR = 0.03
+METHODS = {"full": ("full", "mixed"), "autocast": ("full", "autocast"), "adapters": ("lora", "mixed")}
+LLAMA: dict[str, Any] = {
+    "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256,
+    "max_position_embeddings": 131072,
+}  # fmt: skip
+
+
+def golden_rows(*recipes: str) -> list[dict[str, str]]:
+    with GOLDEN.open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["recipe"] in recipes]
+
+
+def cut(config: dict[str, Any], changes: dict[str, Any], layers: int) -> dict[str, Any]:
+    """As benchmarks/activations/count.py cuts them."""
+    text = {**config, **(config.get("text_config") or {}), **changes}
+    for name in ("num_hidden_layers", "n_layer"):
+        if name in text:
+            text[name] = layers
+    if isinstance(text.get("layer_types"), list):
+        text["layer_types"] = text["layer_types"][:layers]
+    return {name: value for name, value in text.items() if name not in ("text_config", "vision_config")}
+
+
+def columns_of(config: dict[str, Any]) -> Columns:
+    return dict(read_architecture(config).columns)
+
+
+def kept(columns: Columns, recipe: str, rank: int | None, context: int) -> float:
+    """What the estimator makes of the columns: bytes of a token in all layers."""
+    method, name = METHODS[recipe]
+    c = {column: pl.lit(columns[column], dtype=pl.Int64) for column in columns if column.startswith("train_")}
+    of_token = training_activations.token_bytes(
+        method=pl.lit(method), recipe=pl.lit(name), full=c["train_full_bytes"], autocast=c["train_autocast_bytes"],
+        adapters=c["train_adapter_bytes"], rank_bytes=c["train_rank_bytes"], rank=pl.lit(rank, dtype=pl.Int64),
+    )  # fmt: skip
+    of_sequence = training_activations.sequence_bytes(
+        context=pl.lit(context), window=pl.lit(columns["window_tokens"]), pair=c["train_pair_bytes"],
+        masked=c["train_masked_bytes"], masked_pair=c["train_masked_pair_bytes"],
+    )  # fmt: skip
+    return float(pl.select(of_token + of_sequence).item())
+
+
+def named(row: dict[str, str]) -> str:
+    return f"{row['model_id']}-{row['changes']}-{row['recipe']}"
+
+
+@pytest.mark.parametrize("row", golden_rows(*COUNTED), ids=named)
+def test_layers_keep_what_was_counted(row: dict[str, str]) -> None:
+    changes = json.loads(row["changes"] or "{}")
+    config = CONFIGS[row["model_id"]]
+    rank = int(row["rank"]) if row["rank"] else None
+    whole, first = (
+        kept(columns_of(cut(config, changes, layers)), row["recipe"], rank, int(row["context_tokens"]))
+        for layers in (int(row["layers"]), BOUNDARY)
+    )
+    assert whole - first == int(row["bytes_per_token"])
+
+
+@pytest.mark.parametrize("row", golden_rows("prefill"), ids=named)
+def test_prompts_need_what_was_counted(row: dict[str, str]) -> None:
+    config = cut(CONFIGS[row["model_id"]], json.loads(row["changes"] or "{}"), int(row["layers"]))
+    columns = columns_of(config)
+    context = int(row["context_tokens"])
+    needed = activations.prompt_bytes(
+        tokens=pl.lit(1), context=pl.lit(context), layer=pl.lit(columns["prefill_layer_bytes"]),
+        attention=pl.lit(columns["prefill_attention_bytes"]), pair=pl.lit(columns["prefill_pair_bytes"]),
+    )  # fmt: skip
+    assert pl.select(needed).item() == pytest.approx(int(row["bytes_per_token"]), rel=PREFILL_ERROR)
+
+
+def test_every_type_and_recipe_of_the_catalog_was_counted() -> None:
+    counted = Counter(
+        (CONFIGS[row["model_id"]].get("text_config", CONFIGS[row["model_id"]])["model_type"], row["recipe"])
+        for row in golden_rows(*COUNTED, "prefill")
+    )  # fmt: skip
+    for name, row in architectures.activations().items():
+        part = row.get("sparse") if "sparse" in row else row["dense"]
+        for recipe in COUNTED:
+            if recipe in row["layer"] and recipe in part:
+                assert counted[name, recipe], (name, recipe)
+        assert counted[name, "prefill"], name
+
+
+def test_a_layer_of_llama_by_hand() -> None:
+    """16·4,096 + 4·(32 + 8)·128 + 8·14,336 + 4·32 + 8, in each of 32 layers; a prompt 6·14,336 + 8·4,096."""
+    columns = columns_of(LLAMA)
+    assert columns["train_full_bytes"] == 32 * 200_840
+    assert columns["train_autocast_bytes"] == 32 * (200_840 + 10 * 4096)
+    # 18·4,096, and the inputs of the output projection 2·4,096 for its adapter
+    assert columns["train_adapter_bytes"] == 32 * (200_840 + 2 * 4096 + 2 * 4096)
+    assert columns["train_rank_bytes"] == 32 * 2 * 7
+    assert columns["prefill_layer_bytes"] == 118_784
+    assert columns["train_pair_bytes"] == columns["train_masked_bytes"] == columns["prefill_pair_bytes"] == 0
+    assert columns["train_logit_bytes"] == 12
+
+
+def test_windows_add_masks_and_copies() -> None:
+    mistral = columns_of({**LLAMA, "model_type": "mistral", "sliding_window": 4096})
+    assert mistral["train_masked_bytes"] == 32 * 4 * (32 - 8) * 128
+    assert mistral["train_masked_pair_bytes"] == 32 * 2
+    assert columns_of({**LLAMA, "model_type": "mistral", "sliding_window": None})["train_masked_pair_bytes"] == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model_type": "arcee"},  # llama's parameters, but not its modules
+        {"model_type": "never_heard_of"},
+        {"hidden_act": "xielu"},
+    ],
+)
+def test_what_was_not_counted_is_unknown(changes: dict[str, Any]) -> None:
+    columns = columns_of({**LLAMA, **changes})
+    assert columns["train_full_bytes"] is None
+    assert columns["train_autocast_bytes"] is None
+    assert columns["train_adapter_bytes"] is None
+
+
+def test_recipes_that_a_class_refuses_are_unknown() -> None:
+    """Grouped products take no fp32 weights, and PEFT adapts DeepSeek's experts."""
+    mixtral = {**LLAMA, "model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}
+    columns = columns_of(mixtral)
+    assert columns["train_autocast_bytes"] is None
+    # 2 of 8 experts: inputs, gate and up, their product, outputs in and out of order; routing
+    assert columns["train_full_bytes"] == 32 * (200_840 - 8 * 14_336 + 2 * (8 * 14_336 + 4 * 4096) + 4 * 8 + 84)
+    deepseek = CONFIGS["deepseek-ai/DeepSeek-V2-Lite"]
+    assert columns_of(deepseek)["train_adapter_bytes"] is None
+    assert columns_of(deepseek)["train_full_bytes"] == 149_068 + 26 * 209_444
