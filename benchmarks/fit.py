@@ -52,10 +52,11 @@ LLAMA_8B: dict[str, Any] = {
     "kv_latent_elements_per_token": 0.0,
     "state_recurrent_bytes_per_element": 4.0,
     "state_recurrent_bytes_in_vllm": 4.0,
-    "tp_ok_mask": 0b11111,
-    "tp_ok_mask_32": 0b11111,
-    "tp_ok_mask_64": 0b11111,
-    "tp_ok_mask_128": 0b01111,
+    "kv_full_layers": 32,
+    "tp_ok_mask": 0b1000_0000_1000_1011,
+    "tp_ok_mask_32": 0b1000_0000_1000_1011,
+    "tp_ok_mask_64": 0b1000_0000_1000_1011,
+    "tp_ok_mask_128": 0b1000_1011,
     "lora_io": 2_621_440,
 }
 SIZED = ["parameters_resident", "p_attn", "p_mlp", "p_kv_proj", "stored_bytes", "kv_full_elements_per_token"]

@@ -6,6 +6,7 @@ from estimator.device_classes import capacities, supports
 from estimator.fit import fit
 from estimator.overhead_plans import overhead_plans
 from estimator.speed_rates import links, speeds
+from estimator.splits import splits
 from estimator.verdict import outcomes
 from estimator.weight_plans import residencies, weight_plans
 from estimator.work_plans import work_plans
@@ -20,6 +21,7 @@ __all__ = [
     "overhead_plans",
     "residencies",
     "speeds",
+    "splits",
     "supports",
     "weight_plans",
     "work_plans",

@@ -1,4 +1,4 @@
-"""Plans of key-value cache and recurrent state: shapes x workloads x degrees.
+"""Plans of key-value cache and recurrent state: shapes x workloads x splits.
 
 An assembling module: it reads columns and calls the formulas of `cache` and `sharding`.
 """
@@ -8,11 +8,10 @@ from __future__ import annotations
 import polars as pl
 
 from estimator import bands, cache, sharding
-from estimator.pairs import Frame
-from estimator.schema import CACHE_PLANS, UNSPLIT_KINDS
-from estimator.weight_plans import degrees
+from estimator.schema import CACHE_PLANS
+from estimator.splits import Frame, split_rows
 
-_KEYS = ["shape_ix", "workload_ix", "degree"]
+_KEYS = ["shape_ix", "workload_ix", "split_ix"]
 _ELEMENTS = [
     "kv_full_elements_per_token",
     "kv_window_elements_per_token",
@@ -24,55 +23,38 @@ _ELEMENTS = [
 ]
 
 
-def splits(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
-    """Grain: shape x workload x degree: the degrees that any precision may be split to.
-
-    Inference follows the model's mask, or its layers where an engine splits by them; training runs at any degree. All
-    columns of both sides are there.
-    """
-    c = pl.col
-    mask = pl.when(c("kind").is_in(list(UNSPLIT_KINDS))).then(1).otherwise("tp_ok_mask")
-    is_valid = (
-        pl.when(c("mode") == "training")
-        .then(pl.lit(True))
-        .when(c("engine").is_in(list(sharding.STAGED_ENGINES)))
-        .then(sharding.may_stage(layers=c("layers"), degree=c("degree")))
-        .otherwise(sharding.is_valid_degree(mask=mask, degree=c("degree")))
-    )
-    return shapes.lazy().join(workloads.lazy(), how="cross").join(degrees(), how="cross").filter(is_valid)
-
-
 def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.LazyFrame:
     """What the sequences of a workload keep on each device: CACHE_PLANS, sorted by its keys.
 
     Encoders and diffusion models keep nothing, by kind, and training keeps nothing. Latent caches are whole on every
-    device, heads of keys and values divide until each device has one, states divide; where an engine splits by layers,
-    everything goes with its layer. Null where the layout or the cache's dtype is unknown.
+    device of a group, heads of keys and values divide until each device has one, states divide; what a layer keeps goes
+    with it, and sequences divide where groups have their own. Null where the layout or the cache's dtype is unknown.
     """
     c = pl.col
     no_cache = c("kind").is_in(["encoder", "diffusion"]) | (c("mode") == "training")
     nothing = {name: pl.when(no_cache).then(0).otherwise(c(name)).alias(name) for name in _ELEMENTS}
 
-    is_staged = c("engine").is_in(list(sharding.STAGED_ENGINES))
-    stage = sharding.stage_share(layers=c("layers"), degree=c("degree"))
-    whole_share = pl.when(is_staged).then(stage).otherwise(1.0)
+    def staged(elements: pl.Expr, layers: str) -> pl.Expr:
+        return sharding.staged_elements(elements=elements, layers=c(layers), stages=c("stages"))
 
-    def on_one(name: str) -> pl.Expr:
-        parted = sharding.kv_part(elements=c(name), kv_heads=c("kv_heads"), degree=c("degree"))
-        return pl.when(is_staged).then(c(name) * stage).otherwise(parted)
+    def of_heads(name: str, layers: str) -> pl.Expr:
+        return staged(sharding.kv_part(elements=c(name), kv_heads=c("kv_heads"), degree=c("tensor")), layers)
 
     each = pl.when(no_cache).then(0.0).otherwise(c("bytes_per_element"))
-    sequences = c("concurrent_sequences")
-    cross = on_one("kv_cross_elements_per_token")
+    sequences = (c("concurrent_sequences") / c("replicas")).ceil().cast(pl.Int64)
+    cross = of_heads("kv_cross_elements_per_token", "layers")
     cross_tokens = pl.when(no_cache).then(0).otherwise(c("cross_tokens"))
     return (
-        splits(
+        split_rows(shapes, workloads)
+        .join(
             shapes.lazy().select(
                 "shape_ix",
                 "kind",
                 "confidence",
                 "layers",
-                "tp_ok_mask",
+                "kv_full_layers",
+                "kv_window_layers",
+                "state_layers",
                 "kv_heads",
                 "max_context_tokens",
                 "window_tokens",
@@ -81,9 +63,13 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
                 "state_recurrent_bytes_in_vllm",
                 *_ELEMENTS,
             ),
+            on="shape_ix",
+        )
+        .join(
             workloads.lazy().select(
                 "workload_ix", "mode", "engine", "kv_precision", "concurrent_sequences", asked="context_tokens"
             ),
+            on="workload_ix",
         )
         .join(
             kv_precisions.lazy().select("kv_precision", c("bytes_per_element").cast(pl.Float64)),
@@ -100,29 +86,29 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             .then(0)
             .otherwise(cache.window_cells(window=c("window_tokens"), engine=c("engine"))),
             token=cache.token_bytes(
-                full=on_one("kv_full_elements_per_token"),
-                latent=c("kv_latent_elements_per_token") * whole_share,
+                full=of_heads("kv_full_elements_per_token", "kv_full_layers"),
+                latent=staged(c("kv_latent_elements_per_token"), "kv_full_layers"),
                 cross=cross,
                 cross_tokens=cross_tokens,
-                fixed_bytes=c("kv_fixed_bytes_per_token") * whole_share,
+                fixed_bytes=staged(c("kv_fixed_bytes_per_token"), "kv_full_layers"),
                 bytes_per_element=each,
             ),
             window_token=cache.window_token_bytes(
-                window=on_one("kv_window_elements_per_token"), bytes_per_element=each
+                window=of_heads("kv_window_elements_per_token", "kv_window_layers"), bytes_per_element=each
             ),
             constant=cache.constant_bytes(cross=cross, cross_tokens=cross_tokens, bytes_per_element=each),
             state=cache.sequence_state_bytes(
-                convolution=c("state_conv_elements"),
+                convolution=staged(c("state_conv_elements"), "state_layers"),
                 convolution_bytes=pl.when(c("engine") == "llamacpp")
                 .then(cache.STATE_BYTES_LLAMACPP)
                 .otherwise(cache.CONVOLUTION_STATE_BYTES),
-                recurrent=c("state_recurrent_elements"),
+                recurrent=staged(c("state_recurrent_elements"), "state_layers"),
                 recurrent_bytes=pl.when(c("engine") == "llamacpp")
                 .then(cache.STATE_BYTES_LLAMACPP)
                 .when(c("engine") == "vllm")
                 .then("state_recurrent_bytes_in_vllm")
                 .otherwise("state_recurrent_bytes_per_element"),
-                share=pl.when(is_staged).then(stage).otherwise(1 / c("degree")),
+                share=1 / c("tensor"),
             ),
         )
         .with_columns(

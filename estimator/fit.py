@@ -1,17 +1,17 @@
 """Every shape at every precision and workload against every device: the widest join of the house, kept thin.
 
-An assembling module. `requirements` puts side by side what a device must hold; here each workload crosses its devices
-with its requirements and decides with one chain of comparisons (`verdict`). Devices of different memory tiers meet
-different requirements, so they come in runs. Within a run a device's bytes matter only by their place among those of
-the run: a need has the place of the first capacity that holds it, and the join carries places (mostly one byte) for
-bytes (eight).
+An assembling module. `requirements` puts side by side what a device must hold; here each workload decides with one
+chain of comparisons (`verdict`) what every device is to every pair of shape and precision. Devices of different memory
+tiers meet different requirements, so they come in runs. Within a run a device's bytes matter only by their place among
+those of the run: a need has the place of the first capacity that holds it, and pairs keep places (mostly one byte) for
+bytes (eight). Devices that look the same to a decision share it, so that nothing is decided twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import polars as pl
 
@@ -50,10 +50,15 @@ def fit(
         overhead_plans=overhead_plans,
     )
     kernels, usable = supports.lazy().collect(), capacities.lazy().collect()
-    devices = gpus.lazy().select("gpu_ix", "memory_tier", "max_gpus_per_node").sort("gpu_ix").collect()
-    engines = workloads.lazy().select("workload_ix", "engine").sort("workload_ix").collect()
+    devices = (
+        gpus.lazy()
+        .select("gpu_ix", "memory_tier", "max_gpus_per_node", has_own_memory=~pl.col("is_unified_memory"))
+        .sort("gpu_ix")
+        .collect()
+    )
+    engines = workloads.lazy().select("workload_ix", "engine", "max_gpus").sort("workload_ix").collect()
     runs: list[_Run] = []
-    for workload_ix, engine in engines.iter_rows():
+    for workload_ix, engine, max_gpus in engines.iter_rows():
         classes, masks = support_classes(kernels.filter(pl.col("workload_ix") == workload_ix))
         rows = (
             devices.join(classes, on="gpu_ix", how="left", maintain_order="left")
@@ -62,7 +67,7 @@ def fit(
                 **decide.node(
                     usable=pl.col("usable_bytes"),
                     assured=pl.col("assured_bytes"),
-                    max_gpus=pl.col("max_gpus_per_node"),
+                    max_gpus=decide.usable_devices(node=pl.col("max_gpus_per_node"), workload=max_gpus),
                 )
             )
         )
@@ -71,12 +76,16 @@ def fit(
             for block in masks["block"].unique()
         }
         runs += [
-            _Run(workload_ix, neighbours, blocks[block].on(tier_ix), blocks[block].is_decided)
+            _Run(
+                workload_ix,
+                neighbours,
+                blocks[block].on(tier_ix),
+                is_decided=blocks[block].is_decided,
+                has_host=blocks[block].host_bytes > 0,
+            )
             for tier_ix, block, neighbours in _neighbours(rows, is_tiered=engine != "none")
         ]
-    placed = pl.collect_all([run.placed_pairs() for run in runs], engine="in-memory")
-    decided = [run.decided(pairs) for run, pairs in zip(runs, placed, strict=True)]
-    return pl.concat([pl.LazyFrame(schema=FIT), *decided])
+    return pl.concat([pl.LazyFrame(schema=FIT), *(run.decided() for run in runs)])
 
 
 def _neighbours(devices: pl.DataFrame, *, is_tiered: bool) -> Iterator[tuple[int, int, pl.DataFrame]]:
@@ -89,12 +98,16 @@ def _neighbours(devices: pl.DataFrame, *, is_tiered: bool) -> Iterator[tuple[int
 
 @dataclass(frozen=True)
 class _Run:
-    """Neighbouring devices and what the pairs need of them. `is_decided`: the catalogs leave no kernel open."""
+    """Neighbouring devices and what the pairs need of them.
+
+    `is_decided`: the catalogs leave no kernel open. `has_host`: weights may stay in host memory.
+    """
 
     workload_ix: int
     devices: pl.DataFrame
     requirements: pl.LazyFrame
     is_decided: bool
+    has_host: bool
 
     @cached_property
     def capacities(self) -> dict[str, pl.Series]:
@@ -107,51 +120,92 @@ class _Run:
         places = pl.UInt8 if len(capacities) < 256 else pl.UInt16
         return pl.lit(capacities).search_sorted(pl.col(column), side="left").cast(places)
 
-    def placed_pairs(self) -> pl.LazyFrame:
+    def placed_pairs(self) -> pl.DataFrame:
         """Grain: shape x precision. The requirements with places for bytes."""
         return self.requirements.select(
-            *("shape_ix", "precision_ix", "unknown_from", "no_kernel"),
-            # a mask that is empty throughout is not carried through the join
-            *(() if self.is_decided else ("undecided",)),
+            *("shape_ix", "precision_ix", "unknown_from", "no_kernel", "undecided"),
             *(self._place(f"need_{degree}", "assured").alias(f"place_{degree}") for degree in DEGREES),
             middle_place=self._place("need_middle", "usable"),
-        )
+            **(
+                {"offloaded_place": self._place("need_offloaded", "usable"), "has_layers": pl.col("has_layers")}
+                if self.has_host
+                else {}
+            ),
+        ).collect(engine="in-memory")
 
-    def decided(self, placed_pairs: pl.DataFrame) -> pl.LazyFrame:
+    def decided(self) -> pl.LazyFrame:
         """Grain: gpu x shape x precision, in this order: FIT of the run."""
+        devices = self.devices.with_columns(
+            assured=self._place("assured", "assured"), usable=self._place("usable", "usable")
+        )
+        alike = devices.select(_SEEN).unique(maintain_order=True)
+        pairs = self.placed_pairs()
+        places = [pl.col(f"place_{degree}") for degree in DEGREES]
+        splits = {
+            place: decide.smallest_split(needs=places, assured=_number(place)).alias(f"smallest_{place}")
+            for place in alike["assured"].unique()
+        }
+        decided = (
+            pairs.lazy()
+            .with_columns(splits.values())
+            .select(
+                _outcome(device, is_decided=self.is_decided, has_host=self.has_host).alias(str(place))
+                for place, device in enumerate(alike.iter_rows(named=True))
+            )
+            # what is common is taken out already
+            .collect(engine="in-memory", optimizations=pl.QueryOptFlags(comm_subexpr_elim=False))
+        )
+        place_of = {row: str(place) for place, row in enumerate(alike.iter_rows())}
+        columns = [decided[place_of[row]] for row in devices.select(_SEEN).iter_rows()]
+        ids = devices["gpu_ix"]
+        # chunks without copies: one device after the other has all pairs
         return (
-            self.devices.select(
-                *("gpu_ix", "class_bit", "most", "reach"),
-                assured_place=self._place("assured", "assured"),
-                usable_place=self._place("usable", "usable"),
+            pl.DataFrame(
+                {
+                    "gpu_ix": _chunks([ids.new_from_index(at, pairs.height) for at in range(len(ids))]),
+                    "shape_ix": _chunks([pairs["shape_ix"]] * devices.height),
+                    "precision_ix": _chunks([pairs["precision_ix"]] * devices.height),
+                    "outcome_ix": _chunks([column.rename("outcome_ix") for column in columns]),
+                }
             )
             .lazy()
-            .join(placed_pairs.lazy(), how="cross", maintain_order="left_right")
-            .with_columns(_SMALLEST)
-            .select(
-                pl.lit(self.workload_ix, dtype=pl.UInt8).alias("workload_ix"),
-                *("gpu_ix", "shape_ix", "precision_ix"),
-                _OUTCOME if self.is_decided else _OUTCOME_WITH_OPEN_KERNELS,
-            )
+            .select(pl.lit(self.workload_ix, dtype=pl.UInt8).alias("workload_ix"), pl.all())
         )
 
 
-def _outcome(is_undecided: pl.Expr) -> pl.Expr:
+# All that a decision sees of a device.
+_SEEN = ("class_bit", "assured", "usable", "most", "reach", "has_own_memory")
+
+
+def _chunks(series: list[pl.Series]) -> pl.Series:
+    return pl.concat(series, rechunk=False)
+
+
+def _number(place: int) -> pl.Expr:
+    return decide.small(place) if place < 256 else pl.lit(place, dtype=pl.UInt16)
+
+
+def _outcome(device: dict[str, int], *, is_decided: bool, has_host: bool) -> pl.Expr:
+    """What one device is to every pair that knows its smallest splits. `device` has the columns of _SEEN."""
     c = pl.col
+    bit = _bit(device["class_bit"])
     return decide.outcome(
-        is_unsupported=(c("no_kernel") & c("class_bit")) != 0,
-        is_undecided=is_undecided,
+        is_unsupported=(c("no_kernel") & bit) != 0,
+        is_undecided=_DECIDED if is_decided else (c("undecided") & bit) != 0,
         need=c("middle_place"),
-        usable=c("usable_place"),
-        smallest=c("smallest"),
-        most=c("most"),
+        usable=_number(device["usable"]),
+        smallest=c(f"smallest_{device['assured']}"),
+        most=decide.small(device["most"]),
         unknown_from=c("unknown_from"),
-        reach=c("reach"),
-    ).alias("outcome_ix")
+        reach=decide.small(device["reach"]),
+        # the memory of a device that shares its host's is counted once
+        offloaded=(c("offloaded_place"), c("has_layers")) if has_host and device["has_own_memory"] else None,
+    )
 
 
-_SMALLEST = decide.smallest_split(
-    needs=[pl.col(f"place_{degree}") for degree in DEGREES], assured=pl.col("assured_place")
-).alias("smallest")
-_OUTCOME = _outcome(pl.lit(False))
-_OUTCOME_WITH_OPEN_KERNELS = _outcome((pl.col("undecided") & pl.col("class_bit")) != 0)
+_DECIDED = pl.lit(False)
+
+
+@cache
+def _bit(number: int) -> pl.Expr:
+    return pl.lit(number, dtype=pl.UInt32)

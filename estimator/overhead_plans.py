@@ -1,4 +1,4 @@
-"""Plans of activations and engine overhead: shapes x workloads x memory tiers x degrees.
+"""Plans of activations and engine overhead: shapes x workloads x memory tiers x splits.
 
 An assembling module: it reads columns and calls the formulas of `activations` and `overhead`.
 """
@@ -10,11 +10,10 @@ import polars as pl
 from estimator import activations, bands, cache, overhead, training, training_gathers
 from estimator import training_activations as saved
 from estimator.bounds import larger, whole_bytes
-from estimator.cache_plans import splits
-from estimator.pairs import Frame
 from estimator.schema import MEMORY_TIERS, OVERHEAD_PLANS
+from estimator.splits import Frame, split_rows
 
-_KEYS = ["shape_ix", "workload_ix", "memory_tier_ix", "degree"]
+_KEYS = ["shape_ix", "workload_ix", "memory_tier_ix", "split_ix"]
 _PROFILE = [
     "batched_tokens",
     "max_sequences",
@@ -59,7 +58,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
     """
     c = pl.col
     is_none = c("engine") == "none"
-    sequences = c("concurrent_sequences")
+    sequences = (c("concurrent_sequences") / c("replicas")).ceil()
     context = cache.context_tokens(asked=c("context_tokens"), limit=c("max_context_tokens"))
     profile = engines.lazy().select("engine", "memory_tier", *_PROFILE)
     of_whole_prompts = activations.whole_prompt_bytes(
@@ -82,7 +81,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
         experts_per_token=c("experts_per_token"),
         expert_ffn=c("expert_ffn_size"),
         hidden=c("hidden_size"),
-        degree=c("degree"),
+        degree=pl.when("has_whole_experts").then(1).otherwise("tensor"),
     )
     is_counted = activations.has_workspaces(stored=c("stored_precision"))
     of_batches = activations.peak_bytes(
@@ -91,7 +90,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             ffn=c("ffn_size"),
             hidden=c("hidden_size"),
             hidden_copies=c("hidden_copies"),
-            degree=c("degree"),
+            degree=c("tensor"),
         ),
         sampler=activations.sampler_bytes(
             tokens=c("batched_tokens"),
@@ -118,16 +117,16 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             one=c("non_torch_bytes_1"),
             two=c("non_torch_bytes_2"),
             more=c("non_torch_bytes_4"),
-            degree=c("degree"),
+            degree=c("tensor") * c("replicas"),
         ),
         graphs=c("graph_bytes"),
     )
     return (
-        splits(
+        split_rows(shapes, workloads)
+        .join(
             shapes.lazy().select(
                 "shape_ix",
                 "kind",
-                "tp_ok_mask",
                 "hidden_size",
                 "vocab_size",
                 "ffn_size",
@@ -137,8 +136,9 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
                 "stored_precision",
                 *_TRAINED,
             ),
-            workloads.lazy().select("workload_ix", "mode", "engine", *_RECIPE),
+            on="shape_ix",
         )
+        .join(workloads.lazy().select("workload_ix", "mode", "engine", *_RECIPE), on="workload_ix")
         .join(tiers(), how="cross")
         .join(profile, on=["engine", "memory_tier"], how="left")
         .with_columns(

@@ -15,11 +15,12 @@ from estimator.pairs import STORED, Frame
 
 
 def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
-    """Grain: shape x format. Columns shape_ix, format_ix, dense_share, expert_share, each of all bytes of the weights.
+    """Grain: shape x format x is_known. `is_known`: the bytes are those of files rather than of the formula. Columns
+    dense_share and expert_share, each of all bytes of the weights.
 
     `dense_share` is read by every step, of `expert_share` what the tokens of a step visit. Null when a count or the
     format is unknown, and for models of which nothing is decoded. A repository may quantise its experts alone whatever
-    the format does elsewhere (gpt-oss in MXFP4, Kimi-K2 in INT4): one whose bytes say so is read that way.
+    the format does elsewhere (gpt-oss in MXFP4, Kimi-K2 in INT4): files whose size says so are read that way.
     """
     c = pl.col
     counts = _counts(shapes.lazy())
@@ -52,7 +53,8 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
         return (c("stored_bytes") - whole(pl.lit(policy))).abs()
 
     of_experts_alone = (
-        (c("precision") == c("stored_precision"))
+        c("is_known")
+        & (c("precision") == c("stored_precision"))
         & (c("policy") == "linears")
         & (c("p_expert") > 0)
         & (is_off("experts_only") < is_off("linears"))
@@ -63,6 +65,7 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
     resting = c("unread") * c("keep_bits") / 8
     return (
         counts.join(formats, how="cross")
+        .join(pl.LazyFrame({"is_known": [False, True]}), how="cross")
         .with_columns(policy=pl.when(of_experts_alone).then(pl.lit("experts_only")).otherwise("policy"))
         .with_columns(
             whole=pl.when(is_uniform).then(c("parameters_resident") * one_size / 8).otherwise(whole(c("policy"))),
@@ -72,6 +75,7 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
         .select(
             "shape_ix",
             "format_ix",
+            "is_known",
             dense_share=larger(c("whole") - c("experts") - c("resting"), pl.lit(0.0)) / c("whole"),
             expert_share=c("experts") / c("whole"),
         )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import polars as pl
 
-# Degrees of tensor parallelism that are tried. Bit i of every `tp_ok_mask*` column answers for DEGREES[i].
-DEGREES = (1, 2, 4, 8, 16)
+# Numbers of devices that are tried for one copy of a model. Bit n - 1 of every `tp_ok_mask*` and `ep_ok_mask*` column
+# answers for n devices.
+DEGREES = (1, 2, 3, 4, 5, 6, 7, 8, 16)
 
 VERDICTS = ("fits", "tight", "sharded", "offload", "too_big", "unsupported", "unknown")
 Verdict = pl.Enum(VERDICTS)
@@ -94,11 +95,21 @@ SHAPES = pl.Schema(
         "attention_step_width": pl.Int64,  # full layers, of the next token; latent caches are multiplied as they are
         "attention_prompt_width": pl.Int64,  # full layers, of a prompt
         "attention_window_width": pl.Int64,  # sliding and chunked layers
-        # --- which degrees of tensor parallelism divide this model (bit i answers for DEGREES[i])
+        # --- which degrees of tensor parallelism divide this model (bit n - 1 answers for n devices)
         "tp_ok_mask": pl.Int64,
         "tp_ok_mask_32": pl.Int64,  # additionally every sharded input width is a multiple of 32
         "tp_ok_mask_64": pl.Int64,
         "tp_ok_mask_128": pl.Int64,
+        # --- the same where every device keeps whole experts; 0 without experts
+        "ep_ok_mask": pl.Int64,
+        "ep_ok_mask_32": pl.Int64,
+        "ep_ok_mask_64": pl.Int64,
+        "ep_ok_mask_128": pl.Int64,
+        # --- layers of each kind, which decide what the fullest group of layers has
+        "expert_layers": pl.Int64,
+        "kv_full_layers": pl.Int64,  # with a cache that grows with the context, latent ones included
+        "kv_window_layers": pl.Int64,
+        "state_layers": pl.Int64,
         # --- training
         "lora_io": pl.Int64,  # sum of (in + out) over all adapted linears: adapter parameters = rank * lora_io
         # --- what the seed calculators count: the class behind transformers' AutoModel, without memory
@@ -141,11 +152,40 @@ MEMORY_TIERS = ("a100", "under_70_gib", "70_to_160_gib", "from_160_gib")
 # Kinds that no supported engine splits over devices: degree 1 is their only degree.
 UNSPLIT_KINDS = ("diffusion", "adapter")
 
+# Grain: way to split a model over devices. `split_ix` is the place in `splits.SPLITS`; one device is place 0.
+SPLIT_TABLE = pl.Schema(
+    {
+        "split_ix": pl.UInt8,
+        "degree": pl.UInt8,  # devices that hold one model together, or one copy of it each
+        "tensor": pl.UInt8,  # devices that have a part of every layer
+        "stages": pl.UInt8,  # groups of layers on devices that work one after another
+        "replicas": pl.UInt8,  # groups of devices with other sequences or examples
+        "has_whole_experts": pl.Boolean,  # each device keeps some experts whole instead of a part of each
+        "parallelism": pl.String,
+    }
+)
+
+# What a workload's engine does with several devices: see `splits.scheme`.
+SCHEMES = ("tensor", "layers", "data", "replicas", "alone")
+
+# Grain: shape x alignment x scheme x degree. The split that a model takes, for formats of the same alignment; a null
+# split is not known to exist, and one that does not exist has no row.
+LAYOUTS = pl.Schema(
+    {
+        "shape_ix": pl.UInt32,
+        "alignment": pl.UInt8,  # of the format's blocks, 0 when not known
+        "scheme": pl.String,
+        "degree": pl.UInt8,
+        "split_ix": pl.UInt8,
+    }
+)
+
 # Grain: workload. Workloads with equal `residency_ix` keep the same weights, gradients and optimizer states.
 RESIDENCIES = pl.Schema(
     {
         "workload_ix": pl.UInt8,
         "residency_ix": pl.UInt8,
+        "scheme": pl.String,
         "engine": pl.String,
         "mode": pl.String,
         "method": pl.String,
@@ -164,6 +204,7 @@ WEIGHT_PLANS = pl.Schema(
         "precision_ix": pl.UInt16,
         "residency_ix": pl.UInt8,
         "degree": pl.UInt8,
+        "split_ix": pl.UInt8,
         "weights_bytes": pl.Int64,
         "gradient_bytes": pl.Int64,
         "optimizer_bytes": pl.Int64,
@@ -177,7 +218,7 @@ WEIGHT_PLANS = pl.Schema(
     }
 )
 
-# Grain: shape x workload x degree. Bytes on each device, for all concurrent sequences of the workload.
+# Grain: shape x workload x split. Bytes on each device, for all concurrent sequences of the workload.
 # The last five columns answer the inverse questions by adding, subtracting and dividing only, with
 # rest = usable - (everything but the key-value cache) - kv_constant_bytes:
 #   longest context within the window:  rest / (kv_bytes_per_token + kv_window_bytes_per_token)
@@ -187,7 +228,7 @@ CACHE_PLANS = pl.Schema(
     {
         "shape_ix": pl.UInt32,
         "workload_ix": pl.UInt8,
-        "degree": pl.UInt8,
+        "split_ix": pl.UInt8,
         "context_tokens": pl.Int64,  # the workload's, or the model's limit where that is lower
         "kv_cache_bytes": pl.Int64,
         "state_bytes": pl.Int64,
@@ -201,18 +242,17 @@ CACHE_PLANS = pl.Schema(
     }
 )
 
-# Grain: shape x workload x degree, of inference. Work on each device.
+# Grain: shape x workload x split, of inference. Work on each device.
 WORK_PLANS = pl.Schema(
     {
         "shape_ix": pl.UInt32,
         "workload_ix": pl.UInt8,
-        "degree": pl.UInt8,
+        "split_ix": pl.UInt8,
         "expert_share": pl.Float64,  # of the routed experts, that a step of all sequences visits
         "step_flops": pl.Float64,  # of one step of all sequences at the end of their context
         "prompt_linear_flops": pl.Float64,  # of one prompt as long as the context
         "prompt_attention_flops": pl.Float64,
         "reduced_bytes": pl.Float64,  # sent for the reductions of that prompt
-        "stages": pl.UInt8,  # groups of layers on devices that work one after another; 1: all devices work on all
     }
 )
 
@@ -234,7 +274,7 @@ SPEEDS = pl.Schema(
     }
 )
 
-# Grain: gpu x degree. Null where nothing is known of the link.
+# Grain: gpu x degree of tensor parallelism. Null where nothing is known of the link.
 LINKS = pl.Schema(
     {
         "gpu_ix": pl.UInt16,
@@ -244,13 +284,13 @@ LINKS = pl.Schema(
     }
 )
 
-# Grain: shape x workload x memory tier x degree. Only what counts against the engine's budget.
+# Grain: shape x workload x memory tier x split. Only what counts against the engine's budget.
 OVERHEAD_PLANS = pl.Schema(
     {
         "shape_ix": pl.UInt32,
         "workload_ix": pl.UInt8,
         "memory_tier_ix": pl.UInt8,
-        "degree": pl.UInt8,
+        "split_ix": pl.UInt8,
         "activation_bytes": pl.Int64,  # at the peak of the forward pass
         "backward_bytes": pl.Int64,  # beside all gradients, at the end of a backward pass
         "overhead_bytes": pl.Int64,

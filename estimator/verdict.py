@@ -7,7 +7,8 @@ In this order:
 * `fits`: one device, and the upper end of the need fits into what is usable for certain;
 * `tight`: one device, at the middle estimate only;
 * `sharded`: the smallest degree of at least two devices in one node at which the upper end fits like that;
-* `too_big`: none of these. `offload` waits for host memory in the device catalog and is not given yet.
+* `offload`: one device, with weights that it has no room for in its host's memory, where the workload has some;
+* `too_big`: none of these.
 
 The needs come as whole numbers without nulls, so that the widest join compares and never asks: a degree that does not
 exist or whose need is not known carries `IMPOSSIBLE`, and `unknown_from` remembers from which degree on the needs are
@@ -17,9 +18,11 @@ not known. Explained in docs/method.md, section "Verdict".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import polars as pl
 
+from estimator.bounds import larger, smaller
 from estimator.schema import DEGREES, OUTCOME, OUTCOMES
 
 # More bytes than any device has: the need at a degree that does not exist or is not known.
@@ -36,8 +39,14 @@ def outcomes() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=OUTCOME, orient="row")
 
 
+@cache
+def small(number: int) -> pl.Expr:
+    """A number of one byte, made once: the decisions of a night ask for a few of them a million times."""
+    return pl.lit(number, dtype=pl.UInt8)
+
+
 def _outcome(verdict: str, gpus: int | None = None) -> pl.Expr:
-    return pl.lit(OUTCOMES.index((verdict, gpus)), dtype=pl.UInt8)
+    return small(OUTCOMES.index((verdict, gpus)))
 
 
 def _split(degree: int) -> pl.Expr:
@@ -50,9 +59,9 @@ def first_unknown(*, needs: Sequence[pl.Expr], valid: Sequence[pl.Expr]) -> pl.E
     `needs` and `valid` follow DEGREES. A degree known not to exist needs nothing known.
     """
     unclear = [is_valid.is_null() | (is_valid & need.is_null()) for need, is_valid in zip(needs, valid, strict=True)]
-    result = pl.lit(NEVER, dtype=pl.UInt8)
+    result = small(NEVER)
     for degree, is_unclear in reversed(list(zip(DEGREES, unclear, strict=True))):
-        result = pl.when(is_unclear).then(pl.lit(degree, dtype=pl.UInt8)).otherwise(result)
+        result = pl.when(is_unclear).then(small(degree)).otherwise(result)
     return result
 
 
@@ -64,6 +73,15 @@ def comparable_need(*, need: pl.Expr, is_valid: pl.Expr, degree: int, unknown_fr
     """
     is_known = is_valid & (unknown_from > degree)
     return pl.when(is_known).then(need).otherwise(pl.lit(IMPOSSIBLE, dtype=pl.Int64))
+
+
+def usable_devices(*, node: pl.Expr, workload: int | None) -> pl.Expr:
+    """Devices of a node that a workload may use, all where it sets no limit. Null when it may use more than one of an
+    unknown number.
+    """
+    if workload is None:
+        return node
+    return pl.lit(1) if workload == 1 else smaller(node, pl.lit(workload))
 
 
 def node(*, usable: pl.Expr, assured: pl.Expr, max_gpus: pl.Expr) -> dict[str, pl.Expr]:
@@ -84,13 +102,13 @@ def node(*, usable: pl.Expr, assured: pl.Expr, max_gpus: pl.Expr) -> dict[str, p
         "usable": pl.when(known).then(usable).otherwise(nothing),
         "assured": pl.when(known).then(assured).otherwise(nothing),
         "most": pl.when(is_open).then(_split(1)).otherwise(most),
-        "reach": pl.when(is_open).then(pl.lit(255, dtype=pl.UInt8)).otherwise(largest),
+        "reach": pl.when(is_open).then(small(255)).otherwise(largest),
     }
 
 
 def smallest_split(*, needs: Sequence[pl.Expr], assured: pl.Expr) -> pl.Expr:
     """The outcome of the smallest split whose upper end fits for certain (UInt8); NEVER when none does."""
-    result = pl.lit(NEVER, dtype=pl.UInt8)
+    result = small(NEVER)
     for degree, need in reversed(list(zip(DEGREES, needs, strict=True))):
         result = pl.when(need <= assured).then(_split(degree)).otherwise(result)
     return result
@@ -106,11 +124,13 @@ def outcome(
     most: pl.Expr,
     unknown_from: pl.Expr,
     reach: pl.Expr,
+    offloaded: tuple[pl.Expr, pl.Expr] | None = None,
 ) -> pl.Expr:
     """`outcome_ix` (UInt8). `need` is the middle one of one device, `smallest` the answer of `smallest_split`, `most`
-    and `reach` those of `node`; `is_undecided` says that the catalogs leave the kernel open.
+    and `reach` those of `node`; `is_undecided` says that the catalogs leave the kernel open; `offloaded`, where there
+    is host memory, is the need of one device that leaves weights there, and whether it is known or the least it can be.
     """
-    return (
+    decided = (
         pl.when(is_unsupported)
         .then(_outcome("unsupported"))
         .when(is_undecided)
@@ -123,5 +143,23 @@ def outcome(
         .then(smallest)
         .when(unknown_from <= reach)
         .then(_outcome("unknown"))
-        .otherwise(_outcome("too_big"))
     )
+    if offloaded is not None:
+        left, is_known = offloaded
+        decided = decided.when(left <= usable).then(
+            pl.when(is_known).then(_outcome("offload")).otherwise(_outcome("unknown"))
+        )
+    return decided.otherwise(_outcome("too_big"))
+
+
+# Share of a host's memory that weights may take; the rest is for everything else on it.
+HOST_SHARE = 0.8
+
+
+def offloaded_need(*, need: pl.Expr, floor: pl.Expr, host_bytes: int) -> pl.Expr:
+    """Bytes of one device that leaves as much of its weights as it may in `host_bytes` of host memory (Int64).
+
+    `need` is the middle estimate of all, `floor` what cannot leave: cache, activations, overhead and one layer, at the
+    upper end. Null when either is null.
+    """
+    return larger(need - int(HOST_SHARE * host_bytes), floor)

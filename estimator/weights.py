@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator.bounds import whole_bytes
-
 
 def scale_bytes(*, scales: pl.Expr, bytes_each: pl.Expr) -> pl.Expr:
     """Bytes of the scales that are counted apart from the bits per weight.
@@ -92,16 +90,18 @@ def repacked_bytes(*, experts: pl.Expr, ffn: pl.Expr, hidden: pl.Expr, degree: p
     return pl.when(format_ != "mxfp4").then(0.0).when(experts == 0).then(0.0).otherwise(more)
 
 
-def resident_bytes(*, base: pl.Expr, padding: pl.Expr, rope_table: pl.Expr, engine: pl.Expr) -> pl.Expr:
-    """Bytes of weights that an engine holds on one device, rounded up (Int64); llama.cpp's are `sharding.staged_bytes`.
+# Engines whose layers are vLLM's.
+VLLM_LAYERS = ("vllm", "sglang")
 
-    Engines `none` and `transformers` keep what the model has; `vllm` and `sglang`, whose layers are vLLM's, add the
-    padded vocabulary and the rope table.
-    Null for an engine that has no profile here, and when a needed term is null.
+
+def added_bytes(*, quantity: pl.Expr, engine: pl.Expr) -> pl.Expr:
+    """Bytes that vLLM's layers add to a model's own (padded vocabulary, rope table, copies, kernels' padding).
+
+    0 in engines that keep what the model has. Null for an engine that has no profile here, and when it adds an unknown.
     """
-    return whole_bytes(
-        pl.when(engine.is_in(["none", "transformers"]))
-        .then(base)
-        .when(engine.is_in(["vllm", "sglang"]))
-        .then(base + padding + rope_table)
+    return (
+        pl.when(engine.is_in(["none", "transformers", "llamacpp"]))
+        .then(0.0)
+        .when(engine.is_in(list(VLLM_LAYERS)))
+        .then(quantity)
     )

@@ -1,4 +1,4 @@
-"""Work of decoding and of prompts on each device: shapes x inference workloads x degrees.
+"""Work of decoding and of prompts on each device: shapes x inference workloads x splits.
 
 An assembling module: it reads columns and calls the formulas of `speed`.
 """
@@ -7,29 +7,31 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import cache, sharding, speed
-from estimator.cache_plans import splits
-from estimator.pairs import Frame
+from estimator import cache, speed
 from estimator.read_shares import head_elements
 from estimator.schema import WORK_PLANS
+from estimator.splits import Frame, split_rows
 
-_KEYS = ["shape_ix", "workload_ix", "degree"]
+_KEYS = ["shape_ix", "workload_ix", "split_ix"]
 # Kinds that write one token after the other.
 DECODING_KINDS = ("decoder", "encoder_decoder")
 
 
 def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
-    """WORK_PLANS, sorted by its keys. Operations divide by the degree; null where a width or a count is unknown.
+    """WORK_PLANS, sorted by its keys. Operations divide by tensor parallelism; null where a count is unknown.
 
-    Models that decode nothing have null steps. Where devices work one after another, a step is that of one device.
+    Models that decode nothing have null steps. Stages work one after another, so that a step is that of all of them.
+    Where groups have sequences of their own, how much they exchange is not known, and with it the work.
     """
     c = pl.col
+    is_together = c("replicas") == 1
+    served = workloads.lazy().filter(c("mode") == "inference")
     return (
-        splits(
+        split_rows(shapes, served)
+        .join(
             shapes.lazy().select(
                 "shape_ix",
                 "kind",
-                "tp_ok_mask",
                 "layers",
                 "hidden_size",
                 "experts",
@@ -42,19 +44,15 @@ def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
                 "attention_window_width",
                 head=head_elements(),
             ),
-            workloads.lazy()
-            .filter(c("mode") == "inference")
-            .select("workload_ix", "mode", "engine", "concurrent_sequences", asked="context_tokens"),
+            on="shape_ix",
         )
+        .join(served.select("workload_ix", "concurrent_sequences", asked="context_tokens"), on="workload_ix")
         .with_columns(
             tokens=cache.context_tokens(asked=c("asked"), limit=c("max_context_tokens")),
-            is_staged=c("engine").is_in(list(sharding.STAGED_ENGINES)),
-            active=pl.when(c("kind").is_in(list(DECODING_KINDS))).then("active_read_parameters"),
+            active=pl.when(c("kind").is_in(list(DECODING_KINDS)) & is_together).then("active_read_parameters"),
         )
-        .with_columns(at_once=pl.when("is_staged").then(1).otherwise("degree"))
         .select(
             *_KEYS,
-            stages=pl.when("is_staged").then("degree").otherwise(1),
             expert_share=speed.expert_share(
                 experts=c("experts"), per_token=c("experts_per_token"), sequences=c("concurrent_sequences")
             ),
@@ -66,18 +64,22 @@ def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
                 window=c("window_tokens"),
                 sequences=c("concurrent_sequences"),
             )
-            / c("at_once"),
+            / c("tensor"),
             prompt_linear_flops=speed.prompt_linear_flops(active=c("active"), head=c("head"), tokens=c("tokens"))
-            / c("at_once"),
+            / c("tensor"),
             prompt_attention_flops=speed.prompt_attention_flops(
-                width=c("attention_prompt_width"),
+                width=pl.when(is_together).then("attention_prompt_width"),
                 window_width=c("attention_window_width"),
                 tokens=c("tokens"),
                 window=c("window_tokens"),
             )
-            / c("at_once"),
+            / c("tensor"),
             reduced_bytes=speed.reduced_bytes(
-                layers=c("layers"), hidden=c("hidden_size"), tokens=c("tokens"), degree=c("at_once")
+                layers=c("layers"),
+                hidden=c("hidden_size"),
+                tokens=c("tokens"),
+                # null where what is exchanged is not known
+                degree=pl.when(is_together).then("tensor"),
             ),
         )
         .sort(_KEYS)

@@ -55,6 +55,7 @@ class Question:
     concurrent_sequences: int | None
     train: str | None
     engine: str | None
+    host_memory_gib: float | None = None  # for weights of one device; without it several devices may share the model
     has_calculators: bool = False
     fsdp: int | None = None  # devices among which vram_estimator shards
     lora_percent: float = ADAPTER_PERCENT  # of the parameters that can_it_run trains
@@ -151,6 +152,10 @@ def _workload(question: Question) -> dict[str, Any]:
         alike = served or inference
         near = next((row for row in alike if row["workload"] == DEFAULT_WORKLOAD), alike[0])
         changes = {} if served else {"engine": engine}
+        # whoever asks says whether there is a host and no other device, not the workload that is near
+        host = question.host_memory_gib
+        if host != near["host_memory_gib"]:
+            changes |= {"host_memory_gib": host, "max_gpus": None if host is None else 1}
     if context_tokens or concurrent_sequences or train or changes:
         changes["context_tokens"] = context_tokens or near["context_tokens"]
         changes["concurrent_sequences"] = concurrent_sequences or near["concurrent_sequences"]
@@ -158,6 +163,7 @@ def _workload(question: Question) -> dict[str, Any]:
         changes["title"] = (
             f"{'training, ' + train + ', ' if train else ''}{changes['context_tokens']:,} tokens"
             f" x {changes['concurrent_sequences']}"
+            f"{f', {question.host_memory_gib:g} GiB of host memory' if question.host_memory_gib else ''}"
         )
     row = {**near, **changes}
     return {
@@ -288,15 +294,18 @@ def _fit_table(answer: dict[str, Any]) -> Table:
     seen: set[tuple[str, int]] = set()
     for row in answer["fit"]:
         key = (row["precision"], row["gpus_needed"] or 0)
+        verdict = row["verdict"]
+        said = f"{verdict}, {_gib(row['host_bytes'])} on the host" if row["host_bytes"] is not None else verdict
         if not answer["asked_gpus"] and key in seen:
             continue
         seen.add(key)
-        style = VERDICT_STYLES.get(row["verdict"], "")
+        style = VERDICT_STYLES.get(verdict, "")
         table.add_row(
             row["precision"],
             _safe(row["name"]),
-            f"[{style}]{row['verdict']}[/]" if style else row["verdict"],
-            str(row["gpus_needed"] or "-"),
+            f"[{style}]{said}[/]" if style else said,
+            # how several devices share the model says how many they are
+            "-" if row["gpus_needed"] is None else "1" if row["gpus_needed"] == 1 else row["parallelism"],
             _gib(row["required_bytes"]),
             _gib(row["usable_bytes"]),
             _count(row["max_context_tokens"]),

@@ -205,6 +205,9 @@ def check(
     engine: Annotated[
         str | None, typer.Option(help="none (bare minimum), vllm, sglang, llamacpp, transformers.")
     ] = None,
+    host_memory: Annotated[
+        float | None, typer.Option(help="GiB of host memory for weights that one device cannot hold.", min=0)
+    ] = None,
     calculators: Annotated[bool, typer.Option("--calculators", help="Also what other calculators print.")] = False,
     fsdp: Annotated[int | None, typer.Option(help="--calculators, over so many devices with FSDP.", min=1)] = None,
     lora_percent: Annotated[
@@ -220,6 +223,9 @@ def check(
     hubfit check Qwen/Qwen3-0.6B --source snapshot
 
     hubfit check openai/gpt-oss-20b --gpu nvidia-rtx-4090-24gb --context 32768 --concurrency 4
+
+    hubfit check meta-llama/Llama-3.1-70B --gpu nvidia-rtx-4090-24gb --engine llamacpp --precision gguf_q4_k_m
+    --host-memory 64
 
     hubfit check meta-llama/Llama-3.1-8B --source snapshot --calculators --fsdp 4
     """
@@ -238,6 +244,7 @@ def check(
         concurrent_sequences=concurrency,
         train=train.value if train else None,
         engine=engine,
+        host_memory_gib=host_memory or None,
         has_calculators=calculators or fsdp is not None or lora_percent is not None,
         fsdp=fsdp,
         lora_percent=ADAPTER_PERCENT if lora_percent is None else lora_percent,

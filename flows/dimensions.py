@@ -32,6 +32,7 @@ class Dimensions:
     capacities: pl.DataFrame
     supports: pl.DataFrame
     outcomes: pl.DataFrame
+    splits: pl.DataFrame
     speeds: pl.DataFrame
     links: pl.DataFrame
     device_speeds: pl.DataFrame
@@ -65,6 +66,7 @@ def load(folder: Path | None) -> Dimensions:
         capacities=estimator.capacities(gpus, workloads, profiles).collect(),
         supports=estimator.supports(precisions, gpus, workloads, profiles, kv_precisions).collect(),
         outcomes=estimator.outcomes(),
+        splits=estimator.splits(),
         speeds=speeds,
         links=links,
         device_speeds=estimator.speeds(precisions, gpus, workloads, speeds).collect(),

@@ -110,16 +110,19 @@ def planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.D
     engines = pl.LazyFrame({"mode": "inference", "engine": sorted(set(RATED_AS.values()))})
     rates = estimator.speeds(formats, dims.gpus, engines, dims.speeds).rename({"engine": "rated_as"})
     overheads = _overheads(measured, shapes, workloads, dims.engines)
-    at = ["shape_ix", "workload_ix", "degree"]
+    at = ["shape_ix", "workload_ix", "split_ix"]
+    # what was measured on several devices had a part of every layer on each
+    in_parts = estimator.splits().lazy().filter(pl.col("tensor") == pl.col("degree"), ~pl.col("has_whole_experts"))
     return (
         measured.lazy()
         .join(found.models.lazy().rename({"model_id": "sized_as"}), on="sized_as", how="left")
         .with_columns(layers_since=_first_release(pl.col("model_type")))
         .join(shapes.lazy().select("shape_id", "shape_ix", "layers"), on="shape_id", how="left")
         .join(residencies.select("workload_ix", "residency_ix"), on="workload_ix", how="left")
+        .join(in_parts.select("degree", "split_ix"), on="degree", how="left")
         .join(
             weights.rename({"margin_bytes": "held_margin"}),
-            on=["shape_ix", "precision_ix", "residency_ix", "degree"],
+            on=["shape_ix", "precision_ix", "residency_ix", "degree", "split_ix"],
             how="left",
         )
         .join(caches.rename({"margin_bytes": "kept_margin"}), on=at, how="left")
@@ -185,5 +188,6 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             optimizer=in_training("adamw_foreach"),
             sharding=in_training("none"),
             gradient_accumulation=pl.lit(None, dtype=pl.Boolean),
+            attention_parallelism=pl.lit(None, dtype=pl.String),
         )
     )

@@ -44,7 +44,7 @@ def write(database: Path, folder: Path) -> None:
         report_pages.write(folder, "quality.html", render.quality(_quality(rows, night)))
         report_pages.write(folder, "validation.html", render.validation(validation_page(rows, night)))
         report_pages.write(folder, "method.html", render.method(_method(rows, night)))
-        devices, models = device_pages(rows, night, _workload(rows, 0)), model_pages(rows, night)
+        devices, models = device_pages(rows, night, _workload(rows)), model_pages(rows, night)
         pages: Iterator[report_pages.Page] = chain(devices, models)
         report_pages.write_pages(folder, pages, night.devices + night.models_read)
     finally:
@@ -67,8 +67,11 @@ def _night(rows: Rows) -> Night:
     return Night(**{name: run[name] for name in names}, **sizes)
 
 
-def _workload(rows: Rows, position: int) -> Workload:
-    row: Row = rows.workloads[position] if rows.workloads else {"workload": "none", "title": "No inference workload"}
+def _workload(rows: Rows, *, served: bool = False) -> Workload:
+    """The first of the report's, or the one that is served."""
+    row: Row = {"workload": "none", "title": "No inference workload"}
+    if rows.workloads:
+        row = rows.served if served else rows.workloads[0]
     return Workload(row["workload"], row["title"])
 
 
@@ -102,7 +105,7 @@ def _overview(rows: Rows, night: Night) -> Overview:
         ) = 1 AND g.memory_gib_nominal >= 8
         ORDER BY g.memory_gib_nominal, g.gpu_id
         """,
-        _workload(rows, 0).id,
+        _workload(rows).id,
     )
     reach = rows.all(
         """
@@ -112,7 +115,7 @@ def _overview(rows: Rows, night: Night) -> Overview:
             'gguf_q8_0', 'gguf_q4_k_m')
         ORDER BY p.precision_ix
         """,
-        _workload(rows, 0).id,
+        _workload(rows).id,
     )
     known = rows.one(
         "SELECT (SELECT count(*) FROM unknowns) AS unknown, count(*) FILTER (confidence = 'exact') AS exact FROM models"
@@ -123,7 +126,7 @@ def _overview(rows: Rows, night: Night) -> Overview:
     )
     return Overview(
         night=night,
-        workload=_workload(rows, 0),
+        workload=_workload(rows),
         unknown_models=known["unknown"],
         exact_models=known["exact"],
         strip=[
@@ -140,7 +143,7 @@ def _overview(rows: Rows, night: Night) -> Overview:
 
 
 def _devices(rows: Rows, night: Night) -> IndexPage:
-    workload = _workload(rows, 0)
+    workload = _workload(rows)
     found = rows.all(
         """
         SELECT g.gpu_id, g.name, g.vendor, g.segment, g.memory_gib_nominal, g.visible_bytes, g.bandwidth_gb_per_s,
@@ -218,7 +221,7 @@ def _models(rows: Rows, night: Night) -> IndexPage:
         ],
         sort="-downloads",
     )
-    return IndexPage(night, "models", _workload(rows, -1), table)
+    return IndexPage(night, "models", _workload(rows, served=True), table)
 
 
 def _quality(rows: Rows, night: Night) -> QualityPage:

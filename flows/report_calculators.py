@@ -134,7 +134,7 @@ def _workloads(rows: Rows) -> dict[str, Row]:
     found = {}
     conditions = dict(ROLES)
     if rows.workloads:
-        conditions["serving"] = f"workload_ix = {int(rows.workloads[-1]['workload_ix'])}"
+        conditions["serving"] = f"workload_ix = {int(rows.served['workload_ix'])}"
     for role, condition in conditions.items():
         first = rows.all(
             f"""

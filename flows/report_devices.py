@@ -13,7 +13,7 @@ from reports.paths import model_path
 
 def device_pages(rows: Rows, night: Night, first: Workload) -> Iterator[DevicePage]:
     """Device by device; the ranking and the misses are streams sorted by gpu."""
-    served: Row = rows.workloads[-1] if rows.workloads else {"engine": "none", "workload_ix": None}
+    served: Row = rows.served if rows.workloads else {"engine": "none", "workload_ix": None}
     devices = rows.all(
         """
         SELECT g.*, c.usd_per_gpu_hour, u.usable_bytes, coalesce(m.models_on_one, 0) AS fitting,

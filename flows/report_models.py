@@ -39,7 +39,7 @@ def model_pages(rows: Rows, night: Night) -> Iterator[ModelPage]:
     """Every model read, shape by shape, so that a heat map is unfolded once for all models of its shape."""
     if not rows.workloads:
         return
-    workload = Workload(rows.workloads[-1]["workload"], rows.workloads[-1]["title"])
+    workload = Workload(rows.served["workload"], rows.served["title"])
     precisions = [row["precision"] for row in rows.all("SELECT precision FROM precisions ORDER BY precision_ix")]
     options, reach = rows.options(), rows.reach()
     groups = dict(rows.by_model("FROM attention_groups ORDER BY model_id, position"))

@@ -73,6 +73,11 @@ class Rows:
             """
         )
 
+    @property
+    def served(self) -> Row:
+        """The workload that pages are about where they show one: the first that an engine serves, else the first."""
+        return next((row for row in self.workloads if row["engine"] != "none"), self.workloads[0])
+
     def rankings(self) -> Iterator[Row]:
         """Grain: gpu x workload x model that runs there, sorted by gpu; the most downloaded models only."""
         self._connection.execute(
@@ -125,7 +130,7 @@ class Rows:
         )
 
     def options(self) -> dict[str, list[Row]]:
-        """model_id -> its cheapest devices for the last of the report's workloads (a served one where there is one)."""
+        """model_id -> its cheapest devices for the workload that is served."""
         if not self.workloads:
             return {}
         self._connection.execute(
@@ -133,7 +138,7 @@ class Rows:
             CREATE TABLE memory.main.cheapest AS
             SELECT b.* FROM memory.main.best b JOIN internal.outcomes t USING (outcome_ix) JOIN gpus g USING (gpu_ix)
             JOIN current_prices c ON c.gpu = g.gpu_id
-            WHERE b.workload_ix = {int(self.workloads[-1]["workload_ix"])}
+            WHERE b.workload_ix = {int(self.served["workload_ix"])}
             QUALIFY row_number() OVER (
                 PARTITION BY b.shape_ix ORDER BY t.gpus_needed * c.usd_per_gpu_hour, b.gpu_ix
             ) <= {OPTIONS}
@@ -152,7 +157,7 @@ class Rows:
         return found
 
     def reach(self) -> dict[int, Row]:
-        """shape_ix -> on how many devices it fits alone in the last workload, and the smallest of them."""
+        """shape_ix -> on how many devices it fits alone in the workload that is served, and the smallest of them."""
         if not self.workloads:
             return {}
         rows = self.all(
@@ -165,7 +170,7 @@ class Rows:
             JOIN internal.outcomes t USING (outcome_ix)
             WHERE b.workload_ix = ? AND t.verdict = 'fits' GROUP BY b.shape_ix
             """,
-            self.workloads[-1]["workload_ix"],
+            self.served["workload_ix"],
         )
         return {row["shape_ix"]: row for row in rows}
 

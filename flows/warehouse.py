@@ -44,6 +44,7 @@ FROM_LAKE = {
 FROM_CATALOGS = ("gpus", "precisions", "kv_precisions", "prices", "workloads", "engines", "speeds", "links")
 FROM_DIMENSIONS = (
     *("internal.capacities", "internal.supports", "internal.memory_tiers", "internal.outcomes"),
+    "internal.splits",
     *("internal.device_speeds", "internal.device_links"),
 )
 

@@ -14,7 +14,7 @@ WIDTH = 1000.0
 TALLIES = {
     "fits": "f",
     "tight": "t",
-    "sharded": "248g",
+    "sharded": "2345678g",
     "offload": "o",
     "too_big": "x",
     "unsupported": "-",

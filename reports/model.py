@@ -133,7 +133,7 @@ class Bar:
 class Heat:
     """Verdicts of one workload: for each precision one character a device, in the order of assets/devices.js.
 
-    f fits, t tight, 2 4 8 g sharded over 2, 4, 8, 16 devices, o offload, x too big, - unsupported, ? unknown.
+    f fits, t tight, 2 to 8 and g sharded over so many or 16 devices, o offload, x too big, - unsupported, ? unknown.
     """
 
     workload: Workload

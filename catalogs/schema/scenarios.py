@@ -129,6 +129,9 @@ WORKLOADS = Table(
             "gradient_checkpointing": pl.Boolean,
             "sharding": pl.String,
             "lora_rank": pl.Int64,
+            "attention_parallelism": pl.String,  # of several devices, how attention divides; empty: tensor
+            "host_memory_gib": pl.Float64,  # of the host, for weights that the device has no room for; empty: none
+            "max_gpus": pl.Int64,  # devices that may share one model; empty: as many as a node has
             "gradient_accumulation": pl.Boolean,  # over several steps, so that gradients stay; empty: no
             "source": pl.String,
             "as_of": pl.Date,
@@ -137,7 +140,8 @@ WORKLOADS = Table(
     key=("workload",),
     optional=(
         *("kv_precision", "method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding"),
-        *("lora_rank", "gradient_accumulation"),
+        *("lora_rank", "gradient_accumulation", "attention_parallelism", "host_memory_gib"),
+        "max_gpus",
     ),
     rules=(
         identifier("workload"),
@@ -151,6 +155,8 @@ WORKLOADS = Table(
         one_of("objective", ("sft", "dpo", "grpo", "ppo")),
         one_of("optimizer", OPTIMIZERS),
         one_of("sharding", ("none", "zero1", "zero2", "zero3", "fsdp")),
+        one_of("attention_parallelism", ("tensor", "data")),
+        *positive("host_memory_gib", "max_gpus"),
         needs("kv_precision", _inference, "for inference"),
         *(
             absent(column, _inference, "for inference")
@@ -164,6 +170,14 @@ WORKLOADS = Table(
             for column in ("method", "optimizer", "gradient_checkpointing", "sharding")
         ),
         absent("kv_precision", _training, "for training"),
+        absent("attention_parallelism", _training, "for training"),
+        absent("host_memory_gib", _training, "for training"),
+        absent("host_memory_gib", pl.col("engine") == "none", "without an engine"),
+        absent(
+            "attention_parallelism",
+            ~pl.col("engine").is_in(["none", "vllm", "sglang"]),
+            "for an engine that splits by layers",
+        ),
         needs("lora_rank", pl.col("method").is_in(["lora", "dora", "qlora"]), "for lora, dora and qlora"),
         absent("lora_rank", pl.col("method") == "full", "for full training"),
     ),

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from flows.extract.info import LARGEST_SIZE
 
 GROUP_KINDS = ("full", "sliding", "chunked", "latent", "recurrent", "cross", "none", "unknown")
+
+# Columns of SHAPES that count layers by what they keep, and the kinds of groups that each counts.
+LAYERS_THAT_KEEP = {
+    "kv_full_layers": ("full", "latent"),
+    "kv_window_layers": ("sliding", "chunked"),
+    "state_layers": ("recurrent",),
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,12 @@ class Group:
     window_tokens: int | None = None
     elements_per_token: float | None = None
     state_bytes: int | None = None
+
+
+def layers_that_keep(layers: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Columns of LAYERS_THAT_KEEP from kinds of groups and their layers; who keeps several things counts for each."""
+    found = list(layers)
+    return {column: sum(count for kind, count in found if kind in kinds) for column, kinds in LAYERS_THAT_KEEP.items()}
 
 
 @dataclass(frozen=True)

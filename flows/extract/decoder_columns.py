@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.extract import activations, rotary, sharding
+from flows.extract.architecture import layers_that_keep
 from flows.extract.attention import Attention
 from flows.extract.decoder import Decoder
 from flows.extract.keys import Keys
@@ -13,14 +14,17 @@ from flows.extract.linears import sums
 
 COUNTS = ("p_embed", "p_pos_embed", "p_lm_head", "p_router", "p_norm", "p_bias", "p_small", "p_head_other")
 # What is not known when a layer's cache is not.
-OF_THE_CACHE = ("kv_full", "kv_window", "kv_latent", "kv_fixed", "state_", "window_", "tp_ok", "attention_")
+OF_THE_CACHE = (
+    *("kv_full", "kv_window", "kv_latent", "kv_fixed", "state_", "window_", "attention_"),
+    *("tp_ok", "ep_ok"),
+)
 
 
 def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str, Any]:
     """Grain: the model. Null where the sums say that they are not known."""
     body, moe, attentions = found.body, found.moe, found.attentions
     some = attentions[0] if attentions else None
-    widths = [width for width in (found.ffn, moe.ffn, moe.shared_ffn) if width]
+    widths = [width for width in (found.ffn, moe.shared_ffn) if width]
     spans = {span for kind, *_, span, _, _ in body.groups if kind in ("sliding", "chunked")}
     row: dict[str, Any] = {
         **sums(body.linears),
@@ -58,7 +62,10 @@ def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str,
             kv_heads=[one.kv_heads for one in attentions if not one.is_latent],
             widths=widths,
             input_widths=[*widths, *(one.heads * _output_dim(one, keys) for one in attentions)],
+            expert_ffn=moe.ffn,
         ),
+        "expert_layers": found.routers,
+        **layers_that_keep((kind, count) for (kind, *_), count in body.groups.items()),
     }
     if body.unknown_cache:
         row |= {name: None for name in row if name.startswith(OF_THE_CACHE)}

@@ -53,9 +53,9 @@ JOIN internal.shapes s USING (shape_ix)
 JOIN models m USING (shape_id)
 JOIN precisions p USING (precision_ix)
 JOIN workloads w USING (residency_ix)
-JOIN internal.cache_plans c ON c.shape_ix = wp.shape_ix AND c.workload_ix = w.workload_ix AND c.degree = 1
+JOIN internal.cache_plans c ON c.shape_ix = wp.shape_ix AND c.workload_ix = w.workload_ix AND c.split_ix = wp.split_ix
 JOIN internal.overhead_plans o
-    ON o.shape_ix = wp.shape_ix AND o.workload_ix = w.workload_ix AND o.degree = 1
+    ON o.shape_ix = wp.shape_ix AND o.workload_ix = w.workload_ix AND o.split_ix = wp.split_ix
     AND o.memory_tier_ix = (SELECT memory_tier_ix FROM internal.memory_tiers WHERE memory_tier = 'from_160_gib')
 WHERE wp.degree = 1;
 
@@ -98,10 +98,7 @@ SELECT
     g.gpu_id AS gpu,
     t.verdict,
     t.gpus_needed,
-    CASE
-        WHEN t.gpus_needed = 1 THEN 'single'
-        WHEN t.gpus_needed > 1 THEN CASE WHEN k.stages > 1 THEN 'pp' ELSE 'tp' END || t.gpus_needed
-    END AS parallelism,
+    CASE WHEN t.gpus_needed IS NOT NULL THEN n.parallelism END AS parallelism,
     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes + c.kv_cache_bytes + c.state_bytes
         + internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes)
         + o.overhead_bytes AS required_bytes,
@@ -119,6 +116,7 @@ SELECT
     u.usable_bytes,
     u.assured_bytes,
     u.usable_bytes - required_bytes AS headroom_bytes,
+    CASE WHEN t.verdict = 'offload' THEN required_bytes - u.usable_bytes END AS host_bytes,
     c.context_tokens,
     -- The inverse of the cache's two slopes: up to the window both grow, beyond it only full layers do.
     CASE
@@ -146,14 +144,14 @@ SELECT
         ELSE floor((headroom_bytes + c.kv_cache_bytes + c.state_bytes) / c.bytes_per_sequence)
     END::BIGINT AS max_sequences,
     CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
-        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, k.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
+        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, n.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
         v.weight_bytes_per_second, v.cache_bytes_per_second, v.linear_flops_per_second,
-        s.layers, v.layer_seconds, CASE WHEN k.stages > 1 THEN 0 ELSE l.reduce_seconds END, v.host_seconds
+        s.layers, v.layer_seconds, l.reduce_seconds, v.host_seconds
     ) END AS step_seconds,
     1 / step_seconds AS decode_tokens_per_second,
     w.concurrent_sequences / step_seconds AS total_tokens_per_second,
     CASE WHEN t.gpus_needed IS NOT NULL THEN 1 / internal.step_seconds(
-        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, k.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
+        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, n.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
         v.nominal_bytes_per_second, v.nominal_bytes_per_second, v.nominal_flops_per_second, s.layers, 0, 0, 0
     ) END AS decode_tokens_per_second_bound,
     CASE WHEN t.gpus_needed IS NOT NULL THEN internal.prompt_seconds(
@@ -183,15 +181,16 @@ LEFT JOIN current_prices pr ON pr.gpu = g.gpu_id
 LEFT JOIN internal.weight_plans wp
     ON wp.shape_ix = f.shape_ix AND wp.precision_ix = f.precision_ix AND wp.residency_ix = w.residency_ix
     AND wp.degree = coalesce(t.gpus_needed, 1)
+LEFT JOIN internal.splits n ON n.split_ix = wp.split_ix
 LEFT JOIN internal.cache_plans c
-    ON c.shape_ix = f.shape_ix AND c.workload_ix = f.workload_ix AND c.degree = coalesce(t.gpus_needed, 1)
+    ON c.shape_ix = f.shape_ix AND c.workload_ix = f.workload_ix AND c.split_ix = wp.split_ix
 LEFT JOIN internal.overhead_plans o
-    ON o.shape_ix = f.shape_ix AND o.workload_ix = f.workload_ix AND o.degree = coalesce(t.gpus_needed, 1)
+    ON o.shape_ix = f.shape_ix AND o.workload_ix = f.workload_ix AND o.split_ix = wp.split_ix
     AND o.memory_tier_ix = g.memory_tier_ix
 LEFT JOIN internal.work_plans k
-    ON k.shape_ix = f.shape_ix AND k.workload_ix = f.workload_ix AND k.degree = coalesce(t.gpus_needed, 1)
+    ON k.shape_ix = f.shape_ix AND k.workload_ix = f.workload_ix AND k.split_ix = wp.split_ix
 LEFT JOIN internal.device_speeds v ON v.gpu_ix = f.gpu_ix AND v.format_ix = wp.format_ix AND v.engine = w.engine
-LEFT JOIN internal.device_links l ON l.gpu_ix = f.gpu_ix AND l.degree = t.gpus_needed;
+LEFT JOIN internal.device_links l ON l.gpu_ix = f.gpu_ix AND l.degree = n.tensor;
 
 CREATE VIEW fit AS FROM internal.fit_of('internal.fit');
 

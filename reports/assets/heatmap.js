@@ -1,11 +1,15 @@
 // Precision x device: one character a device, unfolded here because thousands of pages share the device list.
 (function () {
   "use strict";
-  var WORDS = { f: "fits", t: "tight", 2: "sharded over 2", 4: "sharded over 4", 8: "sharded over 8",
-                g: "sharded over 16", o: "only with weights in host memory", x: "too big",
+  var WORDS = { f: "fits", t: "tight", g: "sharded over 16", o: "only with weights in host memory", x: "too big",
                 "-": "unsupported, no kernel", "?": "unknown" };
-  var CLASSES = { f: "f", t: "t", 2: "s", 4: "s", 8: "s", g: "s", o: "o", x: "x", "-": "-", "?": "q" };
-  var GLYPHS = { f: "●", t: "◐", 2: "2", 4: "4", 8: "8", g: "16", o: "◇", x: "○", "-": "–", "?": "?" };
+  var CLASSES = { f: "f", t: "t", g: "s", o: "o", x: "x", "-": "-", "?": "q" };
+  var GLYPHS = { f: "●", t: "◐", g: "16", o: "◇", x: "○", "-": "–", "?": "?" };
+  [2, 3, 4, 5, 6, 7, 8].forEach(function (devices) {
+    WORDS[devices] = "sharded over " + devices;
+    CLASSES[devices] = "s";
+    GLYPHS[devices] = String(devices);
+  });
   // A maker with more devices is cut by segment; one with fewer shares a block with the other small ones.
   var MOST = 48, FEWEST = 6;
   var devices = window.HUBFIT_DEVICES, place = document.getElementById("heat");

@@ -48,7 +48,7 @@ def test_counts() -> None:
     formats = catalogs.precisions().filter(pl.col("precision") != "stored")
     assert formats.height >= 60
     assert formats["bits_per_weight"].null_count() == 0
-    assert dict(catalogs.workloads().group_by("mode").len().iter_rows()) == {"inference": 6, "training": 2}
+    assert dict(catalogs.workloads().group_by("mode").len().iter_rows()) == {"inference": 7, "training": 2}
     assert catalogs.prices().height >= 380
 
 

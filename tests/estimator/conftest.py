@@ -69,10 +69,15 @@ LLAMA_8B: dict[str, Any] = {
     "attention_step_width": 32 * 32 * 256,
     "attention_prompt_width": 32 * 32 * 256,
     "attention_window_width": 0,
-    "tp_ok_mask": 0b11111,
-    "tp_ok_mask_32": 0b11111,
-    "tp_ok_mask_64": 0b11111,
-    "tp_ok_mask_128": 0b01111,
+    "tp_ok_mask": 0b1000_0000_1000_1011,  # 1, 2, 4, 8 and 16 devices
+    "tp_ok_mask_32": 0b1000_0000_1000_1011,
+    "tp_ok_mask_64": 0b1000_0000_1000_1011,
+    "tp_ok_mask_128": 0b1000_1011,
+    **dict.fromkeys(["ep_ok_mask", "ep_ok_mask_32", "ep_ok_mask_64", "ep_ok_mask_128"], 0),
+    "expert_layers": 0,
+    "kv_full_layers": 32,
+    "kv_window_layers": 0,
+    "state_layers": 0,
     "lora_io": 2_621_440,
     "automodel_parameters": 7_504_924_672,
     "automodel_buffer_bytes": 512,
@@ -178,6 +183,9 @@ WORKLOAD: dict[str, Any] = {
     "sharding": None,
     "lora_rank": None,
     "gradient_checkpointing": None,
+    "attention_parallelism": None,
+    "host_memory_gib": None,
+    "max_gpus": None,
     "gradient_accumulation": None,
 }
 
@@ -189,10 +197,11 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
     def build(*changes: dict[str, Any]) -> pl.DataFrame:
         rows = [{"workload_ix": i, **WORKLOAD, **change} for i, change in enumerate(changes)]
         types: dict[str, Any] = dict.fromkeys(
-            ("method", "recipe", "objective", "optimizer", "sharding", "kv_precision"), pl.String
+            ("method", "recipe", "objective", "optimizer", "sharding", "kv_precision", "attention_parallelism"),
+            pl.String,
         )
-        types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "gradient_checkpointing": pl.Boolean,
-                  "gradient_accumulation": pl.Boolean}  # fmt: skip
+        types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "host_memory_gib": pl.Float64, "max_gpus": pl.Int64,
+                  "gradient_checkpointing": pl.Boolean, "gradient_accumulation": pl.Boolean}  # fmt: skip
         return pl.DataFrame(rows, schema_overrides=types)
 
     return build
@@ -270,6 +279,7 @@ def gpus() -> pl.DataFrame:
                 "visible_bytes": int(visible * GIB),
                 "reserve_bytes": int(reserve * GIB),
                 "max_gpus_per_node": most,
+                "is_unified_memory": vendor == "apple",
             }
             for i, (tier, vendor, capability, formats, visible, reserve, most) in enumerate(rows)
         ],

@@ -17,19 +17,31 @@ import pytest
 import random_shapes
 from scalar import cache, capacity, margins, overhead, speed, split, support, training, verdict, weights
 from scalar.known import Facts, Unknown, or_none, up
+from scalar.split import Split
 
 import catalogs
 import estimator
 from estimator.schema import MEMORY_TIERS, SHAPES, WEIGHT_OVERRIDES
 
-SEED, SHAPES_TRIED, DEVICES_TRIED, DECISIONS_TRIED = 20, 12, 16, 6000
+SEED, SHAPES_TRIED, DEVICES_TRIED, DECISIONS_TRIED = 18, 12, 12, 4800
+SPLITS_SEEN = {"single", "tp", "pp", "tp+pp", "tp+ep", "dp", "dp+ep"}
+WITHOUT_NUMBERS = str.maketrans("", "", "0123456789")
+ONE_OF = 3  # precisions of a shape that are compared one by one; another third for the next shape
 
 INFERENCE = [
     {"engine": "sglang", "context_tokens": 5000, "concurrent_sequences": 3, "kv_precision": "bf16"},
     {"engine": "llamacpp", "context_tokens": 5000, "concurrent_sequences": 3, "kv_precision": "q8_0"},
     {"engine": "transformers", "context_tokens": 3000, "concurrent_sequences": 2, "kv_precision": "bf16"},
     {"engine": "none", "context_tokens": 100, "concurrent_sequences": 5, "kv_precision": "fp32"},
-]
+    {"engine": "vllm", "context_tokens": 4096, "concurrent_sequences": 5, "kv_precision": "bf16",
+     "attention_parallelism": "data"},
+    {"engine": "none", "context_tokens": 2000, "concurrent_sequences": 16, "kv_precision": "fp8_e4m3",
+     "attention_parallelism": "data"},
+    {"engine": "vllm", "context_tokens": 8192, "concurrent_sequences": 1, "kv_precision": "bf16",
+     "host_memory_gib": 24.5, "max_gpus": 3},
+    {"engine": "llamacpp", "context_tokens": 2000, "concurrent_sequences": 2, "kv_precision": "fp16",
+     "host_memory_gib": 8.0, "max_gpus": 1},
+]  # fmt: skip
 FULL = {
     "mode": "training", "engine": "transformers", "context_tokens": 2048, "concurrent_sequences": 2, "method": "full",
     "recipe": "mixed", "objective": "sft", "optimizer": "adamw", "gradient_checkpointing": False, "sharding": "none",
@@ -43,6 +55,11 @@ TRAINING = [
     {"recipe": "pure", "optimizer": "lion", "objective": "ppo"},
     {"recipe": "fp32", "optimizer": "sgd", "sharding": "zero1"},
     {"optimizer": "adafactor", "objective": "grpo", "sharding": "zero3"},
+    {"recipe": "deepspeed", "sharding": "zero3", "gradient_checkpointing": True},
+    {"recipe": "deepspeed", "sharding": "zero2", "gradient_accumulation": True},
+    {"recipe": "megatron", "sharding": "zero1"},
+    {"recipe": "autocast", "sharding": "fsdp", "gradient_accumulation": True, "gradient_checkpointing": True},
+    {"method": "lora", "lora_rank": 8, "sharding": "fsdp", "gradient_accumulation": True, "recipe": "pure"},
     {"engine": "none", "optimizer": "sgd_momentum", "objective": "dpo", "gradient_checkpointing": True},
 ]
 
@@ -85,6 +102,21 @@ class Tried:
     @cached_property
     def residencies(self) -> pl.DataFrame:
         return estimator.residencies(self.workload_frame).collect()
+
+    @cached_property
+    def runs(self) -> list[Facts]:
+        """One workload of each residency, in their order."""
+        of = self.residencies.unique("residency_ix", maintain_order=True).sort("residency_ix")
+        return [self.workloads[ix] for ix in of["workload_ix"]]
+
+    @cached_property
+    def parallelism(self) -> dict[int, str]:
+        return dict(estimator.splits().select("split_ix", "parallelism").iter_rows())
+
+    @cached_property
+    def splits(self) -> dict[int, Split]:
+        names = ("degree", "tensor", "stages", "replicas", "has_whole_experts")
+        return {row["split_ix"]: Split(*(row[name] for name in names)) for row in facts(estimator.splits())}
 
     @cached_property
     def kv(self) -> dict[str, Facts]:
@@ -175,17 +207,18 @@ class Differences:
         assert self.compared >= at_least
 
 
-def held(shape: Facts, precision: Facts, run: Facts, degree: int) -> dict[str, Callable[[], int]]:
+def held(
+    shape: Facts, precision: Facts, effective: Facts | None, run: Facts, over: Split
+) -> dict[str, Callable[[], int]]:
     """What stays resident, by column of the weight plans."""
     if run["mode"] == "inference":
         nothing = dict.fromkeys(("gradient_bytes", "optimizer_bytes", "update_bytes"), lambda: 0)
-        return {
-            "weights_bytes": lambda: up(weights.held_bytes(shape, precision, run["engine"], degree)), **nothing
-        }  # fmt: skip
+        own = weights.Weights(shape, precision, effective)
+        return {"weights_bytes": lambda: up(own.held(run["engine"], over)), **nothing}
 
     def part(name: str) -> Callable[[], int]:
         format_ = shape.get("stored_precision") if precision["policy"] == "stored" else precision["precision"]
-        return lambda: up(getattr(training.States(shape, precision, format_, run, degree), name)())
+        return lambda: up(getattr(training.States(shape, precision, format_, run, over), name)())
 
     columns = {"weights": "weights_bytes", "gradients": "gradient_bytes", "optimizer": "optimizer_bytes"}
     return {column: part(name) for name, column in (columns | {"update": "update_bytes"}).items()}
@@ -197,68 +230,63 @@ def margin(shape: Facts, precision: Facts, run: Facts, resident: int) -> int:
     return margins.of_weights(resident, "stored" if is_file else "computed", shape.get("confidence"), format_)
 
 
+def alignment(format_: Facts | None) -> int | None:
+    return None if format_ is None else format_.get("shard_alignment")
+
+
 def test_weights(tried: Tried) -> None:
-    runs, found = facts(tried.residencies.unique("residency_ix", maintain_order=True)), Differences()
-    for row in tried.weight_plans.iter_rows(named=True):
+    found, seen = Differences(), set[str]()
+    is_compared = (pl.col("shape_ix") + pl.col("precision_ix")) % ONE_OF == 0
+    for row in tried.weight_plans.filter(is_compared).iter_rows(named=True):
         shape, precision = tried.shapes[row["shape_ix"]], tried.precisions[row["precision_ix"]]
-        run, degree = runs[row["residency_ix"]], row["degree"]
-        where = (shape["shape_id"], precision["precision"], run["engine"], run["mode"], degree)
-        sizes = held(shape, precision, run, degree)
+        run, over = tried.runs[row["residency_ix"]], tried.splits.get(row["split_ix"])
+        format_, where = tried.effective(shape, precision), (shape["shape_id"], precision["precision"])
+        where = (*where, run["workload"], row["degree"], over)
+        if over is None:
+            found.compare(where, "weights_bytes", None, row["weights_bytes"])
+            continue
+        seen.add(tried.parallelism[row["split_ix"]].translate(WITHOUT_NUMBERS))
+        sizes = held(shape, precision, format_, run, over)
         for column, size in sizes.items():
             found.compare(where, column, size, row[column])
         resident = [or_none(sizes[name]) for name in ("weights_bytes", "gradient_bytes", "optimizer_bytes")]
         total = None if None in resident else sum(part for part in resident if part is not None)
         bounds = None if total is None else margin(shape, precision, run, total)
         found.compare(where, "margin_bytes", bounds, row["margin_bytes"])
-        format_ = tried.effective(shape, precision)
         if run["mode"] == "inference" and format_ is not None:
-            at = 1 if split.is_by_layers(run["engine"]) else degree
-            for column, share in (
-                ("step_dense_bytes", weights.dense_share), ("step_expert_bytes", weights.expert_share)
-            ):  # fmt: skip
-                found.compare(
-                    where, column, lambda s=shape, p=precision, f=format_, at=at, share=share: up(
-                        weights.own_bytes(s, p, at) * share(s, f)
-                    ), row[column],
-                )  # fmt: skip
-    found.check(100_000)
-
-
-def tells_size(shape: Facts, degree: int) -> bool:
-    """Whether more than one device's part of a known size can be told."""
-    return degree == 1 or or_none(lambda: weights.known_bytes(1, shape, degree)) is not None
+            own = weights.Weights(shape, precision, format_)
+            for column, read in (("step_dense_bytes", own.read_always), ("step_expert_bytes", own.read_if_visited)):
+                found.compare(where, column, lambda r=read, s=over: up(r(s)), row[column])
+    assert seen >= SPLITS_SEEN
+    found.check(90_000)
 
 
 def test_which_splits_are_there(tried: Tried) -> None:
-    runs, found = facts(tried.residencies.unique("residency_ix", maintain_order=True)), Differences()
-    there = set(tried.weight_plans.select("shape_ix", "precision_ix", "residency_ix", "degree").iter_rows())
+    found = Differences()
+    keys = ("shape_ix", "precision_ix", "residency_ix", "degree")
+    there = {row[:-1]: tried.splits.get(row[-1]) for row in tried.weight_plans.select(*keys, "split_ix").iter_rows()}
     for shape in tried.shapes:
-        for precision in tried.precisions:
-            format_ = tried.effective(shape, precision)
-            alignment = None if format_ is None else format_["shard_alignment"]
-            for run in runs:
+        for precision in tried.precisions[-shape["shape_ix"] % ONE_OF :: ONE_OF]:
+            aligned = alignment(tried.effective(shape, precision))
+            for ix, run in enumerate(tried.runs):
                 for degree in split.DEGREES:
-                    key = (shape["shape_ix"], precision["precision_ix"], run["residency_ix"], degree)
-                    if run["mode"] == "training":
-                        expected: bool | None = split.exists_in_training(run["sharding"], degree)
-                    else:
-                        expected = or_none(
-                            lambda s=shape, r=run, a=alignment, d=degree: split.exists(s, r["engine"], a, d)
-                        )
-                        if not split.is_by_layers(run["engine"]):
-                            expected = expected and tells_size(shape, degree)
-                    found.compare(key, "a row", bool(expected), key in there)
+                    key = (shape["shape_ix"], precision["precision_ix"], ix, degree)
+                    over = or_none(lambda s=shape, a=aligned, r=run, d=degree: split.choose(s, a, r, d))
+                    if over is not None and degree > 1:  # and the bytes must be known
+                        sizes = held(shape, precision, tried.effective(shape, precision), run, over)
+                        over = None if or_none(sizes["weights_bytes"]) is None else over
+                    found.compare(key, "split", over, there.get(key))
     found.check(50_000)
 
 
-def sequence(tried: Tried, shape: Facts, workload: Facts, degree: int) -> cache.Sequence:
+def sequence(tried: Tried, shape: Facts, workload: Facts, over: Split) -> cache.Sequence:
     each = tried.kv[workload["kv_precision"]]["bytes_per_element"]
-    return cache.Sequence(shape, workload["engine"], each, degree)
+    return cache.Sequence(shape, workload["engine"], each, over)
 
 
-def kept(tried: Tried, shape: Facts, workload: Facts, degree: int) -> tuple[int, int]:
+def kept(tried: Tried, shape: Facts, workload: Facts, over: Split) -> tuple[int, int]:
     """Bytes of cache and of state of all sequences."""
-    one, sequences = sequence(tried, shape, workload, degree), workload["concurrent_sequences"]
+    one, sequences = sequence(tried, shape, workload, over), split.sequences(workload["concurrent_sequences"], over)
     tokens = cache.kept_tokens(cache.context(workload["context_tokens"], shape), workload["engine"])
     return cache.concurrent(one.cache(tokens), sequences), cache.concurrent(one.state(), sequences)
 
@@ -266,13 +294,15 @@ def kept(tried: Tried, shape: Facts, workload: Facts, degree: int) -> tuple[int,
 def test_caches(tried: Tried) -> None:
     found = Differences()
     for row in tried.cache_plans.iter_rows(named=True):
-        shape, workload, degree = tried.shapes[row["shape_ix"]], tried.workloads[row["workload_ix"]], row["degree"]
-        where, sequences = (shape["shape_id"], workload["workload"], degree), workload["concurrent_sequences"]
+        shape, workload = tried.shapes[row["shape_ix"]], tried.workloads[row["workload_ix"]]
+        over = tried.splits[row["split_ix"]]
+        where = (shape["shape_id"], workload["workload"], over)
+        sequences = split.sequences(workload["concurrent_sequences"], over)
         if workload["mode"] == "training":
             for column in ("kv_cache_bytes", "state_bytes", "margin_bytes"):
                 found.compare(where, column, 0, row[column])
             continue
-        one = sequence(tried, shape, workload, degree)
+        one = sequence(tried, shape, workload, over)
         asked = cache.context(workload["context_tokens"], shape)
         tokens = cache.kept_tokens(asked, workload["engine"])
         answers: dict[str, Any] = {
@@ -284,8 +314,9 @@ def test_caches(tried: Tried) -> None:
             "window_tokens": one.window,
             "kv_constant_bytes": lambda o=one, b=sequences: b * o.constant(),
             "bytes_per_sequence": lambda o=one, t=tokens: o.cache(t) + o.state(),
-            "margin_bytes": lambda s=shape, w=workload, d=degree, o=one: margins.of_cache(
-                sum(kept(tried, s, w, d)), o, w["concurrent_sequences"], s.get("confidence")
+            "block_tokens": cache.LLAMACPP_BLOCK if workload["engine"] == "llamacpp" else 1,
+            "margin_bytes": lambda s=shape, w=workload, at=over, o=one, b=sequences: margins.of_cache(
+                sum(kept(tried, s, w, at)), o, b, s.get("confidence")
             ),
         }
         for column, answer in answers.items():
@@ -293,32 +324,33 @@ def test_caches(tried: Tried) -> None:
     found.check(3_000)
 
 
-def taken(tried: Tried, shape: Facts, workload: Facts, tier: str, degree: int) -> tuple[int, int, int]:
-    """Bytes at the forward peak, at the backward peak and besides."""
-    profile = tried.profile(workload, tier)
+def forward(tried: Tried, shape: Facts, workload: Facts, tier: str, over: Split) -> int:
+    """Bytes at the peak of a forward pass."""
     if workload["mode"] == "training":
-        forward, backward = training.activations(shape, workload)
-        return up(forward), up(backward), overhead.besides(profile, degree)
-    return overhead.activation(shape, workload, profile, degree), 0, overhead.besides(profile, degree)
+        return up(training.forward(shape, workload, over))
+    return overhead.activation(shape, workload, tried.profile(workload, tier), over)
+
+
+def backward(shape: Facts, workload: Facts, over: Split) -> int:
+    return up(training.backward(shape, workload, over)) if workload["mode"] == "training" else 0
 
 
 def test_overheads(tried: Tried) -> None:
     found = Differences()
     for row in tried.overhead_plans.iter_rows(named=True):
-        shape, workload, degree = tried.shapes[row["shape_ix"]], tried.workloads[row["workload_ix"]], row["degree"]
+        shape, workload = tried.shapes[row["shape_ix"]], tried.workloads[row["workload_ix"]]
+        over = tried.splits[row["split_ix"]]
         tier = MEMORY_TIERS[row["memory_tier_ix"]]
-        profile, where = tried.profile(workload, tier), (shape["shape_id"], workload["workload"], tier, degree)
-        forward, backward, _ = or_none(lambda s=shape, w=workload, t=tier, d=degree: taken(tried, s, w, t, d)) or (
-            None, None, None,
-        )  # fmt: skip
-        found.compare(where, "activation_bytes", forward, row["activation_bytes"])
+        profile, where = tried.profile(workload, tier), (shape["shape_id"], workload["workload"], tier, over)
+        peak = or_none(lambda s=shape, w=workload, t=tier, o=over: forward(tried, s, w, t, o))
+        found.compare(where, "activation_bytes", peak, row["activation_bytes"])
         found.compare(
-            where, "backward_bytes", 0 if workload["mode"] == "inference" else backward, row["backward_bytes"]
+            where, "backward_bytes", lambda s=shape, w=workload, o=over: backward(s, w, o), row["backward_bytes"]
         )
-        found.compare(where, "overhead_bytes", overhead.besides(profile, degree), row["overhead_bytes"])
+        found.compare(where, "overhead_bytes", overhead.besides(profile, over), row["overhead_bytes"])
         bound = 0 if workload["engine"] == "none" else None
-        if forward is not None:
-            bound = margins.of_engine(forward, profile, degree) + overhead.uncounted(shape, workload, profile, degree)
+        if peak is not None:
+            bound = margins.of_engine(peak, profile, over) + overhead.uncounted(shape, workload, profile, over)
         found.compare(where, "margin_bytes", bound, row["margin_bytes"])
     found.check(10_000)
 
@@ -327,17 +359,16 @@ def test_work(tried: Tried) -> None:
     found = Differences()
     plans = estimator.work_plans(tried.shape_frame, tried.workload_frame).collect()
     for row in plans.iter_rows(named=True):
-        shape, workload, degree = tried.shapes[row["shape_ix"]], tried.workloads[row["workload_ix"]], row["degree"]
-        engine, where = workload["engine"], (shape["shape_id"], workload["workload"], degree)
+        shape, workload = tried.shapes[row["shape_ix"]], tried.workloads[row["workload_ix"]]
+        over = tried.splits[row["split_ix"]]
+        where = (shape["shape_id"], workload["workload"], over)
         tokens, sequences = cache.context(workload["context_tokens"], shape), workload["concurrent_sequences"]
-        on = (engine, degree)
         answers: dict[str, Any] = {
             "expert_share": lambda s=shape, b=sequences: speed.expert_share(s, b),
-            "step_flops": lambda s=shape, t=tokens, b=sequences, on=on: speed.step_flops(s, t, b, *on),
-            "prompt_linear_flops": lambda s=shape, t=tokens, on=on: speed.prompt_linear_flops(s, t, *on),
-            "prompt_attention_flops": lambda s=shape, t=tokens, on=on: speed.prompt_attention_flops(s, t, *on),
-            "reduced_bytes": lambda s=shape, t=tokens, on=on: split.sent(s, t, *on),
-            "stages": split.stages(engine, degree),
+            "step_flops": lambda s=shape, t=tokens, b=sequences, at=over: speed.step_flops(s, t, b, at),
+            "prompt_linear_flops": lambda s=shape, t=tokens, at=over: speed.prompt_linear_flops(s, t, at),
+            "prompt_attention_flops": lambda s=shape, t=tokens, at=over: speed.prompt_attention_flops(s, t, at),
+            "reduced_bytes": lambda s=shape, t=tokens, at=over: split.sent(s, t, at),
         }
         for column, answer in answers.items():
             found.compare(where, column, answer, row[column])
@@ -436,34 +467,46 @@ class Needs:
     def __init__(self, tried: Tried, shape: Facts, precision: Facts, workload: Facts, tier: str) -> None:
         self.tried, self.shape, self.precision, self.workload, self.tier = tried, shape, precision, workload, tier
 
-    def _exists(self, degree: int) -> bool:
-        if self.workload["mode"] == "training":
-            return split.exists_in_training(self.workload["sharding"], degree)
-        format_ = self.tried.effective(self.shape, self.precision)
-        alignment = None if format_ is None else format_["shard_alignment"]
-        return split.exists(self.shape, self.workload["engine"], alignment, degree)
-
     def __call__(self, degree: int) -> verdict.Need | None:
-        if not self._exists(degree):
+        format_ = self.tried.effective(self.shape, self.precision)
+        over = split.choose(self.shape, alignment(format_), self.workload, degree)
+        if over is None:
             return None
         shape, workload, profile = self.shape, self.workload, self.tried.profile(self.workload, self.tier)
-        held_ = {name: size() for name, size in held(shape, self.precision, workload, degree).items()}
-        forward, backward, besides = taken(self.tried, shape, workload, self.tier, degree)
+        held_ = {name: size() for name, size in held(shape, self.precision, format_, workload, over).items()}
+        ahead, besides = forward(self.tried, shape, workload, self.tier, over), overhead.besides(profile, over)
         if workload["mode"] == "training":
             cached, cache_margin = 0, 0
-            peak = max(forward, held_["gradient_bytes"] + max(backward, held_["update_bytes"]))
+            back = max(backward(shape, workload, over), held_["update_bytes"])
+            peak = max(ahead, held_["gradient_bytes"] + back)
         else:
-            cached = sum(kept(self.tried, shape, workload, degree))
-            one = sequence(self.tried, shape, workload, degree)
+            cached = sum(kept(self.tried, shape, workload, over))
+            one = sequence(self.tried, shape, workload, over)
             cache_margin = margins.of_cache(
-                cached, one, workload["concurrent_sequences"], shape.get("confidence")
+                cached, one, split.sequences(workload["concurrent_sequences"], over), shape.get("confidence")
             )  # fmt: skip
-            peak = forward
+            peak = ahead
         resident = held_["weights_bytes"] + held_["optimizer_bytes"]
         middle = resident + cached + peak + besides
         high = middle + margin(shape, self.precision, workload, resident + held_["gradient_bytes"])
-        of_engine = margins.of_engine(forward, profile, degree) + overhead.uncounted(shape, workload, profile, degree)
-        return verdict.Need(middle, high + cache_margin + of_engine)
+        of_engine = margins.of_engine(ahead, profile, over) + overhead.uncounted(shape, workload, profile, over)
+        return verdict.Need(middle, high + cache_margin + of_engine, resident)
+
+
+def most_devices(workload: Facts, gpu: Facts) -> int | None:
+    """That may share one model: of a node, as far as the workload lets them."""
+    node, limit = gpu.get("max_gpus_per_node"), workload.get("max_gpus")
+    if limit is None or limit == 1:
+        return limit or node
+    return None if node is None else min(node, limit)
+
+
+def host_of(shape: Facts, workload: Facts, gpu: Facts) -> verdict.Host | None:
+    """A device that shares its host's memory has no other."""
+    gib = workload.get("host_memory_gib")
+    if not gib or gpu["is_unified_memory"]:
+        return None
+    return verdict.Host(math.floor(gib * 2**30), shape.get("layers"))
 
 
 def decision(tried: Tried, shape: Facts, precision: Facts, workload: Facts, gpu: Facts) -> verdict.Outcome:
@@ -481,7 +524,8 @@ def decision(tried: Tried, shape: Facts, precision: Facts, workload: Facts, gpu:
         degrees=split.DEGREES,
         usable=capacity.usable(gpu, workload, profile, for_certain=False),
         assured=capacity.usable(gpu, workload, profile, for_certain=True),
-        most=gpu.get("max_gpus_per_node"),
+        most=most_devices(workload, gpu),
+        host=host_of(shape, workload, gpu),
     )
 
 
@@ -513,5 +557,5 @@ def test_verdicts(tried: Tried) -> None:
         ours = decision(tried, shape, precision, workload, gpu)
         found.compare(where, "verdict", ours, (row["verdict"], row["gpus_needed"]))
         seen.add(row["verdict"])
-    assert seen == {"fits", "tight", "sharded", "too_big", "unsupported", "unknown"}
+    assert seen == {"fits", "tight", "sharded", "offload", "too_big", "unsupported", "unknown"}
     found.check(4_000)

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 from literals import real, text, value, whole
+from with_devices import with_devices
 
 import catalogs
 import estimator
@@ -67,14 +68,14 @@ def taken(workloads_of: Build, shapes_of: Build) -> Callable[..., dict[str, Any]
         plans = estimator.overhead_plans(
             shapes_of(shape), workloads_of(workload), catalogs.engines().filter("is_default")
         ).collect()
-        return plans.filter(memory_tier_ix=2, degree=1).row(0, named=True)
+        return plans.filter(memory_tier_ix=2, split_ix=0).row(0, named=True)
 
     return row
 
 
 def token_bytes(shapes: pl.DataFrame, workloads: pl.DataFrame, degree: int) -> float:
     plans = estimator.cache_plans(shapes, workloads, catalogs.kv_precisions()).collect()
-    return float(plans.filter(degree=degree)["kv_bytes_per_token"].item())
+    return float(with_devices(plans).filter(tensor=degree, stages=1)["kv_bytes_per_token"].item())
 
 
 def test_llama_405b_on_16_devices_copies_its_8_heads(shapes_of: Build, workloads_of: Build) -> None:
@@ -133,7 +134,7 @@ def test_qwen_35_9b_serves_two_and_a_half_long_requests(shapes_of: Build, worklo
     """A pool of 20.27 GiB at 262,144 tokens: 2.52, as logged; vLLM's longer pages would take 0.8 % more."""
     workloads = workloads_of({"engine": "vllm", "context_tokens": 262_144})
     plans = estimator.cache_plans(shapes_of(QWEN_35_9B), workloads, catalogs.kv_precisions()).collect()
-    one = plans.filter(degree=1)["bytes_per_sequence"].item()
+    one = plans.filter(split_ix=0)["bytes_per_sequence"].item()
     assert one == 262_144 * 32_768 + 24 * (3 * 8_192 * 2 + 32 * 128 * 128 * 4)
     assert 20.27 * GIB / one == pytest.approx(2.52, abs=0.005)
 
@@ -189,8 +190,10 @@ def test_lora_of_llama_3b_is_no_less_than_measured(held: Callable[..., Any], tak
     Ours count every linear as adapted, so that fewer of them need less: 21.20 GB have been computed for these two.
     """
     workload = {**LORA, "lora_rank": 32, "context_tokens": 768, "concurrent_sequences": 4}
-    shape = {**LLAMA_32_3B, "lora_io": 28 * (3072 + 3072 + 3072 + 1024)}  # parameters of the two projections
     layer = 18 * 3072 + 2 * 3072 + 4 * 4096 + 8 * 8192 + 4 * 24 + 8 + 14 * 32
+    kept = {"train_adapter_bytes": 28 * (layer - 14 * 32), "train_rank_bytes": 28 * 14}
+    # parameters of the two projections
+    shape = {**LLAMA_32_3B, **kept, "lora_io": 28 * (3072 + 3072 + 3072 + 1024)}
     total = step_bytes(held(shape, workload, "bf16"), taken(shape, workload))
     loss = 3072 * (8 * 3072 + 12 * 128_256)
     assert total == 2 * 3_212_749_824 + 12 * 9_175_040 + 28 * 3072 * layer + loss

@@ -67,8 +67,9 @@ def random_shape(rng: random.Random) -> dict[str, Any]:
     shape = {
         **sizes,
         "kind": rng.choice(["decoder", "decoder", "decoder", "encoder", "diffusion", "adapter"]),
-        "tp_ok_mask": rng.choice([0b11111, 0b111, 0b10001, 0b1, None]),
+        "tp_ok_mask": rng.choice([0b1000_0000_1000_1011, 0b1011, 0b1000_0000_0000_0001, 0b10_0001, 0b1, None]),
         "tp_ok_mask_128": rng.choice([0b11, 0b1, None]),
+        "layers": rng.choice([32, 32, 5, None]),
         "stored_precision": rng.choice(["bf16", "nf4_dq", "fp8_e4m3", None, "not_in_the_catalog"]),
     }
     for name in ("parameters_resident", "p_mlp", "kv_full_elements_per_token", "kv_heads", "vocab_size", "lora_io"):
@@ -100,8 +101,8 @@ def reference(
         return {tuple(row[k] for k in keys): row for row in plans[name].iter_rows(named=True)}
 
     held = table("weight_plans", ["shape_ix", "precision_ix", "residency_ix", "degree"])
-    kept = table("cache_plans", ["shape_ix", "workload_ix", "degree"])
-    taken = table("overhead_plans", ["shape_ix", "workload_ix", "memory_tier_ix", "degree"])
+    kept = table("cache_plans", ["shape_ix", "workload_ix", "split_ix"])
+    taken = table("overhead_plans", ["shape_ix", "workload_ix", "memory_tier_ix", "split_ix"])
     supported = {
         key: row["is_supported"] for key, row in table("supports", ["workload_ix", "precision_ix", "gpu_ix"]).items()
     }
@@ -122,10 +123,11 @@ def reference(
 
     def need(shape: int, precision: int, workload: int, tier: int, degree: int, *margin: str) -> int | None:
         model = held.get((shape, precision, residency[workload], degree))
-        beside = taken.get((shape, workload, tier, degree))
+        split = None if model is None else model["split_ix"]
+        beside = taken.get((shape, workload, tier, split))
         parts = [
             total(model, "weights_bytes", "optimizer_bytes", *margin),
-            total(kept.get((shape, workload, degree)), "kv_cache_bytes", "state_bytes", *margin),
+            total(kept.get((shape, workload, split)), "kv_cache_bytes", "state_bytes", *margin),
             total(beside, "overhead_bytes", *margin),
             total(beside, "activation_bytes"),
         ]
@@ -142,6 +144,7 @@ def reference(
         return None if None in parts else sum(part for part in parts if part is not None)
 
     def is_valid(shape: dict[str, Any], workload: dict[str, Any], alignment: int, degree: int) -> bool | None:
+        """Whether a decoder divides into groups of widths that divide, and as many groups of layers as are needed."""
         if degree == 1:
             return True
         if workload["mode"] == "training":
@@ -149,7 +152,19 @@ def reference(
         if shape["kind"] in ("diffusion", "adapter"):
             return False
         mask = shape["tp_ok_mask"] if alignment == 1 else shape[f"tp_ok_mask_{alignment}"]
-        return None if mask is None else bool(mask & degree)
+        if mask is None:
+            return None
+        for tensor in (n for n in range(degree, 0, -1) if degree % n == 0):
+            if tensor == 1 or mask >> (tensor - 1) & 1:
+                if tensor == degree:
+                    return True
+                if shape["kind"] != "decoder":
+                    continue
+                if shape["layers"] is None:
+                    return None
+                if degree // tensor <= shape["layers"]:
+                    return True
+        return False
 
     def judge(
         shape: dict[str, Any], precision: dict[str, Any], workload: dict[str, Any], gpu: dict[str, Any]
@@ -171,7 +186,7 @@ def reference(
         if budget["usable_bytes"] is None:
             return "unknown", None
         for degree in DEGREES:
-            if degree > gpu["max_gpus_per_node"]:
+            if degree > min(gpu["max_gpus_per_node"], workload["max_gpus"] or 99):
                 break
             valid = is_valid(shape, workload, formats[effective]["shard_alignment"], degree)
             if valid is False:
@@ -183,7 +198,26 @@ def reference(
                 return ("fits" if degree == 1 else "sharded"), degree
             if degree == 1 and middle <= budget["usable_bytes"]:
                 return "tight", 1
-        return "too_big", None
+        offloads = is_offloaded(shape, precision, workload, gpu)
+        return ("unknown" if offloads is None else "offload" if offloads else "too_big"), None
+
+    def is_offloaded(
+        shape: dict[str, Any], precision: dict[str, Any], workload: dict[str, Any], gpu: dict[str, Any]
+    ) -> bool | None:
+        """All but a layer of the weights may leave, into 0.8 of the host's memory; how much is open without layers."""
+        host = workload["host_memory_gib"]
+        if host is None or gpu["is_unified_memory"]:
+            return False
+        at = (shape["shape_ix"], precision["precision_ix"], workload["workload_ix"],
+              MEMORY_TIERS.index(gpu["memory_tier"]), 1)  # fmt: skip
+        middle, high = need(*at), need(*at, "margin_bytes")
+        weights = held[(*at[:2], residency[workload["workload_ix"]], 1)]["weights_bytes"]
+        assert middle is not None
+        assert high is not None
+        layer = weights // shape["layers"] if shape["layers"] else 0
+        kept_here = max(middle - int(0.8 * host * 2**30), high - weights + layer)
+        does = bool(kept_here <= capacities[(gpu["gpu_ix"], workload["workload_ix"])]["usable_bytes"])
+        return None if does and shape["layers"] is None else does
 
     rows = [frame.to_dicts() for frame in (shapes, c.precisions, c.workloads, c.gpus)]
     return {
@@ -204,6 +238,44 @@ def test_verdicts_equal_the_scalar_reference(
     plans = catalogs.plans(shapes)
     got = {row[:4]: row[4:] for row in catalogs.fit(shapes, plans).collect().iter_rows()}
     assert got == reference(shapes, catalogs, plans)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_offloads_and_limits_equal_the_scalar_reference(
+    seed: int,
+    catalogs: Catalogs,
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+) -> None:
+    workloads = workloads_of(
+        {"engine": "vllm", "host_memory_gib": 64.0},
+        {"engine": "vllm", "host_memory_gib": 8.0, "max_gpus": 1},
+        {"engine": "vllm", "max_gpus": 1},
+        {"engine": "vllm", "max_gpus": 3, "host_memory_gib": 500.0},
+    )
+    ours = Catalogs(**{**catalogs.__dict__, "workloads": workloads})
+    rng = random.Random(seed)
+    shapes = shapes_of(*(random_shape(rng) for _ in range(8)))
+    plans = ours.plans(shapes)
+    got = {row[:4]: row[4:] for row in ours.fit(shapes, plans).collect().iter_rows()}
+    assert got == reference(shapes, ours, plans)
+    assert "offload" in {verdict for verdict, _ in got.values()}
+
+
+def test_what_a_host_holds_is_a_literal(
+    catalogs: Catalogs, shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame]
+) -> None:
+    """Llama-3.1-8B in bf16 on 14.56 GiB (a T4): 17.13 GB of 15.63; engine none keeps nothing else.
+
+    2 GiB of a host hold 1.72 GB of weights, which is enough; 1 GiB holds 0.86 GB, which is not.
+    """
+    workloads = workloads_of(*({"max_gpus": 1, "host_memory_gib": host} for host in (2.0, 1.0, None)))
+    ours = Catalogs(**{**catalogs.__dict__, "workloads": workloads})
+    fit = ours.fit(shapes_of({})).collect().filter(precision_ix=0, gpu_ix=2)
+    assert fit["verdict"].to_list() == ["offload", "too_big", "too_big"]
+    # whether a layer of unknown size has room is open, but not where the host cannot hold enough
+    fit = ours.fit(shapes_of({"layers": None})).collect().filter(precision_ix=0, gpu_ix=2)
+    assert fit["verdict"].to_list() == ["unknown", "too_big", "too_big"]
 
 
 def test_every_verdict_but_offload_occurs(catalogs: Catalogs, shapes_of: Callable[..., pl.DataFrame]) -> None:
@@ -228,8 +300,9 @@ def test_whole_cross_join_sorted_in_its_schema(
 def test_outcomes_are_numbered_from_the_best_to_the_unknown() -> None:
     """A table of its own, because hundreds of millions of rows name its lines."""
     assert estimator.outcomes().rows() == [
-        (0, "fits", 1), (1, "tight", 1), (2, "sharded", 2), (3, "sharded", 4), (4, "sharded", 8), (5, "sharded", 16),
-        (6, "offload", None), (7, "too_big", None), (8, "unsupported", None), (9, "unknown", None),
+        (0, "fits", 1), (1, "tight", 1), (2, "sharded", 2), (3, "sharded", 3), (4, "sharded", 4), (5, "sharded", 5),
+        (6, "sharded", 6), (7, "sharded", 7), (8, "sharded", 8), (9, "sharded", 16),
+        (10, "offload", None), (11, "too_big", None), (12, "unsupported", None), (13, "unknown", None),
     ]  # fmt: skip
 
 
@@ -240,7 +313,7 @@ def test_an_empty_shard_has_its_schema(catalogs: Catalogs, shapes_of: Callable[.
 
 
 def test_devices_may_be_numbered_in_any_order(catalogs: Catalogs, shapes_of: Callable[..., pl.DataFrame]) -> None:
-    shapes = shapes_of({}, {"tp_ok_mask": 0b111})
+    shapes = shapes_of({}, {"tp_ok_mask": 0b1011})
     shuffled = catalogs.gpus.sample(fraction=1, shuffle=True, seed=3).with_columns(
         was=pl.col("gpu_ix"), gpu_ix=pl.int_range(pl.len()).cast(pl.UInt16)
     )

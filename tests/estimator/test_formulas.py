@@ -112,12 +112,10 @@ def test_engines_hold_different_weights() -> None:
     # the table of 131,072 positions and 128 rotary dimensions takes 32 MiB
     table = weights.rope_table_bytes(elements=whole(131_072 * 128))
     assert value(table) == 32 << 20
-    arguments = {"base": real(1000.5), "padding": real(10.0), "rope_table": real(100.0)}
-    assert value(weights.resident_bytes(engine=text("none"), **arguments)) == 1001
-    assert value(weights.resident_bytes(engine=text("transformers"), **arguments)) == 1001
-    assert value(weights.resident_bytes(engine=text("vllm"), **arguments)) == 1111
-    assert value(weights.resident_bytes(engine=text("sglang"), **arguments)) == 1111
-    assert value(weights.resident_bytes(engine=text("llamacpp"), **arguments)) is None
+    for engine, more in (("none", 0), ("transformers", 0), ("llamacpp", 0), ("vllm", 100), ("sglang", 100)):
+        assert value(weights.added_bytes(quantity=real(100.0), engine=text(engine))) == more
+    assert value(weights.added_bytes(quantity=real(100.0), engine=text("another"))) is None
+    assert value(weights.added_bytes(quantity=real(None), engine=text("vllm"))) is None
 
 
 def test_what_vllm_repacks() -> None:
@@ -150,7 +148,9 @@ def test_valid_degrees_are_bits() -> None:
     def valid(mask: int | None, degree: int) -> Any:
         return value(sharding.is_valid_degree(mask=whole(mask), degree=pl.lit(degree, dtype=pl.UInt8)))
 
-    assert [valid(0b01011, degree) for degree in (1, 2, 4, 8, 16)] == [True, True, False, True, False]
+    assert [valid(0b1000_0000_0000_1011, degree) for degree in (1, 2, 3, 4, 8, 16)] == [
+        True, True, False, True, False, True,
+    ]  # fmt: skip
     assert valid(0, 1)
     assert valid(None, 1)
     assert valid(None, 2) is None

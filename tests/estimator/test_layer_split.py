@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import polars as pl
+from with_devices import with_devices
 
 import estimator
 from estimator import cache, sharding
@@ -54,7 +55,7 @@ def test_layers_are_split_whatever_the_heads_are(
     no_overrides: pl.DataFrame,
 ) -> None:
     """A model that no tensor parallelism divides: half of the layers and all of the ends, a cache per layer."""
-    shapes = shapes_of({"tp_ok_mask": 1, "tp_ok_mask_32": 1, "tp_ok_mask_64": 1, "tp_ok_mask_128": 1})
+    shapes = shapes_of(dict.fromkeys(["tp_ok_mask", "tp_ok_mask_32", "tp_ok_mask_64", "tp_ok_mask_128"], 1))
     workloads = workloads_of({"engine": "llamacpp", "concurrent_sequences": 1, "context_tokens": 8_000})
     plans = (
         estimator.weight_plans(shapes, no_overrides, precisions, estimator.residencies(workloads))
@@ -62,17 +63,18 @@ def test_layers_are_split_whatever_the_heads_are(
         .join(precisions.select("precision", "precision_ix"), on="precision_ix")
         .filter(precision="bf16")
     )
-    assert plans["degree"].to_list() == [1, 2, 4, 8, 16]
+    assert plans["degree"].to_list() == [1, 2, 3, 4, 5, 6, 7, 8, 16]
     held = dict(zip(plans["degree"], plans["weights_bytes"], strict=True))
     assert held[1] == 2 * PARAMETERS
     assert held[2] == 2 * (ENDS + (PARAMETERS - ENDS) // 2)
     assert plans["step_dense_bytes"].unique().to_list() == [2 * 7_504_924_672]  # one device after another reads all
-    caches = estimator.cache_plans(shapes, workloads, kv_precisions).collect()
+    assert held[3] == 2 * (ENDS + (PARAMETERS - ENDS) * 11 // 32)  # 11, 11 and 10 layers
+    caches = with_devices(estimator.cache_plans(shapes, workloads, kv_precisions))
     kept = dict(zip(caches["degree"], caches["kv_cache_bytes"], strict=True))
     assert kept[1] == 8_192 * 65_536 * 2  # 32 blocks of 256
     assert kept[16] == kept[1] // 16
-    work = estimator.work_plans(shapes, workloads).collect()
-    assert work["stages"].to_list() == [1, 2, 4, 8, 16]
+    work = with_devices(estimator.work_plans(shapes, workloads))
+    assert work["parallelism"].to_list() == ["single", "pp2", "pp3", "pp4", "pp5", "pp6", "pp7", "pp8", "pp16"]
     assert work["step_flops"].n_unique() == 1
     assert work["reduced_bytes"].unique().to_list() == [0.0]
 
@@ -84,7 +86,7 @@ def test_states_are_fp32_whatever_the_model_writes(
     two = {"state_recurrent_bytes_per_element": 2.0, "state_recurrent_bytes_in_vllm": 2.0}
     shapes = shapes_of({"state_conv_elements": 1_000, "state_recurrent_elements": 10_000, **two})
     workloads = workloads_of({"engine": "llamacpp"}, {"engine": "vllm"})
-    plans = estimator.cache_plans(shapes, workloads, kv_precisions).filter(degree=1).collect()
+    plans = estimator.cache_plans(shapes, workloads, kv_precisions).filter(split_ix=0).collect()
     assert plans["state_bytes"].to_list() == [44_000, 22_000]
 
 

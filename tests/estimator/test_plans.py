@@ -7,9 +7,10 @@ from typing import Any
 
 import polars as pl
 import pytest
+from with_devices import with_devices
 
 import estimator
-from estimator.schema import CACHE_PLANS, OVERHEAD_PLANS, WEIGHT_OVERRIDES, WEIGHT_PLANS, WORK_PLANS
+from estimator.schema import CACHE_PLANS, DEGREES, OVERHEAD_PLANS, WEIGHT_OVERRIDES, WEIGHT_PLANS, WORK_PLANS
 
 GIB = 1 << 30
 COMPONENTS = [name for name in estimator.schema.SHAPES if name.startswith("p_")]
@@ -84,7 +85,7 @@ def test_deepseek_latent_cache_is_whole_on_every_device(
         {"kv_heads": 1, "kv_full_elements_per_token": 0, "kv_latent_elements_per_token": 35_136.0},
         {"kv_full_elements_per_token": 258_048},
     )
-    plans = estimator.cache_plans(shapes, workloads_of({}), kv_precisions).collect()
+    plans = with_devices(estimator.cache_plans(shapes, workloads_of({}), kv_precisions)).filter(stages=1)
     assert plans.filter(shape_ix=0)["kv_bytes_per_token"].to_list() == [70_272] * 5
     # Llama-3.1-405B: 8 heads, so 16 devices keep 64,512 bytes a token each
     assert plans.filter(shape_ix=1, degree=16)["kv_bytes_per_token"].to_list() == [64_512]
@@ -102,7 +103,7 @@ def test_training_states_of_llama(
     assert full.filter(precision="bf16")["states"].item() == 128_484_179_968
     assert full.filter(precision="fp32")["states"].item() is None  # a recipe of its own: autocast, fp32
     assert full.filter(precision="int4_awq_g128")["states"].item() is None
-    assert plans.filter(residency_ix=2, precision="bf16")["degree"].to_list() == [1, 2, 4, 8, 16]
+    assert plans.filter(residency_ix=2, precision="bf16")["degree"].to_list() == list(DEGREES)
     lora = plans.filter(residency_ix=3, precision="bf16").with_columns(states=states)
     assert lora["states"].to_list() == [16_060_522_496 + 16 * 41_943_040]
     assert lora["states"].item() < full.filter(precision="bf16")["states"].item()
@@ -163,7 +164,7 @@ def test_kinds_without_cache(
 ) -> None:
     unknown = {name: None for name in estimator.schema.SHAPES if name.startswith(("kv_", "state_", "cross_"))}
     shapes = shapes_of(*({"kind": kind, **unknown} for kind in ("encoder", "diffusion", "decoder", "other")))
-    plans = estimator.cache_plans(shapes, workloads_of({}), kv_precisions).filter(degree=1).collect()
+    plans = estimator.cache_plans(shapes, workloads_of({}), kv_precisions).filter(split_ix=0).collect()
     assert plans["kv_cache_bytes"].to_list() == [0, 0, None, None]
     assert plans["state_bytes"].to_list() == [0, 0, None, None]
 
@@ -181,7 +182,7 @@ def test_engine_none_takes_nothing_and_an_unknown_engine_is_unknown(
     workloads = workloads_of({}, {"engine": "vllm"}, {"engine": "made_up"})
     plans = estimator.overhead_plans(shapes_of({}), workloads, engines).collect()
     total = pl.col("activation_bytes") + pl.col("overhead_bytes")
-    taken = plans.with_columns(total=total).filter(degree=1, memory_tier_ix=2)["total"].to_list()
+    taken = plans.with_columns(total=total).filter(split_ix=0, memory_tier_ix=2)["total"].to_list()
     assert taken[0] == 0
     # 1024 sequences x 128,256 words x 15 bytes, 8,192 x 4,096 x 2 bytes of hidden states, 0.25 GiB and 1 GiB
     assert taken[1] == 1024 * 128_256 * 15 + 8192 * 4096 * 2 + GIB // 4 + GIB
@@ -195,7 +196,7 @@ def test_workspaces_of_experts_in_mxfp4_are_in_the_margin(
     experts = {"experts": 32, "experts_per_token": 4, "expert_ffn_size": 2880, "hidden_size": 2880, "ffn_size": 0}
     shapes = shapes_of({**experts, "stored_precision": "mxfp4"}, {**experts, "stored_precision": "bf16"})
     workloads = workloads_of({"engine": "vllm"})
-    plans = estimator.overhead_plans(shapes, workloads, engines).filter(degree=1, memory_tier_ix=2).collect()
+    plans = estimator.overhead_plans(shapes, workloads, engines).filter(split_ix=0, memory_tier_ix=2).collect()
     mxfp4, bf16 = plans.sort("shape_ix").to_dicts()
     # 8,192 tokens x 4 experts x (2 x 2,880 + 2,880) elements x 2 bytes
     workspaces = 8192 * 4 * 3 * 2880 * 2
@@ -222,7 +223,7 @@ def test_plans_follow_their_schemas_and_keys(
     engines: pl.DataFrame,
     no_overrides: pl.DataFrame,
 ) -> None:
-    for shapes in (shapes_of({}, {"kind": "diffusion"}, {"tp_ok_mask": 0b111}), shapes_of({}).clear()):
+    for shapes in (shapes_of({}, {"kind": "diffusion"}, {"tp_ok_mask": 0b1011}), shapes_of({}).clear()):
         residencies = estimator.residencies(workloads)
         for plans, schema, keys in (
             (estimator.weight_plans(shapes, no_overrides, precisions, residencies), WEIGHT_PLANS, 4),
@@ -298,7 +299,7 @@ def test_gradients_that_are_kept_stand_beside_the_forward_pass(
     training = {"mode": "training", "method": "full", "recipe": "mixed", "objective": "sft", "optimizer": "adamw",
                 "sharding": "none", "gradient_checkpointing": True, "context_tokens": 2048}  # fmt: skip
     workloads = workloads_of(training, {**training, "gradient_accumulation": True}, {**training, "recipe": "megatron"})
-    plans = estimator.overhead_plans(shapes_of({}), workloads, engines).collect().filter(degree=1, memory_tier_ix=0)
+    plans = estimator.overhead_plans(shapes_of({}), workloads, engines).collect().filter(split_ix=0, memory_tier_ix=0)
     forward = 2048 * (2 * 4096 * 32 + 8 * 4096 + 12 * 128_256)
     assert plans["activation_bytes"].to_list() == [forward] * 3
     assert plans["backward_bytes"].to_list() == [2048 * 200_840, forward, forward]
@@ -328,7 +329,7 @@ def test_divided_weights_are_gathered_a_unit_at_a_time(
          "sharding": sharding, "gradient_checkpointing": True, "context_tokens": 2048,
          "lora_rank": None if method == "full" else 16}
     )  # fmt: skip
-    plans = estimator.overhead_plans(shapes_of({}), workloads, engines).collect().filter(memory_tier_ix=0)
+    plans = with_devices(estimator.overhead_plans(shapes_of({}), workloads, engines)).filter(memory_tier_ix=0)
     whole, divided = (plans.filter(degree=degree).row(0, named=True) for degree in (1, 8))
     assert divided["activation_bytes"] - whole["activation_bytes"] == forward * 525_336_576
     assert divided["backward_bytes"] - whole["backward_bytes"] == backward * 525_336_576

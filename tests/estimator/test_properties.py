@@ -31,6 +31,7 @@ from typing import Any
 import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from with_devices import with_devices
 
 import catalogs
 import estimator
@@ -87,8 +88,12 @@ def shapes(draw: st.DrawFn) -> dict[str, Any]:
         "kv_latent_elements_per_token": latent,
         "state_conv_elements": recurrent // 10,
         "state_recurrent_elements": recurrent,
-        "tp_ok_mask": 0b11111,
-        "tp_ok_mask_128": 0b11111,
+        "tp_ok_mask": 0b1000_0000_1000_1011,
+        "tp_ok_mask_128": 0b1000_0000_1000_1011,
+        "kv_full_layers": layers if latent else layers - sliding,
+        "kv_window_layers": sliding,
+        "state_layers": layers if recurrent else 0,
+        "expert_layers": layers if experts else 0,
     }
 
 
@@ -115,7 +120,7 @@ def test_longer_wider_and_more_need_more(
     workloads = workloads_of(*grid)
     plans = (
         estimator.cache_plans(shapes_of(*rows), workloads, kv_precisions)
-        .filter(degree=1)
+        .filter(split_ix=0)
         .collect()
         .join(workloads.select("workload_ix", "concurrent_sequences", "kv_precision"), on="workload_ix")
         .join(kv_precisions.select("kv_precision", "bytes_per_element"), on="kv_precision")
@@ -144,8 +149,8 @@ def test_twice_the_context_for_half_the_sequences_keeps_a_full_cache(
     workloads = workloads_of(
         {"context_tokens": 4096, "concurrent_sequences": 8}, {"context_tokens": 8192, "concurrent_sequences": 4}
     )
-    plans = estimator.cache_plans(shapes_of(*full), workloads, kv_precisions).collect()
-    twice = estimator.cache_plans(shapes_of(*doubled), workloads, kv_precisions).collect()
+    plans = with_devices(estimator.cache_plans(shapes_of(*full), workloads, kv_precisions)).filter(stages=1)
+    twice = with_devices(estimator.cache_plans(shapes_of(*doubled), workloads, kv_precisions)).filter(stages=1)
     sizes = plans.partition_by("workload_ix", maintain_order=True)
     assert sizes[0]["kv_cache_bytes"].equals(sizes[1]["kv_cache_bytes"])
     assert (twice["kv_cache_bytes"] == plans["kv_cache_bytes"] * 2).all()
@@ -163,28 +168,31 @@ def test_splits_lose_nothing_and_spare_every_device(
 ) -> None:
     table, workloads = shapes_of(*rows), workloads_of({}, {"engine": "vllm"})
     residencies = estimator.residencies(workloads)
-    plans = estimator.weight_plans(table, no_overrides, precisions, residencies).collect()
-    caches = estimator.cache_plans(table, workloads, kv_precisions).collect()
+    plans = with_devices(estimator.weight_plans(table, no_overrides, precisions, residencies).drop("degree"))
+    caches = with_devices(estimator.cache_plans(table, workloads, kv_precisions))
     falling = plans.with_columns(spared=-pl.col("weights_bytes"))
     group = ["shape_ix", "precision_ix", "residency_ix"]
     assert (plans["weights_bytes"] >= 0).all()
-    assert rises(falling, "spared", along="degree", within=group)
+    for way in ({"stages": 1}, {"tensor": 1}, {"tensor": 2}):
+        assert rises(falling.filter(**way), "spared", along="degree", within=group)
     whole = plans.filter(degree=1).select(*group, whole="weights_bytes")
     kept = plans.join(whole, on=group).filter(pl.col("weights_bytes") * pl.col("degree") < pl.col("whole"))
     assert kept.is_empty()
-    assert rises(
-        caches.with_columns(spared=-pl.col("kv_cache_bytes")),
-        "spared",
-        along="degree",
-        within=["shape_ix", "workload_ix"],
-    )
+    for way in ({"stages": 1}, {"tensor": 1}, {"tensor": 2}):
+        assert rises(
+            caches.filter(**way).with_columns(spared=-pl.col("kv_cache_bytes")),
+            "spared",
+            along="degree",
+            within=["shape_ix", "workload_ix"],
+        )
     ways = ["shape_ix", "workload_ix"]
     whole_cache = caches.filter(degree=1).select(*ways, whole="kv_cache_bytes", whole_state="state_bytes")
     apart = caches.join(whole_cache, on=ways)
     for column, of_one in (("kv_cache_bytes", "whole"), ("state_bytes", "whole_state")):
         assert (apart[column] * apart["degree"].cast(pl.Int64) >= apart[of_one]).all()
     past_heads = (
-        caches.join(table.select("shape_ix", "kv_heads"), on="shape_ix")
+        caches.filter(stages=1)
+        .join(table.select("shape_ix", "kv_heads"), on="shape_ix")
         .filter(pl.col("degree") >= pl.col("kv_heads"))
         .group_by("shape_ix", "workload_ix")
         .agg(pl.col("kv_cache_bytes").n_unique())
@@ -214,6 +222,7 @@ def test_less_is_less(
         {
             **row,
             "kv_full_elements_per_token": row["layers"] * 2 * row["heads"] * 64,
+            "kv_full_layers": row["layers"],
             "kv_window_elements_per_token": 0,
             "kv_latent_elements_per_token": 0.0,
         }
@@ -429,7 +438,7 @@ def test_states_do_not_grow(
     plans = estimator.cache_plans(shapes_of(*alone), workloads, kv_precisions).collect()
     assert plans["kv_cache_bytes"].unique().to_list() == [0]
     assert (plans["state_bytes"] > 0).all()
-    assert (plans.group_by("shape_ix", "degree").agg(pl.col("state_bytes").n_unique())["state_bytes"] == 1).all()
+    assert (plans.group_by("shape_ix", "split_ix").agg(pl.col("state_bytes").n_unique())["state_bytes"] == 1).all()
 
 
 @few
@@ -468,7 +477,7 @@ def test_inverse_questions_fall_with_each_other(
         for sequences in (1, 3, 50)
     ]
     workloads = workloads_of(*grid)
-    plans = estimator.cache_plans(shapes_of(*rows), workloads, kv_precisions).filter(degree=1).collect()
+    plans = estimator.cache_plans(shapes_of(*rows), workloads, kv_precisions).filter(split_ix=0).collect()
     answers = inverses(plans, budget).join(
         workloads.select("workload_ix", "concurrent_sequences"), on="workload_ix"
     ).with_columns(fewer=-pl.col("most"), shorter=-pl.col("longest"))  # fmt: skip
@@ -533,7 +542,7 @@ def test_more_catalog_memory_leaves_more_room(shapes_of: Build, workloads_of: Bu
     shape = {"vocab_size": 262_208, "hidden_size": 5376, "ffn_size": 21_504}
     taken = (
         estimator.overhead_plans(shapes_of(shape), workloads, catalogs.engines().filter("is_default"))
-        .filter(degree=1)
+        .filter(split_ix=0)
         .collect()
     )
     room = (
@@ -581,14 +590,10 @@ def test_twice_the_layers_keep_twice_as_much_for_the_backward_pass(layers: int, 
     """Beside the loss, which layers do not change."""
 
     def step(layers: int) -> float:
-        which = {"method": pl.lit("full"), "recipe": pl.lit("mixed")}
-        layer = training_activations.layer_bytes(
-            **which, hidden=pl.lit(hidden), width=pl.lit(float(hidden)), ffn=pl.lit(4 * hidden), heads=pl.lit(8),
-            kv_heads=pl.lit(8), rank=pl.lit(0),
-        )  # fmt: skip
         total = training_activations.forward_peak_bytes(
-            tokens=pl.lit(tokens), layer=layer, layers=pl.lit(layers), hidden=pl.lit(hidden), vocabulary=pl.lit(32_000),
-            between=training_activations.input_bytes(**which, hidden=pl.lit(hidden)), is_checkpointed=pl.lit(False),
+            tokens=pl.lit(tokens), saved=pl.lit(layers * 34.0 * hidden), layers=pl.lit(layers), hidden=pl.lit(hidden),
+            vocabulary=pl.lit(32_000), logit_bytes=pl.lit(12), between=pl.lit(2 * hidden),
+            is_checkpointed=pl.lit(False),
         )  # fmt: skip
         return float(pl.select(total).item())
 

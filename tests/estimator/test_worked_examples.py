@@ -286,5 +286,5 @@ def test_totals_to_the_byte(
     residencies = estimator.residencies(workloads)
     chosen = precisions.filter(pl.col("precision") == precision)
     weights = estimator.weight_plans(shapes, overrides, chosen, residencies).filter(degree=1).collect()
-    cache = estimator.cache_plans(shapes, workloads, kv_precisions).filter(degree=1).collect()
+    cache = estimator.cache_plans(shapes, workloads, kv_precisions).filter(split_ix=0).collect()
     assert [weights["weights_bytes"].item(), cache["kv_cache_bytes"].item(), cache["state_bytes"].item()] == expected

@@ -106,6 +106,20 @@ def test_check_answers_for_one_model(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_check_leaves_weights_on_a_host_that_has_memory() -> None:
+    """Llama-3.1-70B at 4.8944 bits over all: 39.59 GiB of weights and 42.35 in all, for 22.74 of an RTX 4090."""
+    asked = ("check", "meta-llama/Llama-3.1-70B", "--source", "snapshot", "--gpu", "nvidia-rtx-4090-24gb", "--engine",
+             "llamacpp", "--precision", "gguf_q4_k_m", "--json")  # fmt: skip
+    [alone] = json.loads(hubfit(*asked).stdout)["fit"]
+    assert (alone["verdict"], alone["gpus_needed"], alone["parallelism"]) == ("sharded", 3, "pp3")
+    [hosted] = json.loads(hubfit(*asked, "--host-memory", "64").stdout)["fit"]
+    assert (hosted["verdict"], hosted["gpus_needed"]) == ("offload", None)
+    assert hosted["host_bytes"] == hosted["required_bytes"] - hosted["usable_bytes"]
+    assert hosted["host_bytes"] / 2**30 == pytest.approx(19.61, abs=0.01)
+    [too_little] = json.loads(hubfit(*asked, "--host-memory", "24").stdout)["fit"]
+    assert (too_little["verdict"], too_little["host_bytes"]) == ("too_big", None)
+
+
 def test_check_prints_what_other_calculators_say() -> None:
     llama = ("check", "meta-llama/Llama-3.1-8B", "--source", "snapshot")
     shown = hubfit(*llama, "--calculators", "--gpu", "nvidia-rtx-4090-24gb").stdout

@@ -33,8 +33,8 @@ FROM models m JOIN internal.shapes s USING (shape_id), precisions p, workloads w
     internal.device_links l
 WHERE m.model_id = $1 AND p.precision = $2 AND w.workload = 'short' AND g.gpu_id = $4
     AND (wp.shape_ix, wp.precision_ix, wp.residency_ix, wp.degree) = (s.shape_ix, p.precision_ix, w.residency_ix, $3)
-    AND (c.shape_ix, c.workload_ix, c.degree) = (s.shape_ix, w.workload_ix, $3)
-    AND (k.shape_ix, k.workload_ix, k.degree) = (s.shape_ix, w.workload_ix, $3)
+    AND (c.shape_ix, c.workload_ix, c.split_ix) = (s.shape_ix, w.workload_ix, wp.split_ix)
+    AND (k.shape_ix, k.workload_ix, k.split_ix) = (s.shape_ix, w.workload_ix, wp.split_ix)
     AND (v.gpu_ix, v.format_ix, v.engine) = (g.gpu_ix, wp.format_ix, w.engine)
     AND (l.gpu_ix, l.degree) = (g.gpu_ix, $3)
 """

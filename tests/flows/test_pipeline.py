@@ -89,7 +89,7 @@ def test_a_night_leaves_a_database_and_a_site(published: Path) -> None:
 def test_fit_has_every_combination_once_under_the_contracts_names(published: Path) -> None:
     [(found,)] = rows(published, "SELECT count(*) FROM fit")
     [(promised,)] = rows(published, "SELECT fit_rows FROM runs")
-    assert found == promised == 5 * 7 * 8 * 3
+    assert found == promised == 5 * 7 * 9 * 3
     names = [name for name, *_ in rows(published, "DESCRIBE fit")]
     for name in (
         "model_id", "precision", "workload", "gpu", "verdict", "gpus_needed", "parallelism", "required_bytes",
@@ -119,8 +119,9 @@ def test_longest_context_and_most_sequences_invert_the_need(published: Path) -> 
         SELECT f.usable_bytes, f.required_bytes, f.max_context_tokens, f.max_sequences, c.*, m.max_context_tokens
         FROM fit f JOIN models m USING (model_id) JOIN internal.shapes s USING (shape_id)
         JOIN workloads w USING (workload)
+        JOIN internal.splits n USING (parallelism)
         JOIN internal.cache_plans c
-            ON c.shape_ix = s.shape_ix AND c.workload_ix = w.workload_ix AND c.degree = f.gpus_needed
+            ON c.shape_ix = s.shape_ix AND c.workload_ix = w.workload_ix AND c.split_ix = n.split_ix
         WHERE f.model_id = 'openai/gpt-oss-20b' AND w.mode = 'inference' AND f.max_context_tokens IS NOT NULL
         """,
     )
@@ -139,7 +140,7 @@ def test_longest_context_and_most_sequences_invert_the_need(published: Path) -> 
         token,
         window_token,
         window,
-        _,
+        block,
         constant,
         each,
         _,
@@ -148,7 +149,8 @@ def test_longest_context_and_most_sequences_invert_the_need(published: Path) -> 
         rest = usable - need + kv
 
         def cache(context: int) -> float:
-            return token * context + window_token * min(context, window) + constant  # noqa: B023
+            blocks = -(-context // block) * block  # noqa: B023
+            return token * blocks + window_token * min(context, window) + constant  # noqa: B023
 
         assert longest == limit or cache(longest + 1) > rest
         assert cache(longest) <= rest

@@ -75,7 +75,7 @@ def read(values: Values, dialect: Mapping[str, Any]) -> Sheet:
     _cache(values, sheet, heads)
     if values("experts"):
         sheet.columns |= {"experts": values("experts"), "experts_per_token": values("experts_per_token"),
-                          "expert_ffn_size": ffn}  # fmt: skip
+                          "expert_ffn_size": ffn, "expert_layers": None}  # fmt: skip
     if not has_encoder and not values("heard"):
         sheet.kind = "decoder"
     return sheet

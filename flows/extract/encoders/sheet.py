@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flows.extract import sharding
-from flows.extract.architecture import Group
+from flows.extract.architecture import Group, layers_that_keep
 from flows.extract.linears import Linear, sums
 
 COMPONENTS = ("p_embed", "p_pos_embed", "p_lm_head", "p_router", "p_norm", "p_bias", "p_small", "p_head_other")
@@ -19,6 +19,7 @@ ABSENT: Mapping[str, Any] = {
     "window_tokens": 0, "cross_tokens": 0, "state_conv_elements": 0, "state_recurrent_elements": 0,
     "state_recurrent_bytes_per_element": 4.0, "state_recurrent_bytes_in_vllm": 4.0,
     "expert_ffn_size": 0, "experts": 0, "experts_per_token": 0,
+    "expert_layers": 0,
     "rope_cache_elements": 0, "absorbed_elements": 0,
     "attention_step_width": None, "attention_prompt_width": None, "attention_window_width": None,  # not worked out
 }  # fmt: skip
@@ -61,7 +62,8 @@ class Sheet:
 
     def all_columns(self) -> dict[str, Any]:
         """Columns of SHAPES; what the form does not mention the model does not have."""
-        return {**sums(Counter(self.linears)), **self.components, **ABSENT, **self.columns}
+        kept = layers_that_keep((group.kind, group.layers) for group in self.groups)
+        return {**sums(Counter(self.linears)), **self.components, **ABSENT, **kept, **self.columns}
 
 
 def dimensions(layers: int, hidden: int, heads: int, ffn: int, vocabulary: int, context: int | None) -> dict[str, Any]:

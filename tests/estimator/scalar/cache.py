@@ -32,18 +32,16 @@ class Sequence:
     shape: Facts
     engine: str
     element_bytes: float
-    degree: int
+    over: split.Split
 
     def _keeps_nothing(self) -> bool:
         return self.shape.get("kind") in WITHOUT_CACHE
 
-    def _heads(self, elements: float) -> float:
-        if split.is_by_layers(self.engine):
-            return elements * split.layers_kept(self.shape, self.degree)
-        return split.of_heads(elements, self.shape, self.degree)
+    def _staged(self, name: str, layers: str) -> float:
+        return split.of_layers(self.shape[name], self.shape.get(layers), self.over)
 
-    def _whole(self, amount: float) -> float:
-        return amount * (split.layers_kept(self.shape, self.degree) if split.is_by_layers(self.engine) else 1)
+    def _heads(self, name: str, layers: str) -> float:
+        return split.of_heads(self._staged(name, layers), self.shape, self.over)
 
     def _encoder_tokens(self) -> int:
         return int(self.shape["cross_tokens"]) if self.shape["kv_cross_elements_per_token"] else 0
@@ -52,16 +50,16 @@ class Sequence:
         """Of the context, beside layers with a window."""
         if self._keeps_nothing():
             return 0.0
-        elements = self._heads(self.shape["kv_full_elements_per_token"])
-        elements += self._whole(self.shape["kv_latent_elements_per_token"])
+        elements = self._heads("kv_full_elements_per_token", "kv_full_layers")
+        elements += self._staged("kv_latent_elements_per_token", "kv_full_layers")
         if self._encoder_tokens() == -1:
-            elements += self._heads(self.shape["kv_cross_elements_per_token"])
-        return self.element_bytes * elements + self._whole(self.shape["kv_fixed_bytes_per_token"])
+            elements += self._heads("kv_cross_elements_per_token", "layers")
+        return self.element_bytes * elements + self._staged("kv_fixed_bytes_per_token", "kv_full_layers")
 
     def each_window_token(self) -> float:
         if self._keeps_nothing():
             return 0.0
-        return self.element_bytes * self._heads(self.shape["kv_window_elements_per_token"])
+        return self.element_bytes * self._heads("kv_window_elements_per_token", "kv_window_layers")
 
     def window(self) -> int:
         """Tokens that a layer with a window keeps."""
@@ -74,7 +72,7 @@ class Sequence:
         """Of an encoder of fixed length."""
         if self._keeps_nothing() or self._encoder_tokens() == -1:
             return 0.0
-        return self.element_bytes * self._heads(self.shape["kv_cross_elements_per_token"]) * self._encoder_tokens()
+        return self.element_bytes * self._heads("kv_cross_elements_per_token", "layers") * self._encoder_tokens()
 
     def cache(self, tokens: int) -> float:
         """Of a sequence of so many tokens; without layers that have a window its length need not be known."""
@@ -86,14 +84,15 @@ class Sequence:
         """Fp32 in llama.cpp; elsewhere convolutions are in 16 bits and the rest as the model says."""
         if self._keeps_nothing():
             return 0.0
-        convolution, recurrent = self.shape["state_conv_elements"], self.shape["state_recurrent_elements"]
+        convolution = self._staged("state_conv_elements", "state_layers")
+        recurrent = self._staged("state_recurrent_elements", "state_layers")
         if self.engine == "llamacpp":
-            return self._whole(4 * (convolution + recurrent))
+            return split.by_heads(4 * (convolution + recurrent), self.over)
         each = 0.0
         if recurrent:
             in_vllm = self.engine in ("vllm",)
             each = self.shape["state_recurrent_bytes_in_vllm" if in_vllm else "state_recurrent_bytes_per_element"]
-        return split.by_heads(2 * convolution + each * recurrent, self.degree)
+        return split.by_heads(2 * convolution + each * recurrent, self.over)
 
 
 def concurrent(bytes_: float, sequences: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scalar.cache import PAGE, Sequence
 from scalar.known import Facts, up
+from scalar.split import Split
 
 LOADING = int(0.02 * 2**30)
 COUNTS = {"exact": 0.001, "derived": 0.005}
@@ -22,6 +23,6 @@ def of_cache(kept: int, one: Sequence, sequences: int, counts: str | None) -> in
     return up(kept * relative + PAGE * sequences * (one.each_token() + one.each_window_token()))
 
 
-def of_engine(activation: int, profile: Facts, degree: int) -> int:
-    fixed = profile["margin_bytes_1"] if degree == 1 else profile["margin_bytes_2"]
+def of_engine(activation: int, profile: Facts, split: Split) -> int:
+    fixed = profile["margin_bytes_1"] if split.degree == 1 else profile["margin_bytes_2"]
     return up(activation * profile["activation_margin"]) + fixed

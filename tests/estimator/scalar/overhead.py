@@ -4,57 +4,48 @@ from __future__ import annotations
 
 from scalar import cache, split
 from scalar.known import Facts, Unknown, up
+from scalar.split import Split
 
 
-def is_gated_dense(shape: Facts) -> bool:
-    """A decoder of gated feed-forwards and ordinary attention in every layer, embeddings as its vocabulary has."""
-    return bool(
-        shape["kind"] == "decoder"
-        and shape["experts"] == 0
-        and shape["p_ssm"] == 0
-        and shape["kv_latent_elements_per_token"] == 0
-        and shape["p_mlp"] == 3 * shape["layers"] * shape["hidden_size"] * shape["ffn_size"]
-        and shape["p_embed"] == shape["vocab_size"] * shape["hidden_size"]
-    )
-
-
-def vllm(shape: Facts, profile: Facts, degree: int) -> float:
+def vllm(shape: Facts, profile: Facts, over: Split) -> float:
     """The larger of a forward pass and the sampler, and the workspaces of experts."""
     tokens, hidden = profile["batched_tokens"], shape["hidden_size"]
-    forward = tokens * 2 * (3 * split.width(shape["ffn_size"], degree) + profile["hidden_copies"] * hidden)
+    forward = tokens * 2 * (3 * split.width(shape["ffn_size"], over) + profile["hidden_copies"] * hidden)
     sampler = profile["max_sequences"] * shape["vocab_size"] * profile["logit_bytes"] + tokens * hidden * 2
-    return max(forward, sampler) + (
-        0 if shape.get("stored_precision") == "mxfp4" else workspaces(shape, profile, degree)
-    )
+    return max(forward, sampler) + (0 if shape.get("stored_precision") == "mxfp4" else workspaces(shape, profile, over))
 
 
-def workspaces(shape: Facts, profile: Facts, degree: int) -> float:
+def workspaces(shape: Facts, profile: Facts, over: Split) -> float:
     """Two products of all tokens with the experts that they visit."""
     if not shape["experts"]:
         return 0.0
-    each, hidden = split.width(shape["expert_ffn_size"], degree), shape["hidden_size"]
+    each, hidden = split.expert_width(shape["expert_ffn_size"], over), shape["hidden_size"]
     rows = profile["batched_tokens"] * shape["experts_per_token"]
     return float(rows * 2 * (max(2 * each, hidden) + max(each, hidden)))
 
 
-def uncounted(shape: Facts, workload: Facts, profile: Facts, degree: int) -> int:
+def uncounted(shape: Facts, workload: Facts, profile: Facts, over: Split) -> int:
     """Workspaces that not all kernels for experts in MXFP4 have."""
     if workload["engine"] != "vllm" or shape.get("stored_precision") != "mxfp4":
         return 0
-    return up(workspaces(shape, profile, degree))
+    return up(workspaces(shape, profile, over))
 
 
-def transformers(shape: Facts, profile: Facts, tokens: int, sequences: int, degree: int) -> float:
-    """Whole prompts at once, logits of the last position."""
-    if not is_gated_dense(shape):
-        raise Unknown("activations of this kind")
-    forward = (
-        tokens * 2 * (3 * split.width(shape["ffn_size"], degree) + profile["hidden_copies"] * shape["hidden_size"])
-    )
-    beyond, held = tokens - shape["window_tokens"], 0.0
-    if shape["kv_window_elements_per_token"] and beyond > 0:
-        held = beyond * 2 * shape["kv_window_elements_per_token"] + tokens**2
-    return max((forward + held) * sequences, sequences * shape["vocab_size"] * profile["logit_bytes"])
+def transformers(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float:
+    """Whole prompts at once through the modules of the class, logits of the last position."""
+    attention = shape["prefill_attention_bytes"] + shape["prefill_pair_bytes"] * tokens
+    forward = tokens * max(shape["prefill_layer_bytes"], attention)
+    logits = shape["vocab_size"] * profile["logit_bytes"]
+    return float(sequences * max(forward + _held(shape, tokens), logits))
+
+
+def _held(shape: Facts, tokens: int) -> float:
+    """Of one prompt that fills a window: keys and values before the window, and a mask."""
+    if shape.get("window_tokens") is not None and tokens < shape["window_tokens"]:
+        return 0.0
+    if not shape["kv_window_elements_per_token"]:
+        return 0.0
+    return float((tokens - shape["window_tokens"]) * 2 * shape["kv_window_elements_per_token"] + tokens**2)
 
 
 def llamacpp(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float:
@@ -65,20 +56,22 @@ def llamacpp(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float
     return max(batch * 4 * (shape["vocab_size"] + hidden), 2 * batch * kept + batch * 4 * (3 * widest + 4 * hidden))
 
 
-def activation(shape: Facts, workload: Facts, profile: Facts, degree: int) -> int:
+def activation(shape: Facts, workload: Facts, profile: Facts, over: Split) -> int:
     engine = workload["engine"]
     if engine in ("none", "sglang"):
         return 0
     tokens, sequences = cache.context(workload["context_tokens"], shape), workload["concurrent_sequences"]
     if engine == "vllm":
-        return up(vllm(shape, profile, degree))
+        return up(vllm(shape, profile, over))
     if engine == "transformers":
-        return up(transformers(shape, profile, tokens, sequences, degree))
+        return up(transformers(shape, profile, tokens, sequences))
     if engine == "llamacpp":
         return up(llamacpp(shape, profile, tokens, sequences))
     raise Unknown("engine")
 
 
-def besides(profile: Facts, degree: int) -> int:
-    """Outside the allocator, and CUDA graphs."""
-    return int(profile[f"non_torch_bytes_{min(degree, 4)}"] + profile["graph_bytes"])
+def besides(profile: Facts, over: Split) -> int:
+    """Outside the allocator, and CUDA graphs: by the devices that reduce or exchange, not those in turn."""
+    devices = over.tensor * over.replicas
+    name = {1: "non_torch_bytes_1", 2: "non_torch_bytes_2"}.get(devices, "non_torch_bytes_4")
+    return int(profile[name] + profile["graph_bytes"])

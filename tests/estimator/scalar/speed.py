@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scalar import split
 from scalar.known import Facts, Unknown
+from scalar.split import Split
 
 
 def memory_kind(gpu: Facts) -> str:
@@ -53,22 +54,22 @@ def _near(shape: Facts, tokens: int) -> int:
     return min(tokens, shape["window_tokens"]) if shape["attention_window_width"] else 0
 
 
-def step_flops(shape: Facts, tokens: int, sequences: int, engine: str, degree: int) -> float:
+def step_flops(shape: Facts, tokens: int, sequences: int, over: Split) -> float:
     seen = shape["attention_step_width"] * tokens + shape["attention_window_width"] * _near(shape, tokens)
-    return split.work(2.0 * sequences * (active(shape) + seen), engine, degree)
+    return split.work(2.0 * sequences * (active(shape) + seen), over)
 
 
-def prompt_linear_flops(shape: Facts, tokens: int, engine: str, degree: int) -> float:
+def prompt_linear_flops(shape: Facts, tokens: int, over: Split) -> float:
     """All matrices for every token, the head for the last one alone."""
-    return split.work(2.0 * (active(shape) - head(shape)) * tokens + 2.0 * head(shape), engine, degree)
+    return split.work(2.0 * (active(shape) - head(shape)) * tokens + 2.0 * head(shape), over)
 
 
-def prompt_attention_flops(shape: Facts, tokens: int, engine: str, degree: int) -> float:
+def prompt_attention_flops(shape: Facts, tokens: int, over: Split) -> float:
     """Half of all pairs of tokens, in windows S w - w^2 / 2 of them."""
     near = _near(shape, tokens)
     pairs, pairs_near = tokens**2 / 2, tokens * near - near**2 / 2
     total = shape["attention_prompt_width"] * pairs + shape["attention_window_width"] * pairs_near
-    return split.work(2.0 * total, engine, degree)
+    return split.work(2.0 * total, over)
 
 
 # --- rates

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scalar import cache, overhead, split, weights
+from scalar import cache, split, weights
 from scalar.known import Facts, Unknown
+from scalar.split import Split
 
 SIXTEEN_BIT, ADAPTERS = ("bf16", "fp16"), ("lora", "dora", "qlora")
-MATRICES_OF_A_LAYER = 7
+MASTERED = ("mixed", "deepspeed", "megatron")
+KEEPING = ("deepspeed", "megatron")  # gradients that are never freed
 
 
 def is_recipe(method: str, precision: str, recipe: str) -> bool:
@@ -17,18 +19,18 @@ def is_recipe(method: str, precision: str, recipe: str) -> bool:
         return precision in ("nf4", "nf4_dq", "fp4_bnb")
     if method in ("lora", "dora"):
         return precision in (*SIXTEEN_BIT, "fp32")
-    return precision in (SIXTEEN_BIT if recipe in ("mixed", "pure") else ("fp32",))
+    return precision in (SIXTEEN_BIT if recipe in (*MASTERED, "pure") else ("fp32",))
 
 
 @dataclass(frozen=True)
 class States:
-    """Of one run, in bytes on one of `degree` devices; each question is answered or Unknown by itself."""
+    """Of one run, in bytes on one of several devices; each question is answered or Unknown by itself."""
 
     shape: Facts
     format_: Facts
     precision: str | None  # of the weights; that of the repository for `stored`
     run: Facts
-    degree: int
+    over: Split
 
     def __post_init__(self) -> None:
         if self.precision is None or not is_recipe(self.run["method"], self.precision, self.run["recipe"]):
@@ -51,6 +53,12 @@ class States:
     def _each(self) -> int:
         return 4 if self._is_adapted() or self.precision == "fp32" else 2
 
+    def _gradient(self) -> int:
+        recipe = self.run["recipe"]
+        if self._is_adapted() or recipe not in KEEPING:
+            return self._each()
+        return 4 if recipe == "megatron" or self.run["sharding"] == "zero3" else 2 + 4
+
     def _number(self) -> int:
         return 2 if self.run["recipe"] == "pure" and not self._is_adapted() else 4
 
@@ -59,28 +67,28 @@ class States:
         copies = {"sft": 0, "dpo": 1, "grpo": 1, "ppo": 2}[self.run["objective"]]
         if not self._is_adapted():
             return copies * self.shape["parameters_resident"] * self._each() if copies else 0.0
-        base = weights.own_bytes(self.shape, self.format_, 1)
+        base = weights.Weights(self.shape, self.format_, None).whole()
         kept = 0.0
         if self.run["method"] == "qlora":
             kept = 2 * (self.shape["parameters_resident"] - _linears(self.shape))
         return base * max(1, copies) + kept
 
     def weights(self) -> float:
-        return (self._frozen() + self._trained() * self._each()) * split.zero(self.run["sharding"], 3, self.degree)
+        return (self._frozen() + self._trained() * self._each()) * split.zero(self.run["sharding"], 3, self.over)
 
     def gradients(self) -> float:
-        return self._trained() * self._each() * split.zero(self.run["sharding"], 2, self.degree)
+        return self._trained() * self._gradient() * split.zero(self.run["sharding"], 2, self.over)
 
     def optimizer(self) -> float:
-        is_mixed = self.run["recipe"] == "mixed" and not self._is_adapted()
-        master = self._trained() * 4 if is_mixed else 0
-        return (master + self._moments()) * split.zero(self.run["sharding"], 1, self.degree)
+        is_mastered = self.run["recipe"] in MASTERED and not self._is_adapted()
+        master = self._trained() * 4 if is_mastered else 0
+        return (master + self._moments()) * split.zero(self.run["sharding"], 1, self.over)
 
     def update(self) -> float:
         """What the optimizer's own step needs."""
         if self.run["optimizer"] != "adamw_foreach":
             return 0.0
-        return self._trained() * self._number() * split.zero(self.run["sharding"], 1, self.degree)
+        return self._trained() * self._number() * split.zero(self.run["sharding"], 1, self.over)
 
     def _moments(self) -> float:
         optimizer, trained = self.run["optimizer"], self._trained()
@@ -118,42 +126,50 @@ def tokens(shape: Facts, run: Facts) -> int:
     return cache.context(run["context_tokens"], shape) * run["concurrent_sequences"] * answers
 
 
-def activations(shape: Facts, run: Facts) -> tuple[float, float]:
-    """Bytes at the loss, and of the last layer in the backward pass."""
-    if run["recipe"] == "fp32" or not overhead.is_gated_dense(shape):
-        raise Unknown("activations of this kind")
-    adapted, autocast = run["method"] in ADAPTERS, run["recipe"] == "autocast"
-    hidden, ffn, layers = shape["hidden_size"], shape["ffn_size"], shape["layers"]
-    heads, kv_heads = shape["heads"], shape["kv_heads"]
-    both = shape["p_attn"] / (2 * hidden * layers)  # (a + kv) d
-    queries = both * heads / (heads + kv_heads)
-    if adapted:
-        layer = 18 * hidden + 2 * queries + 4 * both + 8 * ffn + 4 * heads + 8
-        layer += 2 * MATRICES_OF_A_LAYER * run["lora_rank"]
-    else:
-        layer = 16 * hidden + 4 * both + 8 * ffn + 4 * heads + 8
-        layer += 10 * hidden if autocast else 0
-    layer += _norms(shape, both, adapted)
-    between = 4 * hidden if autocast and not adapted else 2 * hidden
-    loss = 8 * hidden + 12 * shape["vocab_size"]
-    count = tokens(shape, run)
+def forward(shape: Facts, run: Facts, over: Split) -> float:
+    """Bytes at the loss."""
+    is_cast = run["method"] == "full" and run["recipe"] == "autocast"
+    hidden, words, layers = shape["hidden_size"], shape["vocab_size"], shape["layers"]
+    loss, kept = 8 * hidden + shape["train_logit_bytes"] * words, saved(shape, run)
     if run["gradient_checkpointing"]:
-        forward = count * (between * layers + max(loss, layer))
+        each = (4 if is_cast else 2) * hidden * layers + max(loss, kept / layers)
     else:
-        forward = count * (layer * layers + loss)
-    if autocast and not adapted:
-        head = shape["p_lm_head"] or shape["p_embed"]
-        linears = 0 if run["gradient_checkpointing"] else split.dense_linears(shape, 1)
-        forward += 2 * (head + linears)
-    return forward, count * layer
+        each = kept + loss
+    copies = 0
+    if is_cast:
+        copies = words * hidden + (0 if run["gradient_checkpointing"] else _linears(shape))
+    return tokens(shape, run) * each + 2 * copies + gathered(shape, run, over)[0]
 
 
-def _norms(shape: Facts, both: float, adapted: bool) -> float:
-    """Norms of queries and keys, told by how many norm weights there are beyond two a layer and a last one."""
-    layers, heads = shape["layers"], shape["heads"] + shape["kv_heads"]
-    more = shape["p_norm"] - (2 * layers + 1) * shape["hidden_size"]
-    if more == 0:
-        return 0.0
-    if more == 2 * layers * both / heads:
-        return (4 if adapted else 6) * both + 4 * heads
-    raise Unknown("norms")
+def backward(shape: Facts, run: Facts, over: Split) -> float:
+    """Bytes beside all gradients, where these stay those of the forward pass too."""
+    last = tokens(shape, run) * saved(shape, run) / shape["layers"] + sum(gathered(shape, run, over))
+    stays = run.get("gradient_accumulation") or run["recipe"] in KEEPING
+    return max(forward(shape, run, over), last) if stays else last
+
+
+def saved(shape: Facts, run: Facts) -> float:
+    """Bytes of a token that all layers keep for the backward pass."""
+    if run["method"] in ADAPTERS:
+        kept = shape["train_adapter_bytes"] + shape["train_rank_bytes"] * run["lora_rank"]
+    elif run["recipe"] == "fp32":
+        raise Unknown("activations of this recipe")
+    else:
+        kept = shape["train_autocast_bytes" if run["recipe"] == "autocast" else "train_full_bytes"]
+    length = cache.context(run["context_tokens"], shape)
+    kept += shape["train_pair_bytes"] * length
+    if shape["window_tokens"] and length >= shape["window_tokens"]:
+        kept += shape["train_masked_bytes"] + shape["train_masked_pair_bytes"] * length
+    return float(kept)
+
+
+def gathered(shape: Facts, run: Facts, over: Split) -> tuple[float, float]:
+    """Bytes of units put together: of weights that are divided, and of their gradients until they are scattered."""
+    if over.degree == 1 or run["sharding"] not in ("zero3", "fsdp"):
+        return 0.0, 0.0
+    unit = max(shape["layer_parameters"], shape["vocab_size"] * shape["hidden_size"])
+    if run["sharding"] == "zero3":
+        return 4.0 * unit, 0.0
+    is_full = run["method"] == "full"
+    each = 4.0 if is_full and run["recipe"] in ("autocast", "fp32") else 2.0
+    return 2 * unit * each, unit * each if is_full else 0.0

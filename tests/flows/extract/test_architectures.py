@@ -47,7 +47,10 @@ def test_llama_by_component() -> None:
     assert columns["p_norm"] == 65 * 4096
     assert columns["kv_full_elements_per_token"] == 65_536
     assert columns["rope_cache_elements"] == 131_072 * 128
-    assert columns["tp_ok_mask"] == 0b11111  # at 16 devices the 8 key/value heads are copied
+    # 1, 2, 4, 8 and 16 devices, at which the 8 key/value heads are copied
+    assert columns["tp_ok_mask"] == 0b1000_0000_1000_1011
+    assert columns["ep_ok_mask"] == 0  # no experts to keep whole
+    assert (columns["kv_full_layers"], columns["kv_window_layers"], columns["state_layers"]) == (32, 0, 0)
     assert columns["active_read_parameters"] == 8_030_261_248 - 128256 * 4096
 
 
