@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
+from operator import or_
 
 import polars as pl
 
@@ -79,7 +80,8 @@ def fit(
             _Run(
                 workload_ix,
                 neighbours,
-                blocks[block].on(tier_ix),
+                blocks[block].pairs.select("shape_ix", "precision_ix"),
+                blocks[block].on(tier_ix, reduce(or_, neighbours["class_bit"])),
                 is_decided=blocks[block].is_decided,
                 has_host=blocks[block].host_bytes > 0,
             )
@@ -98,13 +100,14 @@ def _neighbours(devices: pl.DataFrame, *, is_tiered: bool) -> Iterator[tuple[int
 
 @dataclass(frozen=True)
 class _Run:
-    """Neighbouring devices and what the pairs need of them.
+    """Neighbouring devices and what the pairs need of them, those that any of the devices may run.
 
     `is_decided`: the catalogs leave no kernel open. `has_host`: weights may stay in host memory.
     """
 
     workload_ix: int
     devices: pl.DataFrame
+    pairs: pl.DataFrame
     requirements: pl.LazyFrame
     is_decided: bool
     has_host: bool
@@ -121,9 +124,9 @@ class _Run:
         return pl.lit(capacities).search_sorted(pl.col(column), side="left").cast(places)
 
     def placed_pairs(self) -> pl.DataFrame:
-        """Grain: shape x precision. The requirements with places for bytes."""
+        """Grain: that of the requirements. They have places for bytes."""
         return self.requirements.select(
-            *("shape_ix", "precision_ix", "unknown_from", "no_kernel", "undecided"),
+            *("row", "unknown_from", "no_kernel", "undecided"),
             *(self._place(f"need_{degree}", "assured").alias(f"place_{degree}") for degree in DEGREES),
             middle_place=self._place("need_middle", "usable"),
             **(
@@ -139,24 +142,22 @@ class _Run:
             assured=self._place("assured", "assured"), usable=self._place("usable", "usable")
         )
         alike = devices.select(_SEEN).unique(maintain_order=True)
-        pairs = self.placed_pairs()
-        places = [pl.col(f"place_{degree}") for degree in DEGREES]
-        splits = {
-            place: decide.smallest_split(needs=places, assured=_number(place)).alias(f"smallest_{place}")
-            for place in alike["assured"].unique()
-        }
+        placed, pairs = self.placed_pairs(), self.pairs
         decided = (
-            pairs.lazy()
-            .with_columns(splits.values())
+            placed.lazy()
+            .with_columns(_smallest(place) for place in alike["assured"].unique())
             .select(
-                _outcome(device, is_decided=self.is_decided, has_host=self.has_host).alias(str(place))
-                for place, device in enumerate(alike.iter_rows(named=True))
+                _outcome(*device, is_decided=self.is_decided, has_host=self.has_host).alias(str(place))
+                for place, device in enumerate(alike.iter_rows())
             )
             # what is common is taken out already
             .collect(engine="in-memory", optimizations=pl.QueryOptFlags(comm_subexpr_elim=False))
         )
+        lines = pl.Series([None], dtype=pl.UInt32).new_from_index(0, pairs.height)
+        lines = lines.scatter(placed["row"], pl.int_range(placed.height, dtype=pl.UInt32, eager=True))
+        everywhere = decided.select(pl.all().gather(lines).fill_null(decide.UNSUPPORTED))
         place_of = {row: str(place) for place, row in enumerate(alike.iter_rows())}
-        columns = [decided[place_of[row]] for row in devices.select(_SEEN).iter_rows()]
+        columns = [everywhere[place_of[row]] for row in devices.select(_SEEN).iter_rows()]
         ids = devices["gpu_ix"]
         # chunks without copies: one device after the other has all pairs
         return (
@@ -185,21 +186,39 @@ def _number(place: int) -> pl.Expr:
     return decide.small(place) if place < 256 else pl.lit(place, dtype=pl.UInt16)
 
 
-def _outcome(device: dict[str, int], *, is_decided: bool, has_host: bool) -> pl.Expr:
-    """What one device is to every pair that knows its smallest splits. `device` has the columns of _SEEN."""
+# Decisions that look the same have the same expression, which is written once for all shards of a night.
+@cache
+def _smallest(assured: int) -> pl.Expr:
+    places = [pl.col(f"place_{degree}") for degree in DEGREES]
+    return decide.smallest_split(needs=places, assured=_number(assured)).alias(f"smallest_{assured}")
+
+
+@cache
+def _outcome(
+    class_bit: int,
+    assured: int,
+    usable: int,
+    most: int,
+    reach: int,
+    has_own_memory: bool,
+    *,
+    is_decided: bool,
+    has_host: bool,
+) -> pl.Expr:
+    """What one device is to every pair that knows its smallest splits."""
     c = pl.col
-    bit = _bit(device["class_bit"])
+    bit = _bit(class_bit)
     return decide.outcome(
         is_unsupported=(c("no_kernel") & bit) != 0,
         is_undecided=_DECIDED if is_decided else (c("undecided") & bit) != 0,
         need=c("middle_place"),
-        usable=_number(device["usable"]),
-        smallest=c(f"smallest_{device['assured']}"),
-        most=decide.small(device["most"]),
+        usable=_number(usable),
+        smallest=c(f"smallest_{assured}"),
+        most=decide.small(most),
         unknown_from=c("unknown_from"),
-        reach=decide.small(device["reach"]),
+        reach=decide.small(reach),
         # the memory of a device that shares its host's is counted once
-        offloaded=(c("offloaded_place"), c("has_layers")) if has_host and device["has_own_memory"] else None,
+        offloaded=(c("offloaded_place"), c("has_layers")) if has_host and has_own_memory else None,
     )
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from estimator import side_by_side, support, training
+from estimator import support, training
 from estimator import verdict as decide
 from estimator.device_classes import CLASSES_IN_A_BLOCK
 from estimator.pairs import Frame, pairs
 from estimator.schema import DEGREES, MEMORY_TIERS
-from estimator.side_by_side import Layouts, spread
+from estimator.side_by_side import Layouts, places_of, spread
 from estimator.splits import of_workloads
 
 _PAIR = ["shape_ix", "precision_ix"]
@@ -113,15 +113,11 @@ class Requirements:
                 is_open=is_open,
                 no_kernel=pl.when(~runs).then(_EVERY_CLASS).when(is_open).then(_NO_CLASS).otherwise("no_kernel"),
                 undecided=pl.when(is_open).then(_NO_CLASS).otherwise("undecided"),
-                **{f"valid_{degree}": side_by_side.is_valid(layout=c("layout"), degree=degree) for degree in DEGREES},
             )
         )
-        held = spread(
-            self._held.get((workload["residency_ix"],)),
-            at="row",
-            height=known.height,
-            names=_HELD if is_training else _HELD[:1],
-        )
+        plans = self._held.get((workload["residency_ix"],))
+        rows = None if plans is None else plans.select("degree", pair="row").with_row_index("row")
+        held = spread(plans, places_of(rows, "pair", known.height), names=_HELD if is_training else _HELD[:1])
         return WorkloadRequirements(
             pairs=known.hstack(held),
             is_decided=(masks["undecided"] == 0).all(),
@@ -132,7 +128,7 @@ class Requirements:
                     self._beside.get((workload_ix, tier_ix)),
                     scheme=workload["scheme"],
                     names=_BESIDE if is_training else _BESIDE[:2],
-                )
+                ).hstack(self._layouts.valid)
                 for tier_ix in range(len(MEMORY_TIERS))
             },
         )
@@ -152,14 +148,18 @@ class WorkloadRequirements:
     is_training: bool
     host_bytes: int
 
-    def on(self, memory_tier_ix: int) -> pl.LazyFrame:
-        """Grain: shape x precision, sorted: need_middle, need_1 ... need_16, unknown_from, no_kernel, undecided.
+    def on(self, memory_tier_ix: int, classes: int) -> pl.LazyFrame:
+        """Grain: shape x precision that one of the support `classes` may run, sorted: row (its place in `pairs`),
+        need_middle, need_1 ... need_16, unknown_from, no_kernel, undecided.
 
         `need_middle` is the middle estimate for one device, the numbered ones are upper ends; `need_offloaded` is there
         when the host has memory, the least that it can be where `has_layers` is false. No nulls.
         """
         c = pl.col
-        beside = self.beside[memory_tier_ix].select(pl.all().gather(self.pairs["layout_ix"]))
+        # most formats have no kernel in most engines, and then nothing has to be known of their needs
+        bits = pl.lit(classes, dtype=pl.UInt32)
+        pairs_ = self.pairs.with_row_index("row").filter((c("no_kernel") & bits) != bits)
+        beside = self.beside[memory_tier_ix].select(pl.all().gather(pairs_["layout_ix"]))
         middle = c("held_1") + c("beside_1") + self._peak(1)
         needs = [
             c(f"held_{at}") + c(f"held_margin_{at}") + c(f"beside_{at}") + c(f"beside_margin_{at}") + self._peak(at)
@@ -175,7 +175,7 @@ class WorkloadRequirements:
             unknown_from=c("unknown_from"),
         )
         return (
-            self.pairs.lazy()
+            pairs_.lazy()
             .with_columns(beside.get_columns())
             .with_columns(
                 unknown_from=pl.when("is_open")
@@ -183,7 +183,7 @@ class WorkloadRequirements:
                 .otherwise(decide.first_unknown(needs=needs, valid=valid))
             )
             .select(
-                *_PAIR,
+                "row",
                 decide.comparable_need(
                     need=middle,
                     is_valid=pl.lit(True),

@@ -41,38 +41,66 @@ class Layouts:
             .agg(layout=(digit * c("unit")).sum())
         )
         distinct = numbers.select("scheme", "shape_ix", "layout").unique().with_row_index("layout_ix")
+        numbers = numbers.join(distinct, on=["scheme", "shape_ix", "layout"])
         self._height = distinct.height
-        self._numbers = numbers.join(distinct, on=["scheme", "shape_ix", "layout"])
+        self._numbers = numbers.drop("layout").partition_by("scheme", as_dict=True, include_key=False)
         self._splits = (
             taken.filter(c("split_ix").is_not_null())
-            .join(self._numbers, on=["scheme", "shape_ix", "alignment"])
+            .join(numbers, on=["scheme", "shape_ix", "alignment"])
             .select("scheme", "shape_ix", "split_ix", "layout_ix", "degree")
             .unique()
             .partition_by("scheme", as_dict=True, include_key=False)
         )
+        # Grain: layout_ix. Columns valid_1 ... valid_16.
+        self.valid = distinct.select(
+            is_valid(layout=c("layout"), degree=degree).alias(f"valid_{degree}") for degree in DEGREES
+        )
+        self._places: dict[str, tuple[pl.DataFrame, Places]] = {}
 
     def of_scheme(self, scheme: str) -> pl.DataFrame:
-        """Grain: shape x alignment. Columns shape_ix, alignment, layout, layout_ix."""
-        return self._numbers.filter(scheme=scheme).drop("scheme")
+        """Grain: shape x alignment. Columns shape_ix, alignment, layout_ix."""
+        return self._numbers.get((scheme,), pl.DataFrame(schema=_NUMBERS))
 
     def spread(self, plans: pl.DataFrame | None, *, scheme: str, names: Sequence[str]) -> pl.DataFrame:
         """Plans with a row for each shape_ix and split_ix -> the columns of `spread`, a row for each layout_ix."""
-        splits = self._splits.get((scheme,))
-        rows = None if plans is None or splits is None else splits.join(plans, on=["shape_ix", "split_ix"])
-        return spread(rows, at="layout_ix", height=self._height, names=names)
+        if plans is None:
+            return spread(None, places_of(None, "layout_ix", self._height), names=names)
+        keys = plans.select("shape_ix", "split_ix")
+        if scheme not in self._places or not self._places[scheme][0].equals(keys):
+            # plans of all workloads and tiers of a scheme are of the same splits, so that this is found once
+            rows = keys.with_row_index("row").join(self._splits[(scheme,)], on=["shape_ix", "split_ix"])
+            self._places[scheme] = keys, places_of(rows, "layout_ix", self._height)
+        return spread(plans, self._places[scheme][1], names=names)
 
 
-def spread(rows: pl.DataFrame | None, *, at: str, height: int, names: Sequence[str]) -> pl.DataFrame:
-    """Columns NAME_1 ... NAME_16 for each of `names`, and the margin of the first of them, from rows for each degree.
+_NUMBERS = pl.Schema({"shape_ix": pl.UInt32, "alignment": pl.UInt8, "layout_ix": pl.UInt32})
 
-    `at` says which of `height` rows a value belongs to; null where a degree has no row there.
+# For each degree, which row of plans belongs to each answer; null where none does.
+Places = dict[int, pl.Series]
+
+
+def places_of(rows: pl.DataFrame | None, at: str, height: int) -> Places:
+    """`rows`: which `row` of plans belongs to the `height` answers that `at` names, at each degree."""
+    empty = pl.Series([None], dtype=pl.UInt32).new_from_index(0, height * len(DEGREES))
+    if rows is not None:
+        place = pl.col("degree").replace_strict(dict(zip(DEGREES, range(len(DEGREES)), strict=True)))
+        where = rows.select((pl.col(at).cast(pl.UInt32) * len(DEGREES) + place).cast(pl.UInt32)).to_series()
+        empty = empty.scatter(where, rows["row"])
+    return {degree: empty.gather_every(len(DEGREES), offset) for offset, degree in enumerate(DEGREES)}
+
+
+def spread(plans: pl.DataFrame | None, places: Places, *, names: Sequence[str]) -> pl.DataFrame:
+    """Columns NAME_1 ... NAME_16 for each of `names`, and the margin of the first of them.
+
+    Null where a degree has no row.
     """
-    by_degree = {} if rows is None else rows.partition_by("degree", as_dict=True)
-    columns = []
-    for name, source in (*((name, name) for name in names), (f"{names[0]}_margin", "margin_bytes")):
-        for degree in DEGREES:
-            column = pl.repeat(None, height, dtype=pl.Int64, eager=True).alias(f"{name}_{degree}")
-            if (part := by_degree.get((degree,))) is not None:
-                column = column.scatter(part[at], part[source])
-            columns.append(column)
-    return pl.DataFrame(columns)
+    sources = (*((name, name) for name in names), (f"{names[0]}_margin", "margin_bytes"))
+    if plans is None:
+        height = len(places[DEGREES[0]])
+        nothing = pl.Series([None], dtype=pl.Int64).new_from_index(0, height)
+        return pl.DataFrame([nothing.alias(f"{name}_{degree}") for name, _ in sources for degree in DEGREES])
+    return plans.select(
+        pl.col(source).gather(place).alias(f"{name}_{degree}")
+        for name, source in sources
+        for degree, place in places.items()
+    )

@@ -49,6 +49,9 @@ def _outcome(verdict: str, gpus: int | None = None) -> pl.Expr:
     return small(OUTCOMES.index((verdict, gpus)))
 
 
+UNSUPPORTED = small(OUTCOMES.index(("unsupported", None)))
+
+
 def _split(degree: int) -> pl.Expr:
     return _outcome("fits", 1) if degree == 1 else _outcome("sharded", degree)
 
