@@ -10,6 +10,7 @@ bytes (eight). Devices that look the same to a decision share it, so that nothin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property, reduce
 from operator import or_
@@ -87,7 +88,10 @@ def fit(
             )
             for tier_ix, block, neighbours in _neighbours(rows, is_tiered=engine != "none")
         ]
-    return pl.concat([pl.LazyFrame(schema=FIT), *(run.decided() for run in runs)])
+    # polars works while Python writes the next run's expressions
+    with ThreadPoolExecutor(max_workers=2) as runners:
+        decided = list(runners.map(_Run.decided, runs))
+    return pl.concat([pl.LazyFrame(schema=FIT), *decided])
 
 
 def _neighbours(devices: pl.DataFrame, *, is_tiered: bool) -> Iterator[tuple[int, int, pl.DataFrame]]:

@@ -98,12 +98,15 @@ def estimate(night: Night, shard: int) -> None:
     dims = dimensions.load(night.catalogs_folder)
     some_shapes = pl.read_parquet(night.part("shapes", shard))
     overrides = pl.read_parquet(night.part("weight_overrides", shard))
-    weights = estimator.weight_plans(some_shapes, overrides, dims.precisions, dims.residencies)
-    caches = estimator.cache_plans(some_shapes, dims.workloads, dims.kv_precisions)
-    overheads = estimator.overhead_plans(some_shapes, dims.workloads, dims.profiles)
-    lake.write(weights, targets["weight_plans"])
-    lake.write(caches, targets["cache_plans"])
-    lake.write(overheads, targets["overhead_plans"])
+    plans = {
+        "weight_plans": estimator.weight_plans(some_shapes, overrides, dims.precisions, dims.residencies),
+        "cache_plans": estimator.cache_plans(some_shapes, dims.workloads, dims.kv_precisions),
+        "overhead_plans": estimator.overhead_plans(some_shapes, dims.workloads, dims.profiles),
+    }
+    # a shard's plans are small, and wanted again below: whole frames are faster than streams of their rows
+    made = {table: plan.collect(engine="in-memory") for table, plan in plans.items()}
+    for table, rows in made.items():
+        lake.write(rows, targets[table])
     lake.write(estimator.work_plans(some_shapes, dims.workloads), targets["work_plans"])
     lake.write(estimator.calculator_rows(some_shapes), targets["calculators"], CALCULATOR_ROWS)
     fit = estimator.fit(
@@ -112,9 +115,7 @@ def estimate(night: Night, shard: int) -> None:
         workloads=dims.workloads,
         gpus=dims.gpus,
         residencies=dims.residencies,
-        weight_plans=pl.scan_parquet(targets["weight_plans"]),
-        cache_plans=pl.scan_parquet(targets["cache_plans"]),
-        overhead_plans=pl.scan_parquet(targets["overhead_plans"]),
+        **made,
         supports=dims.supports,
         capacities=dims.capacities,
     )
