@@ -260,3 +260,11 @@ def test_measurements_are_split_by_model() -> None:
 def test_models_that_stand_for_others_are_in_the_snapshot() -> None:
     known = {row["model_id"] for row in catalogs.hub_snapshot()}
     assert set(catalogs.measurements()["dimensions_of"].drop_nulls()) <= known
+
+
+def test_every_link_knows_up_to_eight_devices() -> None:
+    """Latencies rise with each hop of a ring; what was not measured lies between what was."""
+    for link, rows in catalogs.links().sort("degree").group_by("link", maintain_order=True):
+        assert rows["degree"].to_list() == list(range(2, 9)), link
+        assert rows["reduce_seconds"].is_sorted(), link
+        assert rows.filter(pl.col("degree").is_in([3, 5, 6, 7]))["confidence"].unique().to_list() == ["low"], link
