@@ -8,8 +8,9 @@ from __future__ import annotations
 import polars as pl
 
 from estimator import bands, cache, sharding
+from estimator.layouts import split_rows
 from estimator.schema import CACHE_PLANS
-from estimator.splits import Frame, split_rows
+from estimator.splits import Frame
 
 _KEYS = ["shape_ix", "workload_ix", "split_ix"]
 _ELEMENTS = [

@@ -9,7 +9,8 @@ import polars as pl
 
 from estimator import sharding, weights
 from estimator.bounds import product_or_absent
-from estimator.splits import layouts, splits
+from estimator.layouts import layouts
+from estimator.splits import splits
 
 # What decides which part of every layer a device has.
 _PARTS = ["tensor", "expert_devices", "has_whole_experts"]

@@ -10,8 +10,9 @@ import polars as pl
 from estimator import activations, bands, cache, overhead, training, training_gathers
 from estimator import training_activations as saved
 from estimator.bounds import larger, whole_bytes
+from estimator.layouts import split_rows
 from estimator.schema import MEMORY_TIERS, OVERHEAD_PLANS
-from estimator.splits import Frame, split_rows
+from estimator.splits import Frame
 
 _KEYS = ["shape_ix", "workload_ix", "memory_tier_ix", "split_ix"]
 _PROFILE = [

@@ -2,7 +2,7 @@
 
 Sources: Megatron-LM (arXiv 1909.08053) column- and row-parallel linears; vLLM `model_executor/layers/linear.py`
 (QKVParallelLinear replicates key and value heads once the degree exceeds them) and `vocab_parallel_embedding.py`
-(vocabulary padded to a multiple of 64, then split). Explained in docs/method.md, section "Sharding".
+(vocabulary padded to a multiple of 64, then split). Explained in docs/method.md, section "Several devices".
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from estimator.layouts import layouts
 from estimator.schema import DEGREES
-from estimator.splits import Frame, layouts
+from estimator.splits import Frame
 
 # A layout is one number of six bits for each degree: `split_ix` + 1, or one of these.
 _BITS = 6

@@ -11,9 +11,10 @@ import polars as pl
 from estimator import bands, sharding, training, weights
 from estimator.bounds import larger, whole_bytes
 from estimator.device_weights import device_weights
+from estimator.layouts import layouts
 from estimator.pairs import Frame
 from estimator.schema import RESIDENCIES, WEIGHT_PLANS
-from estimator.splits import layouts, of_workloads
+from estimator.splits import of_workloads
 from estimator.whole_weights import whole_weights
 
 _RESIDENCY = ["scheme", "engine", "mode", "method", "recipe", "objective", "optimizer", "sharding", "lora_rank"]
@@ -40,7 +41,7 @@ def weight_plans(shapes: Frame, overrides: Frame, precisions: Frame, residencies
     """What stays resident on the fullest device: WEIGHT_PLANS, sorted by its keys.
 
     `shapes` carry shape_ix, `precisions` precision_ix; `residencies` is the answer of `residencies()`.
-    A row for every number of devices whose split is known (`splits.layouts`) and whose bytes can be told. One device
+    A row for every number of devices whose split is known (`layouts`) and whose bytes can be told. One device
     has a row always, null bytes being unknown or (training on a precision without a recipe) meaningless.
     """
     c = pl.col

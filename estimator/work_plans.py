@@ -8,9 +8,10 @@ from __future__ import annotations
 import polars as pl
 
 from estimator import cache, speed
+from estimator.layouts import split_rows
 from estimator.read_shares import head_elements
 from estimator.schema import WORK_PLANS
-from estimator.splits import Frame, split_rows
+from estimator.splits import Frame
 
 _KEYS = ["shape_ix", "workload_ix", "split_ix"]
 # Kinds that write one token after the other.

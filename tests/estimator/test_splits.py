@@ -12,8 +12,8 @@ from with_devices import with_devices
 
 import estimator
 from estimator.device_weights import device_weights
+from estimator.layouts import layouts
 from estimator.schema import SHAPES
-from estimator.splits import layouts
 from estimator.whole_weights import whole_weights
 
 GIB = 1 << 30
