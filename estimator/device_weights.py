@@ -19,9 +19,9 @@ _PARTS = ["tensor", "expert_devices", "has_whole_experts"]
 def device_weights(shapes: pl.LazyFrame, whole_weights: pl.LazyFrame, schemes: pl.LazyFrame) -> pl.LazyFrame:
     """Grain: shape x precision x scheme x degree, where the split is known. Bytes on one device of every stage.
 
-    `base` has all of the model's own, `expert_bytes`, `first_bytes` and `last_bytes` are parts of it; `copied_bytes`
-    come on top in the last of several stages, whose shares of layers have names like `front_plain`. A known size is
-    divided as its routed experts and the rest are. Null where a count is. `whole_weights`: the answer of that function.
+    `base` has all of the model's own, `expert_bytes`, `first_bytes` and `last_bytes` are parts of it; what
+    groups of layers have of the rest has names like `front_plain`. A known size is divided as its routed experts and
+    the rest are. Null where a count is. `whole_weights`: the answer of that function.
     """
     c = pl.col
     taken = (
@@ -67,7 +67,6 @@ def device_weights(shapes: pl.LazyFrame, whole_weights: pl.LazyFrame, schemes: p
             stored_experts=pl.when(c("p_expert") == 0).then(0.0).otherwise(c("experts") * c("effective_bits") / 8),
             first_bytes=c("first") * c("end_bytes"),
             last_bytes=c("last") * c("end_bytes"),
-            copied_bytes=c("copied") * c("end_bytes"),
             padding=c("padding") * c("padding_bytes"),
             absorbed="absorbed",
         )
@@ -85,7 +84,6 @@ def _elements(shapes: pl.LazyFrame, parts: pl.LazyFrame) -> pl.LazyFrame:
     split = c("p_embed") + c("p_lm_head") + c("p_bias")
     rest = c("parameters_resident") - dense - c("p_expert")
     is_whole = (c("tensor") == 1) & ~c("has_whole_experts")
-    is_tied = (c("p_lm_head") == 0) & (c("p_head_other") == 0)
     return (
         shapes.join(parts.drop("alignment").unique(), on="shape_ix")
         .with_columns(
@@ -112,12 +110,11 @@ def _elements(shapes: pl.LazyFrame, parts: pl.LazyFrame) -> pl.LazyFrame:
             experts="experts_here",
             quantised_part=sharding.part_of(c("linears") + c("experts_here"), dense + c("p_expert")),
             dense_part=sharding.part_of(c("linears") + c("rest"), dense + rest),
-            # outside the layers: what is looked up or sees and hears comes first, what predicts comes last
+            # outside the layers: what is looked up or sees and hears comes first, what predicts comes last; the copy of
+            # a tied head is left out, for it has no more layers beside it than the embedding and never decides
             first=c("p_embed") / c("tensor")
             + (c("p_pos_embed") + c("p_vision") + c("p_audio") + c("p_speech") + c("p_projector")),
             last=c("p_lm_head") / c("tensor") + c("p_head_other"),
-            # the matrix of a tied head is the embedding's: the last group of layers has it again
-            copied=pl.when(is_tied).then(c("p_embed") / c("tensor")).otherwise(0.0),
             padding=sharding.padded_vocabulary_elements(
                 vocabulary=c("vocab_size"), hidden=c("hidden_size"), matrices=pl.lit(1)
             )

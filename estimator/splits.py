@@ -3,7 +3,7 @@
 A number of devices is divided into groups that have a part of every layer (tensor parallelism), as large as the model's
 widths allow, and those work on groups of layers one after another (pipeline parallelism); experts that no group can
 divide are kept whole, some on each device (expert parallelism). Sources: vLLM `docs/serving/parallelism_scaling.md`,
-`config/parallel.py` and `distributed/utils.py` (get_pp_indices). Explained in docs/method.md, section "Several devices".
+`config/parallel.py`, `distributed/utils.py` (get_pp_indices). Explained in docs/method.md, section "Several devices".
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def _serving(rows: pl.LazyFrame) -> pl.LazyFrame:
     # steps of their own, for the largest of three stages would name each of these many times
     stages = sharding.stage_bytes(
         first=c("first_bytes") + c("padding"),
-        last=c("last_bytes") + c("copied_bytes") + c("padding"),
+        last=c("last_bytes") + c("padding"),
         plain=c("base") - c("expert_bytes") - ends + c("absorbed"),
         experts=c("expert_bytes") + c("repacked"),
         plain_shares={stage: c(f"{stage}_plain") for stage in sharding.STAGES},

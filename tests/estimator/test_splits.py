@@ -11,10 +11,8 @@ import pytest
 from with_devices import with_devices
 
 import estimator
-from estimator.device_weights import device_weights
 from estimator.layouts import layouts
 from estimator.schema import SHAPES
-from estimator.whole_weights import whole_weights
 
 GIB = 1 << 30
 Build = Callable[..., pl.DataFrame]
@@ -182,21 +180,13 @@ def test_the_fullest_group(
     assert held(shapes, precisions, no_overrides, workloads_of({"engine": "none"}), f"pp{stages}") == 2 * elements
 
 
-def test_a_tied_head_is_copied_into_the_last_group(
+def test_a_tied_head_does_not_decide(
     shapes_of: Build, workloads_of: Build, precisions: pl.DataFrame, no_overrides: pl.DataFrame
 ) -> None:
     """Both ends have the matrix: 3.2 M elements and 4 of 8 layers each, where one of 11.2 M / 2 would have 5.6 M."""
     tied = of_components(SEVEN | {"layers": 8, "p_mlp": 8_000_000, "p_lm_head": 0})
     shapes, workloads = shapes_of(tied), workloads_of({"engine": "none"})
     assert held(shapes, precisions, no_overrides, workloads, "pp2") == 2 * (3_200_000 + 4_000_000)
-    schemes = pl.LazyFrame({"scheme": ["tensor"]})
-    whole = whole_weights(shapes.lazy(), no_overrides.lazy(), precisions.lazy())
-    [bf16] = precisions.filter(precision="bf16")["precision_ix"]
-    rows = device_weights(shapes.lazy(), whole, schemes).filter(precision_ix=bf16, degree=2).collect()
-    assert rows["copied_bytes"].to_list() == [2 * 3_200_000]
-    untied = of_components(SEVEN)
-    rows = device_weights(shapes_of(untied).lazy(), whole, schemes).filter(precision_ix=bf16, degree=2).collect()
-    assert rows["copied_bytes"].to_list() == [0]
 
 
 def test_whole_experts_on_the_fullest_device(
