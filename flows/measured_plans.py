@@ -105,6 +105,8 @@ def planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.D
     formats = dims.precisions.join(named, on="precision_ix", how="semi")
     formats = pl.concat([formats, dims.precisions.join(of_stored, on="precision", how="semi")]).unique("precision_ix")
     weights = estimator.weight_plans(shapes, found.overrides, formats.sort("precision_ix"), residencies)
+    # only numbers of devices that were measured, for the same reason
+    weights = weights.filter(pl.col("degree").is_in(measured["degree"].unique().drop_nulls().implode()))
     caches = estimator.cache_plans(shapes, workloads, dims.kv_precisions).rename({"context_tokens": "sized_tokens"})
     works = estimator.work_plans(shapes, workloads)
     engines = pl.LazyFrame({"mode": "inference", "engine": sorted(set(RATED_AS.values()))})
@@ -132,7 +134,7 @@ def planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.D
         .join(
             overheads.rename({"margin_bytes": "taken_margin"}), on=[*at, "memory_tier_ix", "version_range"], how="left"
         )
-        .collect()
+        .collect(engine="in-memory")
     )
 
 
