@@ -62,7 +62,9 @@ def model_pages(rows: Rows, night: Night) -> Iterator[ModelPage]:
         "SELECT m.*, s.shape_ix FROM models m JOIN internal.shapes s USING (shape_id) ORDER BY model_id"
     ):
         models.setdefault(row["shape_ix"], []).append(row)
-    streams = [rows.heats(row["workload_ix"]) for row in rows.workloads]
+    # the map opens with the workload that the page is about
+    mapped = sorted(rows.workloads, key=lambda row: bool(row["workload"] != workload.id))
+    streams = [rows.heats(row["workload_ix"]) for row in mapped]
     for found in zip(*streams, strict=True):
         shape_ix = found[0][0]
         heats = [
@@ -70,12 +72,12 @@ def model_pages(rows: Rows, night: Night) -> Iterator[ModelPage]:
                 Workload(row["workload"], row["title"]),
                 [(precisions[number], codes) for number, codes in pairs if not SILENT.issuperset(codes)],
             )
-            for row, (_, pairs) in zip(rows.workloads, found, strict=True)
+            for row, (_, pairs) in zip(mapped, found, strict=True)
         ]
         for model in models.get(shape_ix, ()):
             model_id = model["model_id"]
             yield _page(
-                night, model, workload, [heat for heat in heats[::-1] if heat.rows], needs.get(model_id, ()),
+                night, model, workload, [heat for heat in heats if heat.rows], needs.get(model_id, ()),
                 reach.get(shape_ix), groups.get(model_id, ()), artifacts.get(model_id, ()), options.get(model_id, ()),
                 *calculators.of(model_id),
             )  # fmt: skip

@@ -103,6 +103,7 @@ def test_the_page_of_a_model_has_the_section(rows: Rows, tmp_path: Path) -> None
     database = Path(rows.one("SELECT path FROM duckdb_databases() WHERE database_name = 'night'")["path"])
     [page] = (database.parent / "report" / "models").glob("meta-llama--llama-3.1-8b-*.html")
     text = page.read_text(encoding="utf-8")
+    assert "(<code>chat-8k</code>), " in text  # the map opens with the workload that the page is about
     assert "What other calculators say" in text
     assert "For serving at fp16, 3 tools say 16.27 GiB to 17.95 GiB; ours is " in text
     assert "the output head is missing (6.5 % of the parameters)" in text
