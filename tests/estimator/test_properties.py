@@ -39,7 +39,7 @@ from estimator import cache, training, training_activations, weights
 from estimator.schema import MEMORY_TIERS
 
 few = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 
 
