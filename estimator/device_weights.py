@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import sharding, weights
+from estimator import components, sharding, weights
 from estimator.bounds import product_or_absent
 from estimator.layouts import layouts
 from estimator.splits import splits
@@ -80,9 +80,8 @@ def device_weights(shapes: pl.LazyFrame, whole_weights: pl.LazyFrame, schemes: p
 def _elements(shapes: pl.LazyFrame, parts: pl.LazyFrame) -> pl.LazyFrame:
     """Grain: shape x part. Elements of all stages on one device of each by group, and what an engine adds."""
     c = pl.col
-    dense = c("p_attn") + c("p_mlp") + c("p_shared") + c("p_ssm")
+    dense, rest = components.dense_linears(), components.outside_linears()
     split = c("p_embed") + c("p_lm_head") + c("p_bias")
-    rest = c("parameters_resident") - dense - c("p_expert")
     is_whole = (c("tensor") == 1) & ~c("has_whole_experts")
     return (
         shapes.join(parts.drop("alignment").unique(), on="shape_ix")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import weights
+from estimator import components, weights
 from estimator.bounds import larger, smaller
 from estimator.pairs import STORED, Frame
 
@@ -30,9 +30,7 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
         .filter(c("precision") != STORED)
         .select("precision", "policy", *(c(name).cast(pl.Float64) for name in numbers), format_ix="precision_ix")
     )
-    scales = weights.scale_bytes(scales=c("quant_rows"), bytes_each=c("row_scale_bytes")) + weights.scale_bytes(
-        scales=c("fp8_block_scales"), bytes_each=c("block_scale_bytes")
-    )
+    scales = components.scales_bytes()
     one_size = weights.uniform_bits(
         policy=c("policy"), bits=c("bits_per_weight"), whole_model_bits=c("whole_model_bits")
     )
@@ -112,8 +110,6 @@ def head_elements() -> pl.Expr:
 
 def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
     """Grain: shape. `unread`: parameters outside experts that a step does not read."""
-    c = pl.col
-    linears = c("p_attn") + c("p_mlp") + c("p_shared") + c("p_ssm")
     return shapes.select(
         "shape_ix",
         "parameters_resident",
@@ -122,7 +118,7 @@ def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
         "fp8_block_scales",
         "stored_bytes",
         "stored_precision",
-        linears=linears,
-        rest=c("parameters_resident") - linears - c("p_expert"),
+        linears=components.dense_linears(),
+        rest=components.outside_linears(),
         unread=unread_elements(),
     )

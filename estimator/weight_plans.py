@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import bands, sharding, training, weights
+from estimator import bands, components, sharding, training, weights
 from estimator.bounds import larger, whole_bytes
 from estimator.device_weights import device_weights
 from estimator.layouts import layouts
@@ -63,23 +63,22 @@ def weight_plans(shapes: Frame, overrides: Frame, precisions: Frame, residencies
         )
         .pipe(_serving)
     )
-    dense = c("p_attn") + c("p_mlp") + c("p_shared") + c("p_ssm")
-    rest = c("parameters_resident") - dense - c("p_expert")
     learning = (
         whole.join(training_, how="cross")
         .join(
+            # replicas ask nothing of a format's blocks: any alignment has the same splits
             layouts(shapes).filter(c("alignment") == 0).select("shape_ix", "scheme", "degree", "split_ix"),
             on=["shape_ix", "scheme"],
         )
         .join(
             shapes.select(
                 *("shape_ix", "confidence", "parameters_resident", "lora_io", "quant_rows"),
-                linears_whole=dense + c("p_expert"),
+                linears_whole=components.dense_linears() + c("p_expert"),
                 # rows and columns of all matrices, and what is no matrix; experts are stacked, which no rule covers
                 factors=pl.when(c("p_expert") == 0).then(
                     c("lora_io")
                     + (c("vocab_size") + c("hidden_size")) * matrices
-                    + (rest - c("p_embed") - c("p_lm_head"))
+                    + (components.outside_linears() - c("p_embed") - c("p_lm_head"))
                 ),
             ),
             on="shape_ix",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import weights
+from estimator import components, weights
 from estimator.pairs import pairs
 from estimator.read_shares import read_shares
 
@@ -35,9 +35,6 @@ def whole_weights(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.
     # `stored` has the ends of the format that it stands for
     of_ends = formats.select(format_ix="precision_ix", ends_bits="keep_bits", are_ends_alike="is_uniform")
     known = pl.coalesce("override_bytes", pl.when(c("policy") == "stored").then("stored_bytes"))
-    scales = weights.scale_bytes(scales=c("quant_rows"), bytes_each=c("row_scale_bytes")) + weights.scale_bytes(
-        scales=c("fp8_block_scales"), bytes_each=c("block_scale_bytes")
-    )
     return (
         pairs(shapes, precisions)
         .select(
@@ -52,7 +49,7 @@ def whole_weights(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.
             on=["shape_id", "precision"],
             how="left",
         )
-        .with_columns(scales=scales, is_known=known.is_not_null())
+        .with_columns(scales=components.scales_bytes(), is_known=known.is_not_null())
         .join(read_shares(shapes, precisions), on=["shape_ix", "format_ix", "is_known"], how="left")
         .with_columns(
             whole=pl.coalesce(
@@ -98,11 +95,9 @@ def whole_weights(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.
 
 def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
     """Grain: shape. Elements by how formats treat them."""
-    c = pl.col
-    dense = c("p_attn") + c("p_mlp") + c("p_shared") + c("p_ssm")
     return shapes.select(
         *("shape_ix", "shape_id", "stored_bytes", "quant_rows", "fp8_block_scales"),
         *("parameters_resident", "p_expert"),
-        dense_whole=dense,
-        rest_whole=c("parameters_resident") - dense - c("p_expert"),
+        dense_whole=components.dense_linears(),
+        rest_whole=components.outside_linears(),
     )

@@ -149,11 +149,13 @@ def test_twice_the_context_for_half_the_sequences_keeps_a_full_cache(
     workloads = workloads_of(
         {"context_tokens": 4096, "concurrent_sequences": 8}, {"context_tokens": 8192, "concurrent_sequences": 4}
     )
-    plans = with_devices(estimator.cache_plans(shapes_of(*full), workloads, kv_precisions)).filter(stages=1)
-    twice = with_devices(estimator.cache_plans(shapes_of(*doubled), workloads, kv_precisions)).filter(stages=1)
+    plans = with_devices(estimator.cache_plans(shapes_of(*full), workloads, kv_precisions))
+    twice = with_devices(estimator.cache_plans(shapes_of(*doubled), workloads, kv_precisions))
     sizes = plans.partition_by("workload_ix", maintain_order=True)
     assert sizes[0]["kv_cache_bytes"].equals(sizes[1]["kv_cache_bytes"])
-    assert (twice["kv_cache_bytes"] == plans["kv_cache_bytes"] * 2).all()
+    off = plans.select(off=twice["kv_cache_bytes"] - pl.col("kv_cache_bytes") * 2, stages="stages")
+    assert (off.filter(stages=1)["off"] == 0).all()
+    assert off["off"].is_between(-1, 0).all()  # a stage's share of elements need not be whole, and is rounded up
 
 
 @few
