@@ -5,7 +5,9 @@ An assembling module: it reads the plans of one shard and calls the rules of `ve
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import polars as pl
 
@@ -13,7 +15,7 @@ from estimator import support, training
 from estimator import verdict as decide
 from estimator.device_classes import CLASSES_IN_A_BLOCK
 from estimator.pairs import Frame, pairs
-from estimator.schema import DEGREES, MEMORY_TIERS
+from estimator.schema import DEGREES
 from estimator.side_by_side import Layouts, places_of, spread
 from estimator.splits import of_workloads
 
@@ -118,32 +120,31 @@ class Requirements:
         plans = self._held.get((workload["residency_ix"],))
         rows = None if plans is None else plans.select("degree", pair="row").with_row_index("row")
         held = spread(plans, places_of(rows, "pair", known.height), names=_HELD if is_training else _HELD[:1])
+
+        def beside(tier_ix: int) -> pl.DataFrame:
+            plans = self._beside.get((workload_ix, tier_ix))
+            names = _BESIDE if is_training else _BESIDE[:2]
+            return self._layouts.spread(plans, scheme=workload["scheme"], names=names).hstack(self._layouts.valid)
+
         return WorkloadRequirements(
-            pairs=known.hstack(held),
+            pairs=known.hstack(held).with_row_index("row"),
+            beside=beside,
             is_decided=(masks["undecided"] == 0).all(),
             is_training=is_training,
             host_bytes=int((workload["host_memory_gib"] or 0) * GIB),
-            beside={
-                tier_ix: self._layouts.spread(
-                    self._beside.get((workload_ix, tier_ix)),
-                    scheme=workload["scheme"],
-                    names=_BESIDE if is_training else _BESIDE[:2],
-                ).hstack(self._layouts.valid)
-                for tier_ix in range(len(MEMORY_TIERS))
-            },
         )
 
 
 @dataclass(frozen=True)
 class WorkloadRequirements:
-    """`pairs`: shape x precision with what stays resident. `beside`: by memory tier, what else each layout needs.
+    """`pairs`: shape x precision with what stays resident. `beside`: of a memory tier, what else each layout needs.
 
     `is_decided`: the catalogs leave no kernel open, so `undecided` is 0 throughout. `is_training`: there are gradients.
     `host_bytes`: memory of the host for weights, 0 without.
     """
 
     pairs: pl.DataFrame
-    beside: dict[int, pl.DataFrame]
+    beside: Callable[[int], pl.DataFrame]
     is_decided: bool
     is_training: bool
     host_bytes: int
@@ -155,67 +156,76 @@ class WorkloadRequirements:
         `need_middle` is the middle estimate for one device, the numbered ones are upper ends; `need_offloaded` is there
         when the host has memory, the least that it can be where `has_layers` is false. No nulls.
         """
-        c = pl.col
         # most formats have no kernel in most engines, and then nothing has to be known of their needs
         bits = pl.lit(classes, dtype=pl.UInt32)
-        pairs_ = self.pairs.with_row_index("row").filter((c("no_kernel") & bits) != bits)
-        beside = self.beside[memory_tier_ix].select(pl.all().gather(pairs_["layout_ix"]))
-        middle = c("held_1") + c("beside_1") + self._peak(1)
-        needs = [
-            c(f"held_{at}") + c(f"held_margin_{at}") + c(f"beside_{at}") + c(f"beside_margin_{at}") + self._peak(at)
-            for at in DEGREES
-        ]
-        valid = [c(f"valid_{degree}") for degree in DEGREES]
-        # of unknown layers one may be as small as you like
-        floor = needs[0] - c("held_1") + (c("held_1") // c("layers")).fill_null(0)
-        offloaded = decide.comparable_need(
-            need=decide.offloaded_need(need=middle, floor=floor, host_bytes=self.host_bytes),
-            is_valid=(c("layers") > 0).fill_null(True),
-            degree=DEGREES[0],
-            unknown_from=c("unknown_from"),
-        )
+        pairs_ = self.pairs.filter((pl.col("no_kernel") & bits) != bits)
+        beside = self.beside(memory_tier_ix).select(pl.all().gather(pairs_["layout_ix"]))
         return (
             pairs_.lazy()
             .with_columns(beside.get_columns())
-            .with_columns(
-                unknown_from=pl.when("is_open")
-                .then(decide.small(DEGREES[0]))
-                .otherwise(decide.first_unknown(needs=needs, valid=valid))
-            )
-            .select(
-                "row",
-                decide.comparable_need(
-                    need=middle,
-                    is_valid=pl.lit(True),
-                    degree=DEGREES[0],
-                    unknown_from=c("unknown_from"),
-                ).alias("need_middle"),
-                *(
-                    decide.comparable_need(
-                        need=need, is_valid=is_valid, degree=degree, unknown_from=c("unknown_from")
-                    ).alias(f"need_{degree}")
-                    for degree, need, is_valid in zip(DEGREES, needs, valid, strict=True)
-                ),
-                *(
-                    [offloaded.alias("need_offloaded"), c("layers").is_not_null().alias("has_layers")]
-                    if self.host_bytes
-                    else []
-                ),
-                "unknown_from",
-                "no_kernel",
-                "undecided",
-            )
+            .with_columns(_first_unknown(is_training=self.is_training))
+            .select(_comparable(is_training=self.is_training, host_bytes=self.host_bytes))
         )
 
-    def _peak(self, at: int) -> pl.Expr:
-        """What comes and goes within a step: the forward pass, or gradients with a backward pass or an update."""
-        c = pl.col
-        forward = c(f"forward_{at}")
-        if not self.is_training:
-            return forward
-        return training.step_peak_bytes(
-            forward=forward,
-            gradients=c(f"gradients_{at}"),
-            backward=c(f"backward_{at}"),
-            update=c(f"update_{at}"),
-        )
+
+# Written once for all shards of a night.
+@cache
+def _first_unknown(*, is_training: bool) -> pl.Expr:
+    is_unknown = decide.first_unknown(needs=_needs(is_training), valid=_VALID)
+    return pl.when("is_open").then(decide.small(DEGREES[0])).otherwise(is_unknown).alias("unknown_from")
+
+
+@cache
+def _comparable(*, is_training: bool, host_bytes: int) -> tuple[pl.Expr, ...]:
+    """The columns of `WorkloadRequirements.on`."""
+    c = pl.col
+    needs = _needs(is_training)
+    middle = c("held_1") + c("beside_1") + _peak(1, is_training)
+    # of unknown layers one may be as small as you like
+    floor = needs[0] - c("held_1") + (c("held_1") // c("layers")).fill_null(0)
+    offloaded = decide.comparable_need(
+        need=decide.offloaded_need(need=middle, floor=floor, host_bytes=host_bytes),
+        is_valid=(c("layers") > 0).fill_null(True),
+        degree=DEGREES[0],
+        unknown_from=c("unknown_from"),
+    )
+    return (
+        c("row"),
+        decide.comparable_need(
+            need=middle, is_valid=pl.lit(True), degree=DEGREES[0], unknown_from=c("unknown_from")
+        ).alias("need_middle"),
+        *(
+            decide.comparable_need(need=need, is_valid=is_valid, degree=degree, unknown_from=c("unknown_from")).alias(
+                f"need_{degree}"
+            )
+            for degree, need, is_valid in zip(DEGREES, needs, _VALID, strict=True)
+        ),
+        *([offloaded.alias("need_offloaded"), c("layers").is_not_null().alias("has_layers")] if host_bytes else []),
+        *(c("unknown_from"), c("no_kernel"), c("undecided")),
+    )
+
+
+_VALID = [pl.col(f"valid_{degree}") for degree in DEGREES]
+
+
+def _needs(is_training: bool) -> list[pl.Expr]:
+    """Upper ends at each of DEGREES."""
+    c = pl.col
+    return [
+        c(f"held_{at}") + c(f"held_margin_{at}") + c(f"beside_{at}") + c(f"beside_margin_{at}") + _peak(at, is_training)
+        for at in DEGREES
+    ]
+
+
+def _peak(at: int, is_training: bool) -> pl.Expr:
+    """What comes and goes within a step: the forward pass, or gradients with a backward pass or an update."""
+    c = pl.col
+    forward = c(f"forward_{at}")
+    if not is_training:
+        return forward
+    return training.step_peak_bytes(
+        forward=forward,
+        gradients=c(f"gradients_{at}"),
+        backward=c(f"backward_{at}"),
+        update=c(f"update_{at}"),
+    )

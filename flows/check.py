@@ -197,7 +197,7 @@ def _estimate(model_id: str, settings: Settings, source: str, place: Path, folde
     for shard in range(stages.shapes(this)):
         stages.estimate(this, shard)
     database = place / "check.duckdb"
-    warehouse.build(this, database)
+    warehouse.build_answers(this, database)
     return this, database
 
 

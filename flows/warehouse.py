@@ -32,7 +32,6 @@ FROM_LAKE = {
     "artifacts": "artifacts",
     "tensor_types": "tensor_types",
     "model_errors": "model_errors",
-    "validation": "validation",
     "internal.shapes": "shapes",
     "internal.weight_plans": "weight_plans",
     "internal.cache_plans": "cache_plans",
@@ -102,8 +101,31 @@ def build(night: Night, file: Path) -> None:
 
     Raises OSError when the disk refuses.
     """
-    _write_catalogs(night)
     validation.predict(night)
+    with _answers(night, file) as connection:
+        _create_table(connection, "validation", night.parts("validation"))
+        _create_runs(connection, night)
+        # in one transaction, for each statement by itself waits for the disk
+        with _together(connection):
+            for script in ("ledger.sql", "comments.sql"):
+                connection.execute(_sql(script))
+        connection.execute("ANALYZE")
+
+
+@disk_errors()
+def build_answers(night: Night, file: Path) -> None:
+    """What `build` makes, without the ledger, the history and the words of the columns, for one who asks and leaves.
+
+    Raises OSError when the disk refuses.
+    """
+    with _answers(night, file):
+        pass
+
+
+@contextmanager
+def _answers(night: Night, file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new database of the night's own tables with the views over them."""
+    _write_catalogs(night)
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET TimeZone = 'UTC'")
@@ -114,10 +136,16 @@ def build(night: Night, file: Path) -> None:
             _create_table(connection, table, night.parts(source))
         for name in (*FROM_CATALOGS, *FROM_DIMENSIONS):
             _create_table(connection, name, night.parts(_catalog_table(name)))
-        _create_runs(connection, night)
-        for script in ("views.sql", "comments.sql"):
-            connection.execute(_sql(script))
-        connection.execute("ANALYZE")
+        with _together(connection):
+            connection.execute(_sql("views.sql"))
+        yield connection
+
+
+@contextmanager
+def _together(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    yield
+    connection.execute("COMMIT")
 
 
 @disk_errors()

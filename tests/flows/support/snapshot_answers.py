@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import catalogs
 from flows import pipeline, stages, warehouse
+from flows.night import Night
 from flows.settings import Settings
 
 Sizes = tuple[int, int, str]  # tokens, sequences, element type of the cache
@@ -39,7 +40,8 @@ def night_of(
     place: Path, models: Iterable[str], like: str, changes: Iterable[dict[str, object]]
 ) -> dict[tuple[str, str, str], Answer]:
     """The same for workloads that are like one of the catalog's but for some columns."""
-    with warehouse.connect(night_database(place, models, like, changes)) as connection:
+    database = night_database(place, models, like, changes, build=warehouse.build_answers)
+    with warehouse.connect(database) as connection:
         rows = connection.execute(
             "SELECT model_id, precision, workload, weights_bytes, kv_cache_bytes, state_bytes, activation_bytes,"
             " total_bytes"
@@ -54,6 +56,7 @@ def night_database(
     like: str,
     changes: Iterable[dict[str, object]],
     gpus: Iterable[str] = ("nvidia-h100-sxm-80gb",),
+    build: Callable[[Night, Path], None] = warehouse.build,
 ) -> Path:
     """The database of such a night, for some devices of the catalog."""
     what_if = place / "what-if"
@@ -72,5 +75,5 @@ def night_database(
     stages.extract(this, 0)
     for shard in range(stages.shapes(this)):
         stages.estimate(this, shard)
-    warehouse.build(this, place / "some.duckdb")
+    build(this, place / "some.duckdb")
     return place / "some.duckdb"
