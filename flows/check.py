@@ -82,8 +82,7 @@ def check(model_ids: Sequence[str], settings: Settings, question: Question, *, a
             _print(answers[-1])
     if as_json and answers:
         found = answers if len(model_ids) > 1 else answers[0]
-        json.dump(found, sys.stdout, default=str, ensure_ascii=False, indent=1)
-        print()
+        print(json.dumps(found, default=str, ensure_ascii=False, indent=1))
     if failures:
         raise Unreadable("; ".join(failures))
 

@@ -27,7 +27,7 @@ FEW_GPUS = ("nvidia-h100-sxm-80gb", "nvidia-rtx-4090-24gb", "apple-m3-ultra-512g
 
 
 def reduced(folder: Path) -> Path:
-    """A what-if folder with few devices and formats: nights of a second."""
+    """A what-if folder with few devices, formats and workloads: nights of a second or two."""
     import catalogs
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,6 +35,7 @@ def reduced(folder: Path) -> Path:
     for name, keep in (
         ("gpus", FEW_GPUS),
         ("precisions", ("bf16", "fp8_e4m3_block128", "int4_awq_g128", "gguf_q4_k_m", "nf4_dq", "stored", "fp32")),
+        ("workloads", ("min-8k", "chat-8k", "local-8k", "train-qlora-2k")),
     ):
         head, *rows = (source / f"{name}.csv").read_text(encoding="utf-8").splitlines()
         chosen = [row for row in rows if row.split(",")[0] in keep]
@@ -89,7 +90,7 @@ def test_a_night_leaves_a_database_and_a_site(published: Path) -> None:
 def test_fit_has_every_combination_once_under_the_contracts_names(published: Path) -> None:
     [(found,)] = rows(published, "SELECT count(*) FROM fit")
     [(promised,)] = rows(published, "SELECT fit_rows FROM runs")
-    assert found == promised == 5 * 7 * 9 * 3
+    assert found == promised == 5 * 7 * 4 * 3
     names = [name for name, *_ in rows(published, "DESCRIBE fit")]
     for name in (
         "model_id", "precision", "workload", "gpu", "verdict", "gpus_needed", "parallelism", "required_bytes",
@@ -227,9 +228,10 @@ pipeline.run(this, pipeline.open_source("snapshot", settings))
 
 
 @pytest.mark.parametrize("after_seconds", [0.05, 0.4, 0.8])
-def test_a_killed_night_leaves_the_last_one_and_resumes(tmp_path: Path, what_if: Path, after_seconds: float) -> None:
-    data = tmp_path / "data"
-    before = run(data, what_if)
+def test_a_killed_night_leaves_the_last_one_and_resumes(
+    tmp_path: Path, what_if: Path, published: Path, after_seconds: float
+) -> None:
+    data, before = tmp_path / "data", published
     command = [sys.executable, "-c", KILLED, str(data), str(what_if), "|".join(MODELS)]
     victim = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert victim.stdout is not None
@@ -290,11 +292,10 @@ def test_a_damaged_previous_night_is_not_compared_with(
 
 @pytest.mark.parametrize("limit", [1_000, 10_000, 50_000])
 def test_a_full_disk_at_any_stage_is_an_os_error_and_the_night_resumes(
-    tmp_path: Path, what_if: Path, limit: int
+    tmp_path: Path, what_if: Path, published: Path, limit: int
 ) -> None:
     """In this order: a raw part, extracted parts, and DuckDB's log of what is not yet in its file."""
-    data = tmp_path / "data"
-    before = run(data, what_if, MODELS[:1])
+    data, before = tmp_path / "data", published
     with files_up_to(limit), pytest.raises(OSError, match="File too large"):
         run(data, what_if)
     assert publication.latest(data) == before
