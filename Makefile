@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 UV := $(shell command -v uv)
+# a night and the suite start dozens of processes: what they import is compiled once, and not by each of them
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: audit test lint types docs bench clean
 

@@ -1,4 +1,4 @@
-"""What must hold in a published night, asked of every row of its fit table with SQL.
+"""What must hold in a night, asked of every row of its fit table with SQL.
 
 Full catalogs, models of five kinds of cache. Each query names what breaks a rule; a second number says how many cases
 it looked at. Outcomes are numbered from better to worse: one device, ever more devices, too big.
@@ -10,9 +10,12 @@ from collections.abc import Iterator
 
 import duckdb
 import pytest
-from prefect_night import PrefectNight
+from snapshot_answers import built
 
-from flows import publication, warehouse
+from flows import warehouse
+
+MODELS = ["openai-community/gpt2", "openai/gpt-oss-20b", "meta-llama/Llama-3.1-70B", "deepseek-ai/DeepSeek-V3",
+          "google/gemma-3-27b-it"]  # fmt: skip
 
 # Decisions with what orders them. A device is like another when only its memory differs for the estimate: tier (vLLM's
 # batches), node, display. `unsupported` and `unknown` are no answers to compare.
@@ -34,9 +37,8 @@ WHERE t.verdict IN ('fits', 'tight', 'sharded', 'too_big')
 
 
 @pytest.fixture(scope="module")
-def published(prefect_night: PrefectNight) -> Iterator[duckdb.DuckDBPyConnection]:
-    assert prefect_night.done.returncode == 0, prefect_night.done.stderr
-    with warehouse.connect(publication.latest_database(prefect_night.data)) as connection:
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    with warehouse.connect(built(tmp_path_factory.mktemp("night"), MODELS)) as connection:
         connection.execute(DECIDED)
         yield connection
 

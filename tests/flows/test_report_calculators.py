@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from snapshot_answers import built
 
 import catalogs
-from flows import pipeline
+from flows import report, warehouse
 from flows.report_calculators import Calculators
 from flows.report_rows import Rows
-from flows.settings import Settings
 from reports.model import Comparison, Silence
 
 MODELS = ["meta-llama/Llama-3.1-8B", "Qwen/Qwen3-30B-A3B", "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF",
@@ -20,16 +20,14 @@ KEPT = {"gpus": ("nvidia-h100-sxm-80gb",), "precisions": ("stored", "fp16", "bf1
 
 
 def night(place: Path, **kept: tuple[str, ...]) -> Path:
-    """A published file with few devices and formats."""
+    """The file of a night with few devices and formats."""
     folder, source = place / "what-if", Path(catalogs.__file__).parent
     folder.mkdir()
     for name, keep in {**KEPT, **kept}.items():
         head, *rows = (source / f"{name}.csv").read_text(encoding="utf-8").splitlines()
         chosen = [row for row in rows if row.split(",")[0] in keep]
         (folder / f"{name}.csv").write_text("\n".join([head, *chosen]) + "\n", encoding="utf-8")
-    settings = Settings(data=place / "data")
-    begun = pipeline.begin(settings, "snapshot", [], MODELS, folder, fresh=True)
-    return pipeline.run(begun, pipeline.open_source("snapshot", settings)) / "hubfit.duckdb"
+    return built(place, MODELS, folder, warehouse.build)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +99,8 @@ def test_a_tool_that_cannot_say_is_named_once(calculators: Calculators) -> None:
 
 def test_the_page_of_a_model_has_the_section(rows: Rows, tmp_path: Path) -> None:
     database = Path(rows.one("SELECT path FROM duckdb_databases() WHERE database_name = 'night'")["path"])
-    [page] = (database.parent / "report" / "models").glob("meta-llama--llama-3.1-8b-*.html")
+    report.write(database, tmp_path)
+    [page] = (tmp_path / "models").glob("meta-llama--llama-3.1-8b-*.html")
     text = page.read_text(encoding="utf-8")
     assert "(<code>chat-8k</code>), " in text  # the map opens with the workload that the page is about
     assert "What other calculators say" in text

@@ -69,8 +69,18 @@ def night_database(
     head, *known = (Path(catalogs.__file__).parent / "gpus.csv").read_text(encoding="utf-8").splitlines()
     rows = [row for row in known if row.split(",")[0] in set(gpus)]
     (what_if / "gpus.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    return built(place, models, what_if, build)
+
+
+def built(
+    place: Path,
+    models: Iterable[str],
+    catalogs_folder: Path | None = None,
+    build: Callable[[Night, Path], None] = warehouse.build_answers,
+) -> Path:
+    """The database of a night of some models of the snapshot, without a report."""
     settings = Settings(data=place / "data")
-    this = pipeline.begin(settings, "snapshot", [], sorted(set(models)), what_if, fresh=True)
+    this = pipeline.begin(settings, "snapshot", [], sorted(set(models)), catalogs_folder, fresh=True)
     stages.fetch(this, 0, pipeline.open_source("snapshot", settings))
     stages.extract(this, 0)
     for shard in range(stages.shapes(this)):
