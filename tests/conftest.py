@@ -7,3 +7,8 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="Accept what the code makes now as the golden files.")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first and in one process: none is left for the end, none waits for another's night."""
+    items.sort(key=lambda item: "prefect_night" not in getattr(item, "fixturenames", ()))
