@@ -1,5 +1,6 @@
 """What fits where: Polars expressions from shapes and catalogs to bytes and verdicts. No IO, imports polars only."""
 
+from estimator.activation_slopes import activation_slopes
 from estimator.cache_plans import cache_plans
 from estimator.calculator_rows import calculator_rows
 from estimator.device_classes import capacities, supports
@@ -12,6 +13,7 @@ from estimator.weight_plans import residencies, weight_plans
 from estimator.work_plans import work_plans
 
 __all__ = [
+    "activation_slopes",
     "cache_plans",
     "calculator_rows",
     "capacities",

@@ -1,6 +1,6 @@
 """Bytes of activations at the peak of an engine's largest step.
 
-vLLM runs one profiling batch of prefill, then its sampler; transformers runs whole prompts.
+vLLM runs one profiling batch of prefill, then its sampler; transformers runs whole prompts; llama.cpp masks them.
 
 Sources: vLLM `v1/worker/gpu_worker.py` (determine_available_memory profiles with max_num_batched_tokens and
 max_num_seqs), `model_executor/layers/fused_moe` (modular workspaces), `v1/sample`. The two constants (bytes a logit,
@@ -74,34 +74,29 @@ def prompt_bytes(*, tokens: pl.Expr, context: pl.Expr, layer: pl.Expr, attention
     return tokens * larger(layer.cast(pl.Float64), (attention + pair * context).cast(pl.Float64))
 
 
-def held_bytes(*, context: pl.Expr, window: pl.Expr, window_elements: pl.Expr) -> pl.Expr:
+def held_token_bytes(*, window_elements: pl.Expr) -> pl.Expr:
+    """Bytes a token of layers with a window, that have `window_elements` in 16 bits. Null when they are null."""
+    return window_elements * ELEMENT_BYTES
+
+
+def held_bytes(*, context: pl.Expr, window: pl.Expr, token_bytes: pl.Expr) -> pl.Expr:
     """Bytes that one prompt keeps beyond its cache until the next step: transformers' layers with a window.
 
-    They return the keys and values of the whole prompt and cut them afterwards, and their mask has a byte for every
-    pair of tokens. 0 without such layers and in prompts that do not fill the window.
+    They return the keys and values of the whole prompt, `token_bytes` each, and cut them afterwards, and their mask has
+    a byte for every pair of tokens. 0 without such layers and in prompts that do not fill the window.
     """
-    beyond = (context - window) * window_elements * ELEMENT_BYTES + context * context
-    return pl.when((window_elements == 0) | (context < window)).then(0).when(context >= window).then(beyond)
+    beyond = (context - window) * token_bytes + context * context
+    return pl.when((token_bytes == 0) | (context < window)).then(0).when(context >= window).then(beyond)
 
 
-def whole_prompt_bytes(*, forward: pl.Expr, held: pl.Expr, logits: pl.Expr) -> pl.Expr:
-    """Bytes, rounded up (Int64), where whole prompts run at once and the last position alone gets logits.
+def whole_prompt_bytes(*, forward: pl.Expr, held: pl.Expr, ends: pl.Expr) -> pl.Expr:
+    """Bytes, rounded up (Int64), where a step's activations grow with the prompts: the widest layer and what windows
+    hold, or what both ends of the model take. Null when an input is null.
 
-    transformers `generate`: the widest layer and what windows hold, or the logits and their fp32 copy. Null when an
-    input is null. Measured on 11 models (docs/method.md, section "Activations").
+    transformers `generate` runs whole prompts, and the last position alone gets logits, with an fp32 copy: measured on
+    11 models. llama.cpp keeps a mask over all tokens. Both in docs/method.md, section "Activations".
     """
-    return whole_bytes(larger(forward + held, logits))
-
-
-def llamacpp_bytes(*, tokens: pl.Expr, kept: pl.Expr, ffn: pl.Expr, hidden: pl.Expr, vocabulary: pl.Expr) -> pl.Expr:
-    """Bytes, rounded up (Int64), of llama.cpp's compute buffer for batches of `tokens` with flash attention.
-
-    Logits and hidden states of a batch in fp32, or its 16-bit mask over all `kept` tokens with the widest layer.
-    Sources: llama.cpp `ggml_gallocr` dry runs; Llama-3.1-8B's 258.5 MiB. Null when an input is null.
-    """
-    ends = tokens * 4 * (vocabulary + hidden)
-    layer = 2 * tokens * kept + tokens * 4 * (3 * ffn + 4 * hidden)
-    return whole_bytes(larger(ends, layer).cast(pl.Float64))
+    return whole_bytes(larger((forward + held).cast(pl.Float64), ends.cast(pl.Float64)))
 
 
 def peak_bytes(*, forward: pl.Expr, sampler: pl.Expr, experts: pl.Expr) -> pl.Expr:

@@ -9,9 +9,10 @@ import polars as pl
 
 from estimator import activations, bands, cache, overhead, training, training_gathers
 from estimator import training_activations as saved
+from estimator.activation_slopes import GROWING_ENGINES, activation_slopes, peak_bytes, tiers
 from estimator.bounds import larger, whole_bytes
 from estimator.layouts import split_rows
-from estimator.schema import MEMORY_TIERS, OVERHEAD_PLANS
+from estimator.schema import OVERHEAD_PLANS
 from estimator.splits import Frame
 
 _KEYS = ["shape_ix", "workload_ix", "memory_tier_ix", "split_ix"]
@@ -31,23 +32,15 @@ _PROFILE = [
 
 # Of shapes and workloads, for training and transformers.
 _TRAINED = [
-    "layers", "max_context_tokens", "p_attn", "p_mlp", "kv_window_elements_per_token", "window_tokens",
+    "layers", "max_context_tokens", "p_attn", "p_mlp", "window_tokens",
     "train_full_bytes", "train_autocast_bytes", "train_adapter_bytes", "train_rank_bytes", "train_pair_bytes",
     "train_masked_bytes", "train_masked_pair_bytes", "train_logit_bytes",
-    "prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes", "layer_parameters",
+    "layer_parameters",
 ]  # fmt: skip
 _RECIPE = [
     "method", "recipe", "objective", "gradient_checkpointing", "lora_rank", "context_tokens", "concurrent_sequences",
     "sharding", "gradient_accumulation",
 ]  # fmt: skip
-
-
-def tiers() -> pl.LazyFrame:
-    """The memory tiers and their positions."""
-    return pl.LazyFrame(
-        {"memory_tier": MEMORY_TIERS, "memory_tier_ix": range(len(MEMORY_TIERS))},
-        schema={"memory_tier": pl.String, "memory_tier_ix": pl.UInt8},
-    )
 
 
 def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFrame:
@@ -62,20 +55,8 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
     sequences = (c("concurrent_sequences") / c("replicas")).ceil()
     context = cache.context_tokens(asked=c("context_tokens"), limit=c("max_context_tokens"))
     profile = engines.lazy().select("engine", "memory_tier", *_PROFILE)
-    of_whole_prompts = activations.whole_prompt_bytes(
-        forward=activations.prompt_bytes(
-            tokens=context * sequences,
-            context=context,
-            layer=c("prefill_layer_bytes"),
-            attention=c("prefill_attention_bytes"),
-            pair=c("prefill_pair_bytes"),
-        ),
-        held=activations.held_bytes(
-            context=context, window=c("window_tokens"), window_elements=c("kv_window_elements_per_token")
-        )
-        * sequences,
-        logits=sequences * c("vocab_size") * c("logit_bytes"),
-    )
+    # a cache, and with it the mask over it, comes in whole blocks
+    kept = cache.whole_blocks(tokens=context, block=cache.block_tokens(engine=c("engine")))
     workspaces = activations.experts_bytes(
         tokens=c("batched_tokens"),
         experts=c("experts"),
@@ -103,16 +84,9 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
         experts=pl.when(is_counted).then(workspaces).otherwise(0.0),
     )
     # other kernels for the same experts, and other formats of the same model, have them
-    has_batches = (c("mode") == "inference") & ~c("engine").is_in(["transformers", "llamacpp"])
+    grows = c("engine").is_in(list(GROWING_ENGINES))
+    has_batches = (c("mode") == "inference") & ~grows
     uncounted = pl.when(is_counted | ~has_batches).then(0).otherwise(whole_bytes(workspaces))
-    of_llamacpp = activations.llamacpp_bytes(
-        tokens=c("batched_tokens"),
-        # its cache, and with it the mask, comes in whole blocks for each sequence
-        kept=cache.whole_blocks(tokens=context, block=cache.block_tokens(engine=c("engine"))) * sequences,
-        ffn=larger(c("ffn_size"), c("expert_ffn_size") * c("experts_per_token")),
-        hidden=c("hidden_size"),
-        vocabulary=c("vocab_size"),
-    )
     outside = overhead.overhead_bytes(
         non_torch=overhead.non_torch_bytes(
             one=c("non_torch_bytes_1"),
@@ -142,15 +116,18 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
         .join(workloads.lazy().select("workload_ix", "mode", "engine", *_RECIPE), on="workload_ix")
         .join(tiers(), how="cross")
         .join(profile, on=["engine", "memory_tier"], how="left")
+        .join(
+            activation_slopes(shapes, workloads, engines),
+            on=["shape_ix", "workload_ix", "memory_tier_ix"],
+            how="left",
+        )
         .with_columns(
             activation_bytes=pl.when(c("mode") == "training")
             .then(_training_bytes().struct.field("forward"))
             .when(is_none)
             .then(pl.lit(0, dtype=pl.Int64))
-            .when(c("engine") == "transformers")
-            .then(of_whole_prompts)
-            .when(c("engine") == "llamacpp")
-            .then(of_llamacpp)
+            .when(grows)
+            .then(peak_bytes(context=kept, sequences=sequences))
             # SGLang has no batches here: they live in what `capacity` leaves to them, whatever the widths
             .when(c("batched_tokens") == 0)
             .then(pl.lit(0, dtype=pl.Int64))

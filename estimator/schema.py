@@ -298,6 +298,23 @@ OVERHEAD_PLANS = pl.Schema(
     }
 )
 
+# Grain: shape x workload x memory tier, of engines whose activations grow with the prompts of a workload. Bytes of
+# sequences are of each one; what a layer takes is the larger of two: for every token, or for a token and every pair.
+ACTIVATION_SLOPES = pl.Schema(
+    {
+        "shape_ix": pl.UInt32,
+        "workload_ix": pl.UInt8,
+        "memory_tier_ix": pl.UInt8,
+        "fixed_bytes": pl.Float64,  # at both ends of the model
+        "sequence_bytes": pl.Float64,  # there as well
+        "layer_bytes": pl.Float64,  # in the widest layer, whatever the prompts are
+        "token_bytes": pl.Float64,
+        "attention_bytes": pl.Float64,  # for a token where attention computes all scores
+        "pair_bytes": pl.Float64,  # for a pair of tokens there
+        "held_bytes": pl.Float64,  # for a token beyond the window, with a byte for every pair
+    }
+)
+
 # Grain: shape x precision x calculator x quantity. What the seed calculators print; only what they do print has a row.
 CALCULATOR_ROWS = pl.Schema(
     {

@@ -28,7 +28,10 @@ EXTRACTED = {
     "tensor_types": TENSOR_TYPES,
     "model_errors": MODEL_ERRORS,
 }
-ESTIMATED = ("weight_plans", "cache_plans", "overhead_plans", "work_plans", "calculators", "fit")
+ESTIMATED = (
+    *("weight_plans", "cache_plans", "overhead_plans", "activation_slopes", "work_plans", "calculators"),
+    "fit",
+)
 
 
 def fetch(night: Night, shard: int, source: Source, on_model: Callable[[], None] = lambda: None) -> None:
@@ -107,6 +110,8 @@ def estimate(night: Night, shard: int) -> None:
     made = {table: plan.collect(engine="in-memory") for table, plan in plans.items()}
     for table, rows in made.items():
         lake.write(rows, targets[table])
+    slopes = estimator.activation_slopes(some_shapes, dims.workloads, dims.profiles)
+    lake.write(slopes, targets["activation_slopes"])
     lake.write(estimator.work_plans(some_shapes, dims.workloads), targets["work_plans"])
     lake.write(estimator.calculator_rows(some_shapes), targets["calculators"], CALCULATOR_ROWS)
     fit = estimator.fit(

@@ -36,6 +36,7 @@ FROM_LAKE = {
     "internal.weight_plans": "weight_plans",
     "internal.cache_plans": "cache_plans",
     "internal.overhead_plans": "overhead_plans",
+    "internal.activation_slopes": "activation_slopes",
     "internal.work_plans": "work_plans",
     "internal.calculators": "calculators",
     "internal.fit": "fit",

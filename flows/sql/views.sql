@@ -8,6 +8,70 @@ CREATE MACRO internal.beside_gradients(forward, gradients, backward, updates) AS
     CASE WHEN forward + gradients + backward + updates IS NOT NULL
         THEN greatest(forward - gradients, backward, updates) END;
 
+-- The largest x with token * x + pair * x * x within room: without end where nothing grows, -1 where there is no room.
+CREATE MACRO internal.largest(room, token, pair) AS
+    CASE
+        WHEN room < 0 THEN -1
+        WHEN room >= 0 THEN
+            CASE WHEN token + pair = 0 THEN 'infinity'::DOUBLE
+            ELSE 2 * room / (token + sqrt(token * token + 4 * pair * room)) END
+    END;
+
+-- The same of a cache with a window: up to there window_token grows as well, beyond it what is held (per token, with
+-- held_pair for each pair of tokens) does, if any is. A prompt as long as the window is beyond it.
+CREATE MACRO internal.largest_beyond(room, token, pair, window_token, "window", held, held_pair) AS
+    CASE
+        WHEN internal.largest(
+            room + (held - window_token) * "window", token + held, pair + CASE WHEN held > 0 THEN held_pair ELSE 0 END
+        ) >= "window"
+        THEN internal.largest(
+            room + (held - window_token) * "window", token + held, pair + CASE WHEN held > 0 THEN held_pair ELSE 0 END
+        )
+        -- least() passes over a null
+        WHEN room + token + pair IS NOT NULL THEN least(
+            internal.largest(room, token + window_token, pair), "window" - CASE WHEN held > 0 THEN 1 ELSE 0 END
+        )
+    END;
+
+-- Tokens of context for which caches of all sequences and activations are within room, the inverse of
+-- estimator.activation_slopes.peak_bytes. least() passes over what does not grow in an engine, which is null.
+CREATE MACRO internal.longest_context(
+    room, cache_token, window_token, "window", sequences,
+    fixed_bytes, sequence_bytes, layer_bytes, token_bytes, attention_bytes, pair_bytes, held_bytes
+) AS
+    least(
+        internal.largest_beyond(
+            room - fixed_bytes - sequences * sequence_bytes, cache_token, 0, window_token, "window", 0, 0
+        ),
+        internal.largest_beyond(
+            room - layer_bytes, cache_token + sequences * token_bytes, 0,
+            window_token, "window", sequences * held_bytes, sequences
+        ),
+        internal.largest_beyond(
+            room - layer_bytes, cache_token + sequences * attention_bytes, sequences * pair_bytes,
+            window_token, "window", sequences * held_bytes, sequences
+        )
+    );
+
+-- Sequences whose caches and activations are within room, at a context in whole blocks.
+CREATE MACRO internal.most_sequences(
+    room, each, context, "window",
+    fixed_bytes, sequence_bytes, layer_bytes, token_bytes, attention_bytes, pair_bytes, held_bytes
+) AS
+    least(
+        (room - fixed_bytes) / nullif(each + sequence_bytes, 0),
+        (room - layer_bytes) / nullif(
+            each + context * greatest(token_bytes, attention_bytes + pair_bytes * context)
+                + CASE WHEN held_bytes > 0 AND context >= "window"
+                    THEN (context - "window") * held_bytes + context * context ELSE 0 END,
+            0
+        )
+    );
+
+-- Null where there is no end.
+CREATE MACRO internal.whole_blocks(tokens, block) AS
+    CASE WHEN tokens < 'infinity'::DOUBLE THEN block * floor(tokens / block) END;
+
 -- Of one device; greatest() passes over a null. Says the same as estimator.speed.step_seconds.
 CREATE MACRO internal.step_seconds(
     weight_bytes, cache_bytes, flops, weight_rate, cache_rate, flops_rate, layers, layer_seconds, reduce_seconds, host_seconds
@@ -118,31 +182,23 @@ SELECT
     u.usable_bytes - required_bytes AS headroom_bytes,
     CASE WHEN t.verdict = 'offload' THEN required_bytes - u.usable_bytes END AS host_bytes,
     c.context_tokens,
-    -- The inverse of the cache's two slopes: up to the window both grow, beyond it only full layers do.
-    CASE
-        WHEN t.gpus_needed IS NULL OR w.mode <> 'inference' THEN NULL
-        WHEN c.kv_bytes_per_token + c.kv_window_bytes_per_token = 0 THEN m.max_context_tokens
-        ELSE least(
-            m.max_context_tokens,
-            c.block_tokens * floor(1 / c.block_tokens * CASE
-                WHEN (headroom_bytes + c.kv_cache_bytes - c.kv_constant_bytes)
-                    <= (c.kv_bytes_per_token + c.kv_window_bytes_per_token) * c.window_tokens
-                THEN floor(
-                    (headroom_bytes + c.kv_cache_bytes - c.kv_constant_bytes)
-                    / (c.kv_bytes_per_token + c.kv_window_bytes_per_token)
-                )
-                WHEN c.kv_bytes_per_token = 0 THEN m.max_context_tokens
-                ELSE floor(
-                    (headroom_bytes + c.kv_cache_bytes - c.kv_constant_bytes
-                        - c.kv_window_bytes_per_token * c.window_tokens) / c.kv_bytes_per_token
-                )
-            END)
-        )
-    END::BIGINT AS max_context_tokens,
-    CASE
-        WHEN t.gpus_needed IS NULL OR w.mode <> 'inference' OR c.bytes_per_sequence = 0 THEN NULL
-        ELSE floor((headroom_bytes + c.kv_cache_bytes + c.state_bytes) / c.bytes_per_sequence)
-    END::BIGINT AS max_sequences,
+    -- where nothing grows, activations are what they are
+    CASE WHEN t.gpus_needed IS NOT NULL AND w.mode = 'inference' THEN least(
+        m.max_context_tokens,
+        internal.whole_blocks(internal.longest_context(
+            headroom_bytes + c.kv_cache_bytes + o.activation_bytes - c.kv_constant_bytes,
+            c.kv_bytes_per_token, c.kv_window_bytes_per_token, c.window_tokens, w.concurrent_sequences,
+            coalesce(a.fixed_bytes, o.activation_bytes), coalesce(a.sequence_bytes, 0),
+            a.layer_bytes, a.token_bytes, a.attention_bytes, a.pair_bytes, a.held_bytes
+        ), c.block_tokens)
+    ) END::BIGINT AS max_context_tokens,
+    -- groups of devices that each have their own sequences have as many again
+    CASE WHEN t.gpus_needed IS NOT NULL AND w.mode = 'inference' THEN n.replicas * floor(internal.most_sequences(
+        headroom_bytes + c.kv_cache_bytes + c.state_bytes + o.activation_bytes,
+        c.bytes_per_sequence, c.block_tokens * ceil(c.context_tokens / c.block_tokens), c.window_tokens,
+        coalesce(a.fixed_bytes, o.activation_bytes), coalesce(a.sequence_bytes, 0),
+        a.layer_bytes, a.token_bytes, a.attention_bytes, a.pair_bytes, a.held_bytes
+    )) END::BIGINT AS max_sequences,
     CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
         wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, n.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
         v.weight_bytes_per_second, v.cache_bytes_per_second, v.linear_flops_per_second,
@@ -187,6 +243,8 @@ LEFT JOIN internal.cache_plans c
 LEFT JOIN internal.overhead_plans o
     ON o.shape_ix = f.shape_ix AND o.workload_ix = f.workload_ix AND o.split_ix = wp.split_ix
     AND o.memory_tier_ix = g.memory_tier_ix
+LEFT JOIN internal.activation_slopes a
+    ON a.shape_ix = f.shape_ix AND a.workload_ix = f.workload_ix AND a.memory_tier_ix = g.memory_tier_ix
 LEFT JOIN internal.work_plans k
     ON k.shape_ix = f.shape_ix AND k.workload_ix = f.workload_ix AND k.split_ix = wp.split_ix
 LEFT JOIN internal.device_speeds v ON v.gpu_ix = f.gpu_ix AND v.format_ix = wp.format_ix AND v.engine = w.engine

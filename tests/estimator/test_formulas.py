@@ -601,8 +601,8 @@ def test_margin_of_an_engine(degree: int, margin: int) -> None:
 
 
 def test_whole_prompts_run_at_once() -> None:
-    def peak(forward: int | None, held: int | None, logits: int | None) -> Any:
-        return value(activations.whole_prompt_bytes(forward=whole(forward), held=whole(held), logits=whole(logits)))
+    def peak(forward: int | None, held: int | None, ends: int | None) -> Any:
+        return value(activations.whole_prompt_bytes(forward=whole(forward), held=whole(held), ends=whole(ends)))
 
     assert peak(100, 20, 90) == 120
     assert peak(100, 20, 121) == 121
@@ -610,25 +610,28 @@ def test_whole_prompts_run_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("context", "window", "elements", "held"),
+    ("context", "window", "token_bytes", "held"),
     [
-        # Mistral-7B-v0.1: 4,096 tokens beyond the window, 65,536 elements each, and a mask of 8,192 times 8,192
-        (8192, 4096, 65_536, 4096 * 131_072 + 67_108_864),
-        (4095, 4096, 65_536, 0),
-        (4096, 4096, 65_536, 4096 * 4096),  # the mask is there as soon as the window is full
+        # Mistral-7B-v0.1: 4,096 tokens beyond the window, 131,072 bytes each, and a mask of 8,192 times 8,192
+        (8192, 4096, 131_072, 4096 * 131_072 + 67_108_864),
+        (4095, 4096, 131_072, 0),
+        (4096, 4096, 131_072, 4096 * 4096),  # the mask is there as soon as the window is full
         (8192, 0, 0, 0),
         (8192, None, 0, 0),
-        (8192, None, 65_536, None),
-        (None, 4096, 65_536, None),
+        (8192, None, 131_072, None),
+        (None, 4096, 131_072, None),
     ],
 )
 def test_windows_hold_the_prompt_until_the_next_step(
-    context: int | None, window: int | None, elements: int, held: int | None
+    context: int | None, window: int | None, token_bytes: int, held: int | None
 ) -> None:
-    assert (
-        value(activations.held_bytes(context=whole(context), window=whole(window), window_elements=whole(elements)))
-        == held
-    )
+    needed = activations.held_bytes(context=whole(context), window=whole(window), token_bytes=whole(token_bytes))
+    assert value(needed) == held
+
+
+def test_windows_have_elements_of_two_bytes() -> None:
+    assert value(activations.held_token_bytes(window_elements=whole(65_536))) == 131_072
+    assert value(activations.held_token_bytes(window_elements=whole(None))) is None
 
 
 def test_capability_sorts_as_a_number() -> None:

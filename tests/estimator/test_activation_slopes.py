@@ -1,0 +1,51 @@
+"""How activations grow with prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import polars as pl
+
+import estimator
+from estimator.activation_slopes import peak_bytes
+from estimator.schema import ACTIVATION_SLOPES
+
+
+def test_slopes_are_those_of_engines_that_grow(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], engines: pl.DataFrame
+) -> None:
+    """Llama-3.1-8B: 128,256 logits of 15 bytes a sequence in transformers; a mask of 512 x 2 bytes in llama.cpp."""
+    profiles = pl.concat(
+        [
+            engines.with_columns(engine=pl.lit(engine), batched_tokens=pl.lit(512, dtype=pl.Int32))
+            for engine in ("vllm", "llamacpp", "transformers")
+        ]
+    )
+    training = {"mode": "training", "engine": "transformers", "method": "full", "recipe": "pure", "objective": "sft"}
+    workloads = workloads_of({"engine": "vllm"}, {"engine": "llamacpp"}, {"engine": "transformers"}, training)
+    unknown = {"vocab_size": None, "ffn_size": None, "prefill_layer_bytes": None}
+    shapes = shapes_of({"kv_window_elements_per_token": 1_000}, unknown)
+    slopes = estimator.activation_slopes(shapes, workloads, profiles).filter(memory_tier_ix=2).collect()
+    layer = 512 * 4 * (3 * 14_336 + 4 * 4_096)
+    assert slopes.schema == ACTIVATION_SLOPES
+    assert [row[:2] + row[3:] for row in slopes.rows()] == [
+        (0, 1, 512 * 4 * (128_256 + 4_096), 0, layer, 1_024, 0, 0, 0),
+        (0, 2, 0, 128_256 * 15, 0, 118_784, 0, 0, 2_000),
+        (1, 1, None, 0, None, 1_024, 0, 0, 0),
+        (1, 2, 0, None, 0, None, 0, 0, 0),
+    ]
+
+
+def test_prompts_peak_at_an_end_or_in_a_layer() -> None:
+    """Two prompts of 10 tokens: 5 + 2 x 100 at the ends; 7 + 20 x 9 in a layer; 7 + 20 x (1 + 3 x 10) in attention.
+
+    With a window of 4: 2 x (6 x 2 + 100) more.
+    """
+    row = {"fixed_bytes": 5.0, "sequence_bytes": 100.0, "layer_bytes": 7.0, "token_bytes": 9.0, "window_tokens": 4}
+    attention = {"attention_bytes": 1.0, "pair_bytes": 3.0}
+    nothing = {"attention_bytes": 0.0, "pair_bytes": 0.0, "held_bytes": 0.0}
+    peak = peak_bytes(context=pl.lit(10), sequences=pl.lit(2))
+    for changes, bytes_ in (({}, 205), ({"token_bytes": 11.0}, 227), (attention, 627), ({"held_bytes": 2.0}, 411)):
+        assert pl.DataFrame([row | nothing | changes]).select(peak).item() == bytes_
+    unknown = pl.DataFrame([row | nothing | {"layer_bytes": None}], schema_overrides={"layer_bytes": pl.Float64})
+    assert unknown.select(peak).item() is None

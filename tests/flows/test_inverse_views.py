@@ -1,0 +1,176 @@
+"""Longest context and most sequences: the database's inverse beside the estimator's need."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from snapshot_answers import night_database
+
+from estimator.activation_slopes import peak_bytes
+from flows import warehouse
+
+SLOPES = (
+    *("fixed_bytes", "sequence_bytes", "layer_bytes", "token_bytes", "attention_bytes", "pair_bytes"),
+    "held_bytes",
+)
+LONGEST = 1 << 17
+
+
+@pytest.fixture(scope="module")
+def macros() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("CREATE SCHEMA internal")
+    script = warehouse._sql("views.sql")
+    for name in ("largest", "largest_beyond", "longest_context", "most_sequences", "whole_blocks"):
+        start = script.index(f"CREATE MACRO internal.{name}(")
+        connection.execute(script[start : script.index(";", start)])
+    return connection
+
+
+def ask(connection: duckdb.DuckDBPyConnection, macro: str, *values: float | None) -> float | None:
+    places = ", ".join("?::DOUBLE" for _ in values)
+    found = connection.execute(f"SELECT internal.{macro}({places})", values).fetchone()
+    assert found is not None
+    return found[0]  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("room", "token", "pair", "largest"),
+    [
+        (100, 10, 0, 10), (109, 10, 0, 10.9), (100, 0, 1, 10), (110, 1, 1, 10), (0, 10, 0, 0), (-1, 10, 0, -1),
+        (5, 0, 0, math.inf), (-1, 0, 0, -1), (None, 0, 0, None), (5, None, 0, None),
+    ],
+)  # fmt: skip
+def test_the_largest_root(
+    room: float | None, token: float | None, pair: float, largest: float | None, macros: Any
+) -> None:
+    assert ask(macros, "largest", room, token, pair) == largest
+
+
+@pytest.mark.parametrize(
+    ("room", "held", "longest"),
+    [
+        # 3 bytes a token up to 8, then 1, beside 10 at the ends of the model
+        (10 + 24, 0, 8), (10 + 23, 0, 23 / 3), (10 + 25, 0, 9),
+        # a window that is full is beyond itself: 24 and a mask of 64 bytes, then 1 + 2 for a token and the mask
+        (24, 2, 7), (87, 2, 7), (88, 2, 8), (24 + 3 + 81, 2, 9),
+    ],
+)  # fmt: skip
+def test_beyond_the_window(room: float, held: float, longest: float, macros: Any) -> None:
+    fixed = 0 if held else 10
+    found = ask(macros, "longest_context", room, 1, 2, 8, 1, fixed, 0, 0, 0, 0, 0, held)
+    assert found == pytest.approx(longest)
+
+
+whole = st.integers(0, 1 << 20)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    room=st.integers(0, 1 << 40), token=whole, window_token=whole, window=st.integers(0, 1 << 14),
+    sequences=st.integers(1, 64), slopes=st.tuples(*(whole for _ in SLOPES[:5]), st.integers(0, 64), whole),
+    each=whole, context=st.integers(0, LONGEST),
+)  # fmt: skip
+def test_nothing_is_longer_and_nothing_more_than_it_says(
+    room: int, token: int, window_token: int, window: int, sequences: int, slopes: tuple[int, ...], each: int,
+    context: int, macros: Any,
+) -> None:  # fmt: skip
+    if window_token == 0 or window == 0:
+        slopes = (*slopes[:-1], 0)  # what is held is held for a window
+
+    def activations(tokens: int, count: int) -> int:
+        row = {name: float(value) for name, value in zip(SLOPES, slopes, strict=True)} | {"window_tokens": window}
+        needed = peak_bytes(context=pl.lit(tokens), sequences=pl.lit(count))
+        return int(pl.DataFrame([row]).select(needed).item())
+
+    def cache(tokens: int) -> int:
+        return sequences * (token * tokens + window_token * min(tokens, window))
+
+    longest = ask(
+        macros, "longest_context", room, sequences * token, sequences * window_token, window, sequences, *slopes
+    )
+    assert longest is not None
+    tokens = math.floor(min(longest, LONGEST))
+    if tokens >= 0:
+        assert cache(tokens) + activations(tokens, sequences) <= room
+    if -1 <= tokens < LONGEST:
+        assert cache(tokens + 1) + activations(tokens + 1, sequences) > room
+    most = ask(macros, "most_sequences", room, each, context, window, *slopes)
+    if most is None:
+        assert each + activations(context, 2) == activations(context, 1)
+    elif most >= 1:
+        count = math.floor(most)
+        assert count * each + activations(context, count) <= room
+        assert (count + 1) * each + activations(context, count + 1) > room
+
+
+@pytest.mark.parametrize(
+    ("model", "engine", "precision", "gpu", "tokens", "sequences"),
+    [
+        ("Qwen/Qwen3-8B", "llamacpp", "gguf_q4_k_m", "nvidia-rtx-4090-24gb", 4096, 8),
+        ("google/gemma-3-27b-it", "llamacpp", "gguf_q4_k_m", "nvidia-rtx-4090-24gb", 2048, 1),
+        ("Qwen/Qwen3-8B", "transformers", "bf16", "nvidia-h100-sxm-80gb", 2048, 40),
+        ("google/gemma-3-27b-it", "transformers", "bf16", "nvidia-h100-sxm-80gb", 512, 1),
+        ("meta-llama/Llama-3.1-8B", "vllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
+    ],
+)
+def test_one_more_does_not_fit(
+    model: str, engine: str, precision: str, gpu: str, tokens: int, sequences: int, tmp_path: Path
+) -> None:
+    """The night's own need at the numbers that it gives, and one step beyond them."""
+
+    def night(folder: str, **asked: tuple[int, int]) -> dict[str, dict[str, Any]]:
+        changes = [
+            {"workload": name, "engine": engine, "context_tokens": one, "concurrent_sequences": count,
+             "kv_precision": "fp16" if engine == "llamacpp" else "bf16", "max_gpus": 1}
+            for name, (one, count) in asked.items()
+        ]  # fmt: skip
+        (tmp_path / folder).mkdir()
+        file = night_database(tmp_path / folder, [model], "min-8k", changes, [gpu], build=warehouse.build_answers)
+        with warehouse.connect(file) as connection:
+            result = connection.execute("FROM fit WHERE precision = ?", [precision])
+            names = [column[0] for column in result.description or []]
+            rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        return {row["workload"]: row for row in rows}
+
+    said = night("first", asked=(tokens, sequences))["asked"]
+    assert said["verdict"] in ("fits", "tight")
+    longest, most = said["max_context_tokens"], said["max_sequences"]
+    block = 256 if engine == "llamacpp" else 1
+    rows = night(
+        "second",
+        longest=(longest, sequences), longer=(longest + block, sequences), most=(tokens, most),
+        more=(tokens, most + 1),
+    )  # fmt: skip
+    assert rows["longest"]["headroom_bytes"] >= 0
+    assert rows["most"]["headroom_bytes"] >= 0
+    assert rows["more"]["headroom_bytes"] < 0
+    assert rows["longer"]["context_tokens"] > longest, "the model's own limit"
+    assert rows["longer"]["headroom_bytes"] < 0
+
+
+def test_groups_of_their_own_hold_sequences_each(tmp_path: Path) -> None:
+    """Eight devices with attention for other sequences on each: 64 more sequences are eight more on each device."""
+    changes = [
+        {"workload": f"x{count}", "context_tokens": 2048, "concurrent_sequences": count,
+         "attention_parallelism": "data"}
+        for count in (64, 128)
+    ]  # fmt: skip
+    model, gpu = "deepseek-ai/DeepSeek-V3", "nvidia-h200-sxm-141gb"
+    file = night_database(tmp_path, [model], "chat-8k", changes, [gpu], build=warehouse.build_answers)
+    query = """SELECT parallelism, usable_bytes, required_bytes, max_sequences FROM fit WHERE precision = 'stored'
+               ORDER BY workload = 'x128'"""
+    with warehouse.connect(file) as connection:
+        [(split, usable, needed, most), (as_split, _, needed_for_more, _)] = connection.execute(query).fetchall()
+    assert split == as_split == "dp8+ep"
+    each = (needed_for_more - needed) / 8
+    on_a_device = most // 8
+    assert most % 8 == 0
+    assert needed + (on_a_device - 8) * each <= usable < needed + (on_a_device - 7) * each
