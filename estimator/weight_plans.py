@@ -37,10 +37,18 @@ def residencies(workloads: Frame) -> pl.LazyFrame:
     )
 
 
-def weight_plans(shapes: Frame, overrides: Frame, precisions: Frame, residencies: Frame) -> pl.LazyFrame:
+def weight_plans(
+    shapes: Frame,
+    overrides: Frame,
+    precisions: Frame,
+    residencies: Frame,
+    *,
+    mxfp4_ffn_columns: int = weights.MXFP4_FFN,
+) -> pl.LazyFrame:
     """What stays resident on the fullest device: WEIGHT_PLANS, sorted by its keys.
 
-    `shapes` carry shape_ix, `precisions` precision_ix; `residencies` is the answer of `residencies()`.
+    `shapes` carry shape_ix, `precisions` precision_ix; `residencies` is the answer of `residencies()`,
+    `mxfp4_ffn_columns` what the kernels of vLLM pad to.
     A row for every number of devices whose split is known (`layouts`) and whose bytes can be told. One device
     has a row always, null bytes being unknown or (training on a precision without a recipe) meaningless.
     """
@@ -61,7 +69,7 @@ def weight_plans(shapes: Frame, overrides: Frame, precisions: Frame, residencies
             ),
             on="shape_ix",
         )
-        .pipe(_serving)
+        .pipe(_serving, mxfp4_ffn_columns)
     )
     learning = (
         whole.join(training_, how="cross")
@@ -103,7 +111,7 @@ def weight_plans(shapes: Frame, overrides: Frame, precisions: Frame, residencies
     )
 
 
-def _serving(rows: pl.LazyFrame) -> pl.LazyFrame:
+def _serving(rows: pl.LazyFrame, mxfp4_ffn_columns: int) -> pl.LazyFrame:
     """Inference holds weights alone. Stages work one after another, so that a step still reads all of them."""
     c = pl.col
 
@@ -116,6 +124,7 @@ def _serving(rows: pl.LazyFrame) -> pl.LazyFrame:
         hidden=c("hidden_size"),
         degree=pl.when("has_whole_experts").then(1).otherwise("tensor"),
         format_=c("effective"),
+        ffn_columns=mxfp4_ffn_columns,
     )
     ends = c("first_bytes") + c("last_bytes")
     # steps of their own, for the largest of three stages would name each of these many times

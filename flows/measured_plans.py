@@ -11,6 +11,7 @@ import catalogs
 import estimator
 from catalogs import architectures
 from catalogs.versions import is_in_range
+from estimator.weights import MXFP4_FFN, MXFP4_FFN_OF_TRITON
 from flows import dimensions
 from flows.measured_models import MeasuredModels
 from flows.night import Night
@@ -36,6 +37,8 @@ SETTING = [
     "lora_rank",
 ]
 # gpt-fast has no rows of its own in the catalogs: it holds the model alone, and the rates of vLLM were fitted to it.
+# Versions whose MXFP4 kernels on Hopper are Triton's (logs of 0.11 and 0.19).
+TRITON_ON_HOPPER = "-0.16"
 PLANNED_AS, RATED_AS = {"gptfast": "none"}, {"gptfast": "vllm"}
 
 
@@ -55,7 +58,9 @@ def settings(night: Night) -> pl.DataFrame:
     of_models = rows.filter(pl.col("model_id").is_not_null())
     workloads = of_models.select(SETTING).unique(maintain_order=True).with_row_index("workload_ix")
     devices = dims.gpus.select(
-        "gpu_ix", "visible_bytes", "memory_mib_driver", "reserve_bytes", "memory_tier", "memory_tier_ix", gpu="gpu_id"
+        *("gpu_ix", "visible_bytes", "memory_mib_driver", "reserve_bytes", "memory_tier", "memory_tier_ix"),
+        "compute_capability",
+        gpu="gpu_id",
     )
     precisions = dims.precisions.select("precision_ix", kept_in="precision")
     return (
@@ -64,9 +69,19 @@ def settings(night: Night) -> pl.DataFrame:
         )
         .join(devices, on="gpu", how="left")
         .join(precisions, on="kept_in", how="left")
-        .with_columns(degree=pl.col("devices").cast(pl.UInt8))
+        .with_columns(degree=pl.col("devices").cast(pl.UInt8), mxfp4_ffn_columns=_mxfp4_ffn_columns())
         .pipe(with_constants, dims.engines.drop("memory_utilization", "source", "as_of"))
     )
+
+
+def _mxfp4_ffn_columns() -> pl.Expr:
+    """What kernels for MXFP4 experts pad to in a version on a device. A night counts with the larger."""
+    is_triton = (
+        (pl.col("engine") == "vllm")
+        & is_in_range(pl.col("engine_version"), pl.lit(TRITON_ON_HOPPER))
+        & pl.col("compute_capability").str.starts_with("9.")
+    )
+    return pl.when(is_triton).then(pl.lit(MXFP4_FFN_OF_TRITON)).otherwise(pl.lit(MXFP4_FFN))
 
 
 def with_constants(rows: pl.DataFrame, engines: pl.DataFrame) -> pl.DataFrame:
@@ -104,7 +119,12 @@ def planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.D
     of_stored = shapes.select(precision="stored_precision").unique()
     formats = dims.precisions.join(named, on="precision_ix", how="semi")
     formats = pl.concat([formats, dims.precisions.join(of_stored, on="precision", how="semi")]).unique("precision_ix")
-    weights = estimator.weight_plans(shapes, found.overrides, formats.sort("precision_ix"), residencies)
+    weights = pl.concat(
+        estimator.weight_plans(
+            shapes, found.overrides, formats.sort("precision_ix"), residencies, mxfp4_ffn_columns=columns
+        ).with_columns(mxfp4_ffn_columns=pl.lit(columns))
+        for columns in measured["mxfp4_ffn_columns"].unique().sort()
+    )
     # only numbers of devices that were measured, for the same reason
     weights = weights.filter(pl.col("degree").is_in(measured["degree"].unique().drop_nulls().implode()))
     caches = estimator.cache_plans(shapes, workloads, dims.kv_precisions).rename({"context_tokens": "sized_tokens"})
@@ -124,7 +144,7 @@ def planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.D
         .join(in_parts.select("degree", "split_ix"), on="degree", how="left")
         .join(
             weights.rename({"margin_bytes": "held_margin"}),
-            on=["shape_ix", "precision_ix", "residency_ix", "degree", "split_ix"],
+            on=["shape_ix", "precision_ix", "residency_ix", "degree", "split_ix", "mxfp4_ffn_columns"],
             how="left",
         )
         .join(caches.rename({"margin_bytes": "kept_margin"}), on=at, how="left")

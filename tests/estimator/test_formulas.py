@@ -121,16 +121,17 @@ def test_engines_hold_different_weights() -> None:
 def test_what_vllm_repacks() -> None:
     """gpt-oss: 2,880 columns become 2,944 and 3,072; over eight devices each of 360 keeps 384."""
 
-    def more(experts: float | None, degree: int, format_: str = "mxfp4") -> Any:
+    def more(experts: float | None, degree: int, format_: str = "mxfp4", **kernels: int) -> Any:
         return value(
             weights.repacked_bytes(
                 experts=real(experts), ffn=whole(2880), hidden=whole(2880), degree=pl.lit(degree, dtype=pl.UInt8),
-                format_=text(format_),
+                format_=text(format_), **kernels,
             )
         )  # fmt: skip
 
     assert more(1e9, 1) == pytest.approx(1e9 * (2944 / 2880 * 3072 / 2880 - 1))
     assert more(1e9, 8) == pytest.approx(1e9 * (8 * 384 / 2880 * 3072 / 2880 - 1))
+    assert more(1e9, 1, ffn_columns=weights.MXFP4_FFN_OF_TRITON) == pytest.approx(1e9 * (3072 / 2880 - 1))
     assert more(1e9, 1, "int4_awq_g128") == 0
     assert more(0.0, 1) == 0
     assert more(None, 1) is None

@@ -25,9 +25,6 @@ Select = Callable[..., list[Row]]
 MEASURED = catalogs.measurements()
 GPUS = ("nvidia-h100-sxm-80gb", "nvidia-h200-sxm-141gb", "nvidia-a100-sxm-80gb")
 
-# MXFP4 experts are padded as for Marlin's kernels, within 1 % of what 0.19 loads on one and two H100. The kernels of
-# 0.11 took less there, which a plan of weights, that knows neither version nor device, cannot tell.
-OTHERWISE = {("openai/gpt-oss-20b", "0.11.0"), ("openai/gpt-oss-120b", "0.11.0")}
 # vLLM pads layers of two kinds into groups of one size: 34 layers count as 35, 62 as 70.
 GROUPED = {"google/gemma-3-4b-it": 35 / 34, "google/gemma-3-27b-it": 70 / 62}
 
@@ -98,8 +95,8 @@ def test_weights_in_vllm(judged: Select) -> None:
     found = judged(engine="vllm", component="weights")
     assert len(found) == 42
     assert median(map(error, found)) <= 0.001
-    assert {(row["model_id"], row["engine_version"]) for row in found if error(row) > 0.01} == OTHERWISE
-    assert max(row["relative_error"] for row in found) <= 0.024  # gpt-oss-120b in 0.11
+    assert max(map(error, found)) <= 0.01
+    assert {row["engine_version"] for row in found if "gpt-oss" in row["model_id"]} == {"0.11.0", "0.19.0"}
     assert min(row["relative_error"] for row in found) >= -0.0075
     gemma = [row for row in found if row["model_id"].startswith("google/gemma-3-")]
     assert len(gemma) == 3
@@ -135,9 +132,7 @@ def test_the_pool_of_vllm(judged: Select) -> None:
     assert len(found) == 27
     [device] = catalogs.gpus().filter(gpu_id=GPUS[0])["visible_bytes"]
     far = [abs(row["predicted_bytes"] - row["measured_bytes"]) / device for row in found]
-    missed = {(row["model_id"], row["engine_version"]) for row, away in zip(found, far, strict=True) if away > 0.004}
-    assert missed == {("openai/gpt-oss-120b", "0.11.0")}  # as its weights
-    assert max(far) <= 0.021
+    assert max(far) <= 0.01
     assert median(far) <= 0.001
 
 
