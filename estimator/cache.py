@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator.bounds import product_or_absent, smaller, whole_bytes
+from estimator.bounds import larger, product_or_absent, smaller, whole_bytes
 
 # Convolution states are kept in the model's 16-bit dtype (vLLM `layers/mamba/mamba_utils.py`); llama.cpp keeps all
 # states in fp32, whatever the configuration says (`src/llama-memory-recurrent.cpp`).
@@ -39,6 +39,23 @@ def block_tokens(*, engine: pl.Expr) -> pl.Expr:
 def whole_blocks(*, tokens: pl.Expr, block: pl.Expr) -> pl.Expr:
     """Tokens rounded up to whole blocks; null when either is null."""
     return -(-tokens // block) * block
+
+
+# Layers of one kind may be this many times as many as those of the other before vLLM cuts them into groups.
+GROUPED_AS_THEY_ARE = 1.5
+
+
+def slots_per_layer(*, layers: pl.Expr, others: pl.Expr, engine: pl.Expr) -> pl.Expr:
+    """Layers that vLLM keeps pages for, for each layer of a kind, where layers with a window stand beside full ones.
+
+    Groups of pages are of one size: the fewer layers of the two kinds, or the more of them where they are nearly as
+    many; the last group of a kind is filled up. Gemma 3 27B: 52 layers with a window in 6 groups of 10, beside 10.
+    1.0 in other engines, and where a kind has no layers or nobody knows how many. Source: vLLM
+    `v1/core/kv_cache_utils.py` (_get_kv_cache_groups_uniform_page_size; 1.25 in older versions), its logs of 0.19.
+    """
+    fewer, more = smaller(layers, others), larger(layers, others)
+    group = pl.when(more < fewer * GROUPED_AS_THEY_ARE).then(more).otherwise(fewer)
+    return pl.when((engine == "vllm") & (fewer > 0)).then((layers / group).ceil() * group / layers).otherwise(1.0)
 
 
 def window_cells(*, window: pl.Expr, engine: pl.Expr) -> pl.Expr:

@@ -29,7 +29,8 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
 
     Encoders and diffusion models keep nothing, by kind, and training keeps nothing. Latent caches are whole on every
     device of a group, heads of keys and values divide until each device has one, states divide; what a layer keeps goes
-    with it, and sequences divide where groups have their own. Null where the layout or the cache's dtype is unknown.
+    with it, and sequences divide where groups have their own. vLLM fills up groups of layers. Null where the layout or
+    the cache's dtype is unknown.
     """
     c = pl.col
     no_cache = c("kind").is_in(["encoder", "diffusion"]) | (c("mode") == "training")
@@ -83,19 +84,28 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             block_tokens=cache.block_tokens(engine=c("engine")),
         )
         .with_columns(
+            full_slots=cache.slots_per_layer(
+                layers=c("kv_full_layers"), others=c("kv_window_layers"), engine=c("engine")
+            ),
+            window_slots=cache.slots_per_layer(
+                layers=c("kv_window_layers"), others=c("kv_full_layers"), engine=c("engine")
+            ),
+        )
+        .with_columns(
             window_tokens=pl.when(c("kv_window_elements_per_token") == 0)
             .then(0)
             .otherwise(cache.window_cells(window=c("window_tokens"), engine=c("engine"))),
             token=cache.token_bytes(
-                full=of_heads("kv_full_elements_per_token", "kv_full_layers"),
-                latent=staged(c("kv_latent_elements_per_token"), "kv_full_layers"),
+                full=of_heads("kv_full_elements_per_token", "kv_full_layers") * c("full_slots"),
+                latent=staged(c("kv_latent_elements_per_token"), "kv_full_layers") * c("full_slots"),
                 cross=cross,
                 cross_tokens=cross_tokens,
                 fixed_bytes=staged(c("kv_fixed_bytes_per_token"), "kv_full_layers"),
                 bytes_per_element=each,
             ),
             window_token=cache.window_token_bytes(
-                window=of_heads("kv_window_elements_per_token", "kv_window_layers"), bytes_per_element=each
+                window=of_heads("kv_window_elements_per_token", "kv_window_layers") * c("window_slots"),
+                bytes_per_element=each,
             ),
             constant=cache.constant_bytes(cross=cross, cross_tokens=cross_tokens, bytes_per_element=each),
             state=cache.sequence_state_bytes(

@@ -635,6 +635,27 @@ def test_windows_have_elements_of_two_bytes() -> None:
     assert value(activations.held_token_bytes(window_elements=whole(None))) is None
 
 
+@pytest.mark.parametrize(
+    ("layers", "others", "engine", "slots"),
+    [
+        (52, 10, "vllm", 60 / 52),  # Gemma 3 27B: six groups of ten, two of them with a layer each to spare
+        (10, 52, "vllm", 1),
+        (29, 5, "vllm", 30 / 29),  # Gemma 3 4B
+        (12, 13, "vllm", 13 / 12),  # nearly as many: one group each
+        (13, 12, "vllm", 1),
+        (10, 15, "vllm", 1),  # not nearly: 15 in two groups of ten
+        (15, 10, "vllm", 20 / 15),
+        (52, 10, "llamacpp", 1),
+        (32, 0, "vllm", 1),
+        (0, 32, "vllm", 1),
+        (None, 10, "vllm", 1),
+    ],
+)
+def test_groups_of_layers_are_filled_up(layers: int | None, others: int, engine: str, slots: float) -> None:
+    found = cache.slots_per_layer(layers=whole(layers), others=whole(others), engine=text(engine))
+    assert value(found) == pytest.approx(slots)
+
+
 def test_capability_sorts_as_a_number() -> None:
     assert value(support.capability_number(capability=text("8.9"))) == 809
     assert value(support.capability_number(capability=text("12.0"))) == 1200

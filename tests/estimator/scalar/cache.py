@@ -43,6 +43,14 @@ class Sequence:
     def _heads(self, name: str, layers: str) -> float:
         return split.of_heads(self._staged(name, layers), self.shape, self.over)
 
+    def _filled(self, kind: str, other: str) -> float:
+        """vLLM's pages are of groups of layers, all of one size and of one kind, the last of a kind filled up."""
+        mine, theirs = self.shape.get(f"kv_{kind}_layers"), self.shape.get(f"kv_{other}_layers")
+        if self.engine != "vllm" or not mine or not theirs:
+            return 1.0
+        size = max(mine, theirs) if max(mine, theirs) < 1.5 * min(mine, theirs) else min(mine, theirs)
+        return -(-mine // size) * size / mine
+
     def _encoder_tokens(self) -> int:
         return int(self.shape["cross_tokens"]) if self.shape["kv_cross_elements_per_token"] else 0
 
@@ -52,6 +60,7 @@ class Sequence:
             return 0.0
         elements = self._heads("kv_full_elements_per_token", "kv_full_layers")
         elements += self._staged("kv_latent_elements_per_token", "kv_full_layers")
+        elements *= self._filled("full", "window")
         if self._encoder_tokens() == -1:
             elements += self._heads("kv_cross_elements_per_token", "layers")
         return self.element_bytes * elements + self._staged("kv_fixed_bytes_per_token", "kv_full_layers")
@@ -59,7 +68,8 @@ class Sequence:
     def each_window_token(self) -> float:
         if self._keeps_nothing():
             return 0.0
-        return self.element_bytes * self._heads("kv_window_elements_per_token", "kv_window_layers")
+        elements = self._heads("kv_window_elements_per_token", "kv_window_layers")
+        return self.element_bytes * elements * self._filled("window", "full")
 
     def window(self) -> int:
         """Tokens that a layer with a window keeps."""
