@@ -7,6 +7,9 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="Accept what the code makes now as the golden files.")
+    parser.addoption(
+        "--whole-snapshot", action="store_true", help="Ask every model of the snapshot, not five: 4 minutes."
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,8 @@
 """What must hold in a night, asked of every row of its fit table with SQL.
 
-Full catalogs, models of five kinds of cache. Each query names what breaks a rule; a second number says how many cases
-it looked at. Outcomes are numbered from better to worse: one device, ever more devices, too big.
+Full catalogs, models of five kinds of cache; with `--whole-snapshot` all that are embedded, some 40 million rows. Each
+query names what breaks a rule; a second number says how many cases it looked at. Outcomes are numbered from better to
+worse: one device, ever more devices, too big.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import duckdb
 import pytest
 from snapshot_answers import built
 
+import catalogs
 from flows import warehouse
 
 MODELS = ["openai-community/gpt2", "openai/gpt-oss-20b", "meta-llama/Llama-3.1-70B", "deepseek-ai/DeepSeek-V3",
@@ -37,8 +39,12 @@ WHERE t.verdict IN ('fits', 'tight', 'sharded', 'too_big')
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
-    with warehouse.connect(built(tmp_path_factory.mktemp("night"), MODELS)) as connection:
+def published(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    is_whole = request.config.getoption("--whole-snapshot")
+    models = [row["model_id"] for row in catalogs.hub_snapshot()] if is_whole else MODELS
+    with warehouse.connect(built(tmp_path_factory.mktemp("night"), models)) as connection:
         connection.execute(DECIDED)
         yield connection
 
