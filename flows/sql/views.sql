@@ -17,41 +17,14 @@ CREATE MACRO internal.largest(room, token, pair) AS
             ELSE 2 * room / (token + sqrt(token * token + 4 * pair * room)) END
     END;
 
--- The same of a cache with a window: up to there window_token grows as well, beyond it what is held (per token, with
--- held_pair for each pair of tokens) does, if any is. A prompt as long as the window is beyond it.
-CREATE MACRO internal.largest_beyond(room, token, pair, window_token, "window", held, held_pair) AS
+-- Tokens of context, of the answers for a need below the window of a cache and for one beyond it. A prompt as long as the
+-- window is beyond it, which matters where something is held for that.
+CREATE MACRO internal.from_window(below, beyond, "window", held_bytes) AS
     CASE
-        WHEN internal.largest(
-            room + (held - window_token) * "window", token + held, pair + CASE WHEN held > 0 THEN held_pair ELSE 0 END
-        ) >= "window"
-        THEN internal.largest(
-            room + (held - window_token) * "window", token + held, pair + CASE WHEN held > 0 THEN held_pair ELSE 0 END
-        )
+        WHEN beyond >= "window" THEN beyond
         -- least() passes over a null
-        WHEN room + token + pair IS NOT NULL THEN least(
-            internal.largest(room, token + window_token, pair), "window" - CASE WHEN held > 0 THEN 1 ELSE 0 END
-        )
+        WHEN beyond IS NOT NULL THEN least(below, "window" - CASE WHEN held_bytes > 0 THEN 1 ELSE 0 END)
     END;
-
--- Tokens of context for which caches of all sequences and activations are within room, the inverse of
--- estimator.activation_slopes.peak_bytes. least() passes over what does not grow in an engine, which is null.
-CREATE MACRO internal.longest_context(
-    room, cache_token, window_token, "window", sequences,
-    fixed_bytes, sequence_bytes, layer_bytes, token_bytes, attention_bytes, pair_bytes, held_bytes
-) AS
-    least(
-        internal.largest_beyond(
-            room - fixed_bytes - sequences * sequence_bytes, cache_token, 0, window_token, "window", 0, 0
-        ),
-        internal.largest_beyond(
-            room - layer_bytes, cache_token + sequences * token_bytes, 0,
-            window_token, "window", sequences * held_bytes, sequences
-        ),
-        internal.largest_beyond(
-            room - layer_bytes, cache_token + sequences * attention_bytes, sequences * pair_bytes,
-            window_token, "window", sequences * held_bytes, sequences
-        )
-    );
 
 -- Sequences whose caches and activations are within room, at a context in whole blocks.
 CREATE MACRO internal.most_sequences(
@@ -153,102 +126,155 @@ WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1 -- 
 GROUP BY gpu;
 
 -- Decisions with their plans at the degree that was decided for: one device where nothing fits. `decisions` names a
--- table with the keys of internal.fit; the report asks for a few of them, the view for all.
+-- table with the keys of internal.fit; the report asks for a few of them, the view for all. In steps, for a name that is
+-- used again in its own SELECT is planned and computed anew each time.
 CREATE MACRO internal.fit_of(decisions) AS TABLE
 SELECT
-    m.model_id,
-    p.precision,
-    w.workload,
-    g.gpu_id AS gpu,
-    t.verdict,
-    t.gpus_needed,
-    CASE WHEN t.gpus_needed IS NOT NULL THEN n.parallelism END AS parallelism,
-    wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes + c.kv_cache_bytes + c.state_bytes
-        + internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes)
-        + o.overhead_bytes AS required_bytes,
-    required_bytes + wp.margin_bytes + c.margin_bytes + o.margin_bytes AS required_bytes_high,
+    model_id,
+    precision,
+    workload,
+    gpu,
+    verdict,
+    gpus_needed,
+    CASE WHEN gpus_needed IS NOT NULL THEN split END AS parallelism,
+    required_bytes,
+    required_bytes_high,
     -- greatest() passes over a null, so it is asked only when every term is known
     CASE WHEN required_bytes_high IS NOT NULL THEN
-        greatest(0, wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes - wp.margin_bytes)
-        + greatest(0, c.kv_cache_bytes + c.state_bytes - c.margin_bytes)
-        + greatest(
-            0,
-            internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes)
-                + o.overhead_bytes - o.margin_bytes
-        )
+        greatest(0, held - held_margin) + greatest(0, kept - kept_margin)
+        + greatest(0, peak + overhead_bytes - taken_margin)
     END AS required_bytes_low,
-    u.usable_bytes,
-    u.assured_bytes,
-    u.usable_bytes - required_bytes AS headroom_bytes,
-    CASE WHEN t.verdict = 'offload' THEN required_bytes - u.usable_bytes END AS host_bytes,
-    c.context_tokens,
-    -- where nothing grows, activations are what they are
-    CASE WHEN t.gpus_needed IS NOT NULL AND w.mode = 'inference' THEN least(
-        m.max_context_tokens,
-        internal.whole_blocks(internal.longest_context(
-            headroom_bytes + c.kv_cache_bytes + o.activation_bytes - c.kv_constant_bytes,
-            c.kv_bytes_per_token, c.kv_window_bytes_per_token, c.window_tokens, w.concurrent_sequences,
-            coalesce(a.fixed_bytes, o.activation_bytes), coalesce(a.sequence_bytes, 0),
-            a.layer_bytes, a.token_bytes, a.attention_bytes, a.pair_bytes, a.held_bytes
-        ), c.block_tokens)
+    usable_bytes,
+    assured_bytes,
+    headroom_bytes,
+    CASE WHEN verdict = 'offload' THEN required_bytes - usable_bytes END AS host_bytes,
+    context_tokens,
+    CASE WHEN is_served THEN least(
+        limit_tokens, internal.whole_blocks(least(
+            internal.from_window(ends_below, ends_beyond, "window", 0),
+            internal.from_window(layer_below, layer_beyond, "window", held_token),
+            internal.from_window(attention_below, attention_beyond, "window", held_token)
+        ), block)
     ) END::BIGINT AS max_context_tokens,
     -- groups of devices that each have their own sequences have as many again
-    CASE WHEN t.gpus_needed IS NOT NULL AND w.mode = 'inference' THEN n.replicas * floor(internal.most_sequences(
-        headroom_bytes + c.kv_cache_bytes + c.state_bytes + o.activation_bytes,
-        c.bytes_per_sequence, c.block_tokens * ceil(c.context_tokens / c.block_tokens), c.window_tokens,
-        coalesce(a.fixed_bytes, o.activation_bytes), coalesce(a.sequence_bytes, 0),
-        a.layer_bytes, a.token_bytes, a.attention_bytes, a.pair_bytes, a.held_bytes
+    CASE WHEN is_served THEN replicas * floor(internal.most_sequences(
+        sequences_room, bytes_per_sequence, block * ceil(context_tokens / block), "window",
+        ends_fixed, ends_sequence, layer_bytes, token_bytes, attention_bytes, pair_bytes, held_token
     )) END::BIGINT AS max_sequences,
-    CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
-        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, n.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
-        v.weight_bytes_per_second, v.cache_bytes_per_second, v.linear_flops_per_second,
-        s.layers, v.layer_seconds, l.reduce_seconds, v.host_seconds
-    ) END AS step_seconds,
+    step_seconds,
     1 / step_seconds AS decode_tokens_per_second,
-    w.concurrent_sequences / step_seconds AS total_tokens_per_second,
-    CASE WHEN t.gpus_needed IS NOT NULL THEN 1 / internal.step_seconds(
-        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes, n.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
-        v.nominal_bytes_per_second, v.nominal_bytes_per_second, v.nominal_flops_per_second, s.layers, 0, 0, 0
-    ) END AS decode_tokens_per_second_bound,
-    CASE WHEN t.gpus_needed IS NOT NULL THEN internal.prompt_seconds(
-        k.prompt_linear_flops, k.prompt_attention_flops, v.linear_flops_per_second, v.attention_flops_per_second,
-        k.reduced_bytes, l.reduced_bytes_per_second
-    ) END AS first_token_seconds,
-    c.context_tokens / first_token_seconds AS prefill_tokens_per_second,
+    concurrent_sequences / step_seconds AS total_tokens_per_second,
+    1 / least_step_seconds AS decode_tokens_per_second_bound,
+    first_token_seconds,
+    context_tokens / first_token_seconds AS prefill_tokens_per_second,
     -- how far experts fall behind the rates differs from kernel to kernel
     CASE
         WHEN step_seconds IS NULL THEN NULL
-        WHEN s.experts > 0 AND v.speed_confidence <> 'bound' THEN 'low'
-        ELSE v.speed_confidence
+        WHEN experts > 0 AND speed_confidence <> 'bound' THEN 'low'
+        ELSE speed_confidence
     END AS speed_confidence,
-    t.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
-    usd_per_hour / 3600 * 1e6 / total_tokens_per_second AS usd_per_million_tokens,
+    usd_per_hour,
+    usd_per_hour / 3600 * 1e6 * step_seconds / concurrent_sequences AS usd_per_million_tokens,
     -- 0.6 of the rated power while memory is the limit: estimator.speed.DECODE_POWER_SHARE
-    t.gpus_needed * g.tdp_watts / g.devices_per_board * 0.6 / total_tokens_per_second AS joules_per_token
-FROM query_table(decisions) f
-JOIN internal.outcomes t ON t.outcome_ix = f.outcome_ix
-JOIN internal.shapes s ON s.shape_ix = f.shape_ix
-JOIN models m ON m.shape_id = s.shape_id
-JOIN precisions p ON p.precision_ix = f.precision_ix
-JOIN workloads w ON w.workload_ix = f.workload_ix
-JOIN gpus g ON g.gpu_ix = f.gpu_ix
-JOIN internal.capacities u ON u.gpu_ix = f.gpu_ix AND u.workload_ix = f.workload_ix
-LEFT JOIN current_prices pr ON pr.gpu = g.gpu_id
-LEFT JOIN internal.weight_plans wp
-    ON wp.shape_ix = f.shape_ix AND wp.precision_ix = f.precision_ix AND wp.residency_ix = w.residency_ix
-    AND wp.degree = coalesce(t.gpus_needed, 1)
-LEFT JOIN internal.splits n ON n.split_ix = wp.split_ix
-LEFT JOIN internal.cache_plans c
-    ON c.shape_ix = f.shape_ix AND c.workload_ix = f.workload_ix AND c.split_ix = wp.split_ix
-LEFT JOIN internal.overhead_plans o
-    ON o.shape_ix = f.shape_ix AND o.workload_ix = f.workload_ix AND o.split_ix = wp.split_ix
-    AND o.memory_tier_ix = g.memory_tier_ix
-LEFT JOIN internal.activation_slopes a
-    ON a.shape_ix = f.shape_ix AND a.workload_ix = f.workload_ix AND a.memory_tier_ix = g.memory_tier_ix
-LEFT JOIN internal.work_plans k
-    ON k.shape_ix = f.shape_ix AND k.workload_ix = f.workload_ix AND k.split_ix = wp.split_ix
-LEFT JOIN internal.device_speeds v ON v.gpu_ix = f.gpu_ix AND v.format_ix = wp.format_ix AND v.engine = w.engine
-LEFT JOIN internal.device_links l ON l.gpu_ix = f.gpu_ix AND l.degree = n.tensor;
+    watts * 0.6 * step_seconds / concurrent_sequences AS joules_per_token
+FROM (
+    SELECT
+        *,
+        -- the inverse of a need in three places, each below the window of a cache and beyond it
+        internal.largest(ends_room, cache_token + window_token, 0) AS ends_below,
+        internal.largest(ends_room - window_token * "window", cache_token, 0) AS ends_beyond,
+        internal.largest(layer_room, cache_token + window_token + layer_token, 0) AS layer_below,
+        internal.largest(
+            layer_room + (all_held_token - window_token) * "window", cache_token + layer_token + all_held_token, held_pair
+        ) AS layer_beyond,
+        internal.largest(layer_room, cache_token + window_token + attention_token, attention_pair) AS attention_below,
+        internal.largest(
+            layer_room + (all_held_token - window_token) * "window", cache_token + attention_token + all_held_token,
+            attention_pair + held_pair
+        ) AS attention_beyond
+    FROM (
+        SELECT
+            *,
+            required_bytes + held_margin + kept_margin + taken_margin AS required_bytes_high,
+            usable_bytes - required_bytes AS headroom_bytes,
+            -- what sequences and the activations that depend on them may fill
+            usable_bytes - required_bytes + kept + activation_bytes AS sequences_room,
+            usable_bytes - required_bytes + kv_cache_bytes + activation_bytes - constant_bytes
+                - ends_fixed - concurrent_sequences * ends_sequence AS ends_room,
+            usable_bytes - required_bytes + kv_cache_bytes + activation_bytes - constant_bytes - layer_bytes AS layer_room,
+            concurrent_sequences * token_bytes AS layer_token,
+            concurrent_sequences * attention_bytes AS attention_token,
+            concurrent_sequences * pair_bytes AS attention_pair,
+            concurrent_sequences * held_token AS all_held_token,
+            CASE WHEN held_token > 0 THEN concurrent_sequences ELSE 0 END AS held_pair
+        FROM (
+            SELECT *, held + kept + peak + overhead_bytes AS required_bytes
+            FROM (
+                SELECT
+                    m.model_id, p.precision, w.workload, g.gpu_id AS gpu, t.verdict, t.gpus_needed, n.parallelism AS split,
+                    u.usable_bytes, u.assured_bytes, w.concurrent_sequences,
+                    t.gpus_needed IS NOT NULL AND w.mode = 'inference' AS is_served,
+                    wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes AS held,
+                    wp.margin_bytes AS held_margin,
+                    c.kv_cache_bytes, c.kv_cache_bytes + c.state_bytes AS kept, c.margin_bytes AS kept_margin,
+                    c.context_tokens, c.bytes_per_sequence, m.max_context_tokens AS limit_tokens,
+                    c.kv_bytes_per_token AS cache_token, c.kv_window_bytes_per_token AS window_token,
+                    c.kv_constant_bytes AS constant_bytes, c.window_tokens AS "window", c.block_tokens AS block,
+                    internal.beside_gradients(
+                        o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes
+                    ) AS peak,
+                    o.activation_bytes, o.overhead_bytes, o.margin_bytes AS taken_margin,
+                    -- where nothing grows, activations are what they are
+                    coalesce(a.fixed_bytes, o.activation_bytes) AS ends_fixed,
+                    coalesce(a.sequence_bytes, 0) AS ends_sequence,
+                    a.layer_bytes, a.token_bytes, a.attention_bytes, a.pair_bytes, a.held_bytes AS held_token,
+                    n.replicas, s.experts, v.speed_confidence,
+                    CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
+                        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes,
+                        n.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
+                        v.weight_bytes_per_second, v.cache_bytes_per_second, v.linear_flops_per_second,
+                        s.layers, v.layer_seconds, l.reduce_seconds, v.host_seconds
+                    ) END AS step_seconds,
+                    CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
+                        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes,
+                        n.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
+                        v.nominal_bytes_per_second, v.nominal_bytes_per_second, v.nominal_flops_per_second,
+                        s.layers, 0, 0, 0
+                    ) END AS least_step_seconds,
+                    CASE WHEN t.gpus_needed IS NOT NULL THEN internal.prompt_seconds(
+                        k.prompt_linear_flops, k.prompt_attention_flops, v.linear_flops_per_second,
+                        v.attention_flops_per_second, k.reduced_bytes, l.reduced_bytes_per_second
+                    ) END AS first_token_seconds,
+                    t.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
+                    t.gpus_needed * g.tdp_watts / g.devices_per_board AS watts
+                FROM query_table(decisions) f
+                JOIN internal.outcomes t ON t.outcome_ix = f.outcome_ix
+                JOIN internal.shapes s ON s.shape_ix = f.shape_ix
+                JOIN models m ON m.shape_id = s.shape_id
+                JOIN precisions p ON p.precision_ix = f.precision_ix
+                JOIN workloads w ON w.workload_ix = f.workload_ix
+                JOIN gpus g ON g.gpu_ix = f.gpu_ix
+                JOIN internal.capacities u ON u.gpu_ix = f.gpu_ix AND u.workload_ix = f.workload_ix
+                LEFT JOIN current_prices pr ON pr.gpu = g.gpu_id
+                LEFT JOIN internal.weight_plans wp
+                    ON wp.shape_ix = f.shape_ix AND wp.precision_ix = f.precision_ix AND wp.residency_ix = w.residency_ix
+                    AND wp.degree = coalesce(t.gpus_needed, 1)
+                LEFT JOIN internal.splits n ON n.split_ix = wp.split_ix
+                LEFT JOIN internal.cache_plans c
+                    ON c.shape_ix = f.shape_ix AND c.workload_ix = f.workload_ix AND c.split_ix = wp.split_ix
+                LEFT JOIN internal.overhead_plans o
+                    ON o.shape_ix = f.shape_ix AND o.workload_ix = f.workload_ix AND o.split_ix = wp.split_ix
+                    AND o.memory_tier_ix = g.memory_tier_ix
+                LEFT JOIN internal.activation_slopes a
+                    ON a.shape_ix = f.shape_ix AND a.workload_ix = f.workload_ix AND a.memory_tier_ix = g.memory_tier_ix
+                LEFT JOIN internal.work_plans k
+                    ON k.shape_ix = f.shape_ix AND k.workload_ix = f.workload_ix AND k.split_ix = wp.split_ix
+                LEFT JOIN internal.device_speeds v ON v.gpu_ix = f.gpu_ix AND v.format_ix = wp.format_ix AND v.engine = w.engine
+                LEFT JOIN internal.device_links l ON l.gpu_ix = f.gpu_ix AND l.degree = n.tensor
+            )
+        )
+    )
+);
 
 CREATE VIEW fit AS FROM internal.fit_of('internal.fit');
 
