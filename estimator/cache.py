@@ -6,7 +6,7 @@ formula and no case by architecture.
 
 Sources: transformers `cache_utils.py` (DynamicCache, SlidingWindowLayer); vLLM `v1/kv_cache_interface.py`
 (FullAttentionSpec, SlidingWindowSpec, MLAAttentionSpec, MambaSpec); DeepSeek-V2 (arXiv 2405.04434) for the latent
-cache. Explained in docs/method.md, section "Cache". Paging to blocks of 16 tokens is not counted.
+cache. Explained in docs/method.md, section "Cache".
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from estimator.bounds import larger, product_or_absent, smaller, whole_bytes
 # Convolution states are kept in the model's 16-bit dtype (vLLM `layers/mamba/mamba_utils.py`); llama.cpp keeps all
 # states in fp32, whatever the configuration says (`src/llama-memory-recurrent.cpp`).
 CONVOLUTION_STATE_BYTES, STATE_BYTES_LLAMACPP = 2, 4
+
+# vLLM's pages (`config/cache.py`); the window of a layer may begin within one.
+VLLM_BLOCK_TOKENS = 16
 
 # llama.cpp rounds the tokens of a cache up to this, and a window holds a batch besides (`src/llama-kv-cache-iswa.cpp`).
 LLAMACPP_BLOCK_TOKENS, LLAMACPP_BATCH_TOKENS = 256, 512
@@ -33,7 +36,14 @@ def context_tokens(*, asked: pl.Expr, limit: pl.Expr) -> pl.Expr:
 
 def block_tokens(*, engine: pl.Expr) -> pl.Expr:
     """Tokens that an engine's cache grows by; 1 where that is not counted."""
-    return pl.when(engine == "llamacpp").then(pl.lit(LLAMACPP_BLOCK_TOKENS)).otherwise(pl.lit(1)).cast(pl.Int64)
+    return (
+        pl.when(engine == "llamacpp")
+        .then(pl.lit(LLAMACPP_BLOCK_TOKENS))
+        .when(engine == "vllm")
+        .then(pl.lit(VLLM_BLOCK_TOKENS))
+        .otherwise(pl.lit(1))
+        .cast(pl.Int64)
+    )
 
 
 def whole_blocks(*, tokens: pl.Expr, block: pl.Expr) -> pl.Expr:
@@ -59,12 +69,39 @@ def slots_per_layer(*, layers: pl.Expr, others: pl.Expr, engine: pl.Expr) -> pl.
 
 
 def window_cells(*, window: pl.Expr, engine: pl.Expr) -> pl.Expr:
-    """Tokens that a layer with a window keeps: the window, in llama.cpp a batch more in whole blocks.
+    """Tokens that a layer with a window keeps: the window, in llama.cpp a batch more in whole blocks, in vLLM in pages.
 
-    0 without such layers. Reproduces llama.cpp's own dry runs to the MiB (tests/estimator/test_llamacpp.py).
+    0 without such layers. Reproduces llama.cpp's own dry runs to the MiB (tests/estimator/test_llamacpp.py); vLLM
+    `v1/kv_cache_interface.py` (SlidingWindowSpec): the window but for the token itself, and a page.
     """
     wide = whole_blocks(tokens=window + LLAMACPP_BATCH_TOKENS, block=pl.lit(LLAMACPP_BLOCK_TOKENS))
-    return pl.when((engine == "llamacpp") & (window > 0)).then(wide).otherwise(window)
+    pages = whole_blocks(tokens=window - 1, block=pl.lit(VLLM_BLOCK_TOKENS)) + VLLM_BLOCK_TOKENS
+    return (
+        pl.when((engine == "llamacpp") & (window > 0))
+        .then(wide)
+        .when((engine == "vllm") & (window > 0))
+        .then(pages)
+        .otherwise(window)
+    )
+
+
+def in_flight_tokens(*, engine: pl.Expr, batch: pl.Expr, sequences: pl.Expr) -> pl.Expr:
+    """Tokens of a prompt that vLLM's layers with a window keep beyond it, spread over all sequences (Float64).
+
+    A batch of prefill has to be kept whole until its step ends, whatever the window is. 0 in other engines. Source:
+    vLLM `v1/kv_cache_interface.py` (window - 1 + max_num_batched_tokens, at most the context). Null when an input is.
+    """
+    return pl.when(engine == "vllm").then(batch / sequences).otherwise(0.0)
+
+
+def in_flight_bytes(*, tokens: pl.Expr, window: pl.Expr, in_flight: pl.Expr, token_bytes: pl.Expr) -> pl.Expr:
+    """Bytes (Int64) of those tokens: `token_bytes` each, of all sequences, that are `tokens` long in whole blocks.
+
+    All sequences together have a batch in flight: B * min(S, W + T / B) is min(B * S, B * W + T). Null when an input is
+    null; 0 without layers that have a window, whose `token_bytes` are 0.
+    """
+    most = smaller(tokens.cast(pl.Float64), window + in_flight)
+    return whole_bytes(token_bytes * (most - smaller(tokens, window)))
 
 
 def token_bytes(

@@ -136,12 +136,16 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             .then(_training_bytes().struct.field("backward"))
             .otherwise(pl.lit(0, dtype=pl.Int64)),
             overhead_bytes=pl.when(is_none).then(pl.lit(0, dtype=pl.Int64)).otherwise(outside),
+            in_flight_tokens=pl.when(c("mode") == "training")
+            .then(0.0)
+            .otherwise(cache.in_flight_tokens(engine=c("engine"), batch=c("batched_tokens"), sequences=sequences)),
         )
         .select(
             *_KEYS,
             "activation_bytes",
             "backward_bytes",
             "overhead_bytes",
+            "in_flight_tokens",
             margin_bytes=pl.when(is_none)
             .then(pl.lit(0, dtype=pl.Int64))
             .otherwise(

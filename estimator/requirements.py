@@ -5,13 +5,13 @@ An assembling module: it reads the plans of one shard and calls the rules of `ve
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import polars as pl
 
-from estimator import support, training
+from estimator import cache, support, training
 from estimator import verdict as decide
 from estimator.device_classes import CLASSES_IN_A_BLOCK
 from estimator.pairs import Frame, pairs
@@ -67,9 +67,16 @@ class Requirements:
             .partition_by("residency_ix", as_dict=True, include_key=False)
         )
         kept = cache_plans.lazy().select(
-            *("shape_ix", "workload_ix", "split_ix"),
+            *("shape_ix", "workload_ix", "split_ix", "window_tokens", "kv_window_bytes_per_token"),
+            tokens=cache.whole_blocks(tokens=c("context_tokens"), block=c("block_tokens")),
             kept=c("kv_cache_bytes") + c("state_bytes"),
             kept_margin="margin_bytes",
+        )
+        in_flight = cache.in_flight_bytes(
+            tokens=c("tokens"),
+            window=c("window_tokens"),
+            in_flight=c("in_flight_tokens"),
+            token_bytes=c("kv_window_bytes_per_token"),
         )
         self._beside = (
             overhead_plans.lazy()
@@ -77,7 +84,7 @@ class Requirements:
             .select(
                 *("workload_ix", "memory_tier_ix", "shape_ix", "split_ix"),
                 margin_bytes=c("margin_bytes") + c("kept_margin"),
-                beside=c("kept") + c("overhead_bytes"),
+                beside=c("kept") + in_flight + c("overhead_bytes"),
                 forward="activation_bytes",
                 backward="backward_bytes",
             )
@@ -169,13 +176,13 @@ class WorkloadRequirements:
 
 
 # Written once for all shards of a night.
-@cache
+@functools.cache
 def _first_unknown(*, is_training: bool) -> pl.Expr:
     is_unknown = decide.first_unknown(needs=_needs(is_training), valid=_VALID)
     return pl.when("is_open").then(decide.small(DEGREES[0])).otherwise(is_unknown).alias("unknown_from")
 
 
-@cache
+@functools.cache
 def _comparable(*, is_training: bool, host_bytes: int) -> tuple[pl.Expr, ...]:
     """The columns of `WorkloadRequirements.on`."""
     c = pl.col

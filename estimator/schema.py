@@ -294,7 +294,8 @@ OVERHEAD_PLANS = pl.Schema(
         "activation_bytes": pl.Int64,  # at the peak of the forward pass
         "backward_bytes": pl.Int64,  # beside all gradients, at the end of a backward pass
         "overhead_bytes": pl.Int64,
-        "margin_bytes": pl.Int64,  # of both together
+        "in_flight_tokens": pl.Float64,  # of each sequence, that layers with a window keep beyond it
+        "margin_bytes": pl.Int64,  # of activations and overhead together
     }
 )
 

@@ -492,6 +492,7 @@ COMMENT ON COLUMN internal.overhead_plans.split_ix IS 'Key of internal.splits.';
 COMMENT ON COLUMN internal.overhead_plans.activation_bytes IS 'Peak of the largest forward step.';
 COMMENT ON COLUMN internal.overhead_plans.backward_bytes IS 'Beside all gradients, at the end of a backward pass; 0 for inference.';
 COMMENT ON COLUMN internal.overhead_plans.overhead_bytes IS 'Workspaces, graphs and communication.';
+COMMENT ON COLUMN internal.overhead_plans.in_flight_tokens IS 'Tokens of each sequence that layers with a window keep beyond it: a batch of prompts in vLLM, spread over the sequences.';
 COMMENT ON COLUMN internal.overhead_plans.margin_bytes IS 'How far the bytes of the row may lie from the truth, either way.';
 
 COMMENT ON TABLE internal.activation_slopes IS 'How activations grow with prompts, in engines in which they do (transformers, llama.cpp): the larger of what both ends of the model take and of the widest layer. Grain: shape x workload x memory tier.';

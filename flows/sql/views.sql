@@ -8,6 +8,14 @@ CREATE MACRO internal.beside_gradients(forward, gradients, backward, updates) AS
     CASE WHEN forward + gradients + backward + updates IS NOT NULL
         THEN greatest(forward - gradients, backward, updates) END;
 
+-- Says the same as estimator.cache.in_flight_bytes; least() passes over a null.
+CREATE MACRO internal.in_flight_bytes(tokens, "window", in_flight, token_bytes) AS
+    CASE WHEN in_flight IS NOT NULL
+        THEN ceil(token_bytes * (least(tokens, "window" + in_flight) - least(tokens, "window")))::BIGINT END;
+
+-- Tokens in whole blocks of a cache.
+CREATE MACRO internal.filled(tokens, block) AS block * ceil(tokens / block);
+
 -- The largest x with token * x + pair * x * x within room: without end where nothing grows, -1 where there is no room.
 CREATE MACRO internal.largest(room, token, pair) AS
     CASE
@@ -26,13 +34,17 @@ CREATE MACRO internal.from_window(below, beyond, "window", held_bytes) AS
         WHEN beyond IS NOT NULL THEN least(below, "window" - CASE WHEN held_bytes > 0 THEN 1 ELSE 0 END)
     END;
 
--- Sequences whose caches and activations are within room, at a context in whole blocks.
+-- Sequences whose caches and activations are within room, at a context in whole blocks. Beside them there is a batch of
+-- prompts in flight, or all that their prompts have beyond the window where that is less.
 CREATE MACRO internal.most_sequences(
-    room, each, context, "window",
+    room, each, context, "window", in_flight_bytes, beyond_bytes,
     fixed_bytes, sequence_bytes, layer_bytes, token_bytes, attention_bytes, pair_bytes, held_bytes
 ) AS
     least(
-        (room - fixed_bytes) / nullif(each + sequence_bytes, 0),
+        greatest(
+            (room - fixed_bytes - in_flight_bytes) / nullif(each + sequence_bytes, 0),
+            (room - fixed_bytes) / nullif(each + sequence_bytes + beyond_bytes, 0)
+        ),
         (room - layer_bytes) / nullif(
             each + context * greatest(token_bytes, attention_bytes + pair_bytes * context)
                 + CASE WHEN held_bytes > 0 AND context >= "window"
@@ -60,41 +72,53 @@ CREATE MACRO internal.prompt_seconds(linear_flops, attention_flops, linear_rate,
 
 CREATE VIEW requirements AS
 SELECT
-    m.model_id,
-    p.precision,
-    w.workload,
-    c.context_tokens,
-    wp.weights_bytes,
-    wp.weights_basis,
-    c.kv_cache_bytes,
-    c.state_bytes,
-    internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes) AS activation_bytes,
-    wp.gradient_bytes,
-    wp.optimizer_bytes,
-    o.overhead_bytes,
-    wp.weights_bytes + c.kv_cache_bytes + c.state_bytes + internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes)
-        + wp.gradient_bytes + wp.optimizer_bytes + o.overhead_bytes AS total_bytes,
-    total_bytes + wp.margin_bytes + c.margin_bytes + o.margin_bytes AS total_bytes_high,
+    * EXCLUDE (held_margin, kept_margin, taken_margin),
+    total_bytes + held_margin + kept_margin + taken_margin AS total_bytes_high,
     -- greatest() passes over a null, so it is asked only when every term is known
-    CASE WHEN total_bytes_high IS NOT NULL THEN
-        greatest(0, wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes - wp.margin_bytes)
-        + greatest(0, c.kv_cache_bytes + c.state_bytes - c.margin_bytes)
-        + greatest(
-            0,
-            internal.beside_gradients(o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes)
-                + o.overhead_bytes - o.margin_bytes
-        )
+    CASE WHEN total_bytes IS NOT NULL AND held_margin + kept_margin + taken_margin IS NOT NULL THEN
+        greatest(0, weights_bytes + gradient_bytes + optimizer_bytes - held_margin)
+        + greatest(0, kv_cache_bytes + state_bytes - kept_margin)
+        + greatest(0, activation_bytes + overhead_bytes - taken_margin)
     END AS total_bytes_low
-FROM internal.weight_plans wp
-JOIN internal.shapes s USING (shape_ix)
-JOIN models m USING (shape_id)
-JOIN precisions p USING (precision_ix)
-JOIN workloads w USING (residency_ix)
-JOIN internal.cache_plans c ON c.shape_ix = wp.shape_ix AND c.workload_ix = w.workload_ix AND c.split_ix = wp.split_ix
-JOIN internal.overhead_plans o
-    ON o.shape_ix = wp.shape_ix AND o.workload_ix = w.workload_ix AND o.split_ix = wp.split_ix
-    AND o.memory_tier_ix = (SELECT memory_tier_ix FROM internal.memory_tiers WHERE memory_tier = 'from_160_gib')
-WHERE wp.degree = 1;
+FROM (
+    SELECT
+        * EXCLUDE (held_margin, kept_margin, taken_margin),
+        weights_bytes + kv_cache_bytes + state_bytes + activation_bytes + gradient_bytes + optimizer_bytes + overhead_bytes
+            AS total_bytes,
+        held_margin, kept_margin, taken_margin
+    FROM (
+        SELECT
+            m.model_id,
+            p.precision,
+            w.workload,
+            c.context_tokens,
+            wp.weights_bytes,
+            wp.weights_basis,
+            c.kv_cache_bytes + internal.in_flight_bytes(
+                internal.filled(c.context_tokens, c.block_tokens), c.window_tokens, o.in_flight_tokens,
+                c.kv_window_bytes_per_token
+            ) AS kv_cache_bytes,
+            c.state_bytes,
+            internal.beside_gradients(
+                o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes
+            ) AS activation_bytes,
+            wp.gradient_bytes,
+            wp.optimizer_bytes,
+            o.overhead_bytes,
+            wp.margin_bytes AS held_margin, c.margin_bytes AS kept_margin, o.margin_bytes AS taken_margin
+        FROM internal.weight_plans wp
+        JOIN internal.shapes s USING (shape_ix)
+        JOIN models m USING (shape_id)
+        JOIN precisions p USING (precision_ix)
+        JOIN workloads w USING (residency_ix)
+        JOIN internal.cache_plans c
+            ON c.shape_ix = wp.shape_ix AND c.workload_ix = w.workload_ix AND c.split_ix = wp.split_ix
+        JOIN internal.overhead_plans o
+            ON o.shape_ix = wp.shape_ix AND o.workload_ix = w.workload_ix AND o.split_ix = wp.split_ix
+            AND o.memory_tier_ix = (SELECT memory_tier_ix FROM internal.memory_tiers WHERE memory_tier = 'from_160_gib')
+        WHERE wp.degree = 1
+    )
+);
 
 -- What the seed calculators print: equal for models of one shape, so kept once for each of those.
 CREATE VIEW calculators AS
@@ -151,14 +175,15 @@ SELECT
     context_tokens,
     CASE WHEN is_served THEN least(
         limit_tokens, internal.whole_blocks(least(
-            internal.from_window(ends_below, ends_beyond, "window", 0),
-            internal.from_window(layer_below, layer_beyond, "window", held_token),
-            internal.from_window(attention_below, attention_beyond, "window", held_token)
+            internal.from_window(ends_below, ends_beyond, reach, 0),
+            internal.from_window(layer_below, layer_beyond, reach, held_token),
+            internal.from_window(attention_below, attention_beyond, reach, held_token)
         ), block)
     ) END::BIGINT AS max_context_tokens,
     -- groups of devices that each have their own sequences have as many again
     CASE WHEN is_served THEN replicas * floor(internal.most_sequences(
-        sequences_room, bytes_per_sequence, block * ceil(context_tokens / block), "window",
+        sequences_room, bytes_per_sequence, filled_tokens, "window",
+        window_token * in_flight_tokens, window_token / on_device * greatest(0, filled_tokens - "window"),
         ends_fixed, ends_sequence, layer_bytes, token_bytes, attention_bytes, pair_bytes, held_token
     )) END::BIGINT AS max_sequences,
     step_seconds,
@@ -182,14 +207,14 @@ FROM (
         *,
         -- the inverse of a need in three places, each below the window of a cache and beyond it
         internal.largest(ends_room, cache_token + window_token, 0) AS ends_below,
-        internal.largest(ends_room - window_token * "window", cache_token, 0) AS ends_beyond,
+        internal.largest(ends_room - window_token * reach, cache_token, 0) AS ends_beyond,
         internal.largest(layer_room, cache_token + window_token + layer_token, 0) AS layer_below,
         internal.largest(
-            layer_room + (all_held_token - window_token) * "window", cache_token + layer_token + all_held_token, held_pair
+            layer_room + (all_held_token - window_token) * reach, cache_token + layer_token + all_held_token, held_pair
         ) AS layer_beyond,
         internal.largest(layer_room, cache_token + window_token + attention_token, attention_pair) AS attention_below,
         internal.largest(
-            layer_room + (all_held_token - window_token) * "window", cache_token + attention_token + all_held_token,
+            layer_room + (all_held_token - window_token) * reach, cache_token + attention_token + all_held_token,
             attention_pair + held_pair
         ) AS attention_beyond
     FROM (
@@ -199,16 +224,19 @@ FROM (
             usable_bytes - required_bytes AS headroom_bytes,
             -- what sequences and the activations that depend on them may fill
             usable_bytes - required_bytes + kept + activation_bytes AS sequences_room,
-            usable_bytes - required_bytes + kv_cache_bytes + activation_bytes - constant_bytes
+            usable_bytes - required_bytes + cache_bytes + activation_bytes - constant_bytes
                 - ends_fixed - concurrent_sequences * ends_sequence AS ends_room,
-            usable_bytes - required_bytes + kv_cache_bytes + activation_bytes - constant_bytes - layer_bytes AS layer_room,
+            usable_bytes - required_bytes + cache_bytes + activation_bytes - constant_bytes - layer_bytes AS layer_room,
             concurrent_sequences * token_bytes AS layer_token,
             concurrent_sequences * attention_bytes AS attention_token,
             concurrent_sequences * pair_bytes AS attention_pair,
             concurrent_sequences * held_token AS all_held_token,
             CASE WHEN held_token > 0 THEN concurrent_sequences ELSE 0 END AS held_pair
         FROM (
-            SELECT *, held + kept + peak + overhead_bytes AS required_bytes
+            SELECT
+                *,
+                cache_bytes + state_bytes AS kept,
+                held + cache_bytes + state_bytes + peak + overhead_bytes AS required_bytes
             FROM (
                 SELECT
                     m.model_id, p.precision, w.workload, g.gpu_id AS gpu, t.verdict, t.gpus_needed, n.parallelism AS split,
@@ -216,7 +244,14 @@ FROM (
                     t.gpus_needed IS NOT NULL AND w.mode = 'inference' AS is_served,
                     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes AS held,
                     wp.margin_bytes AS held_margin,
-                    c.kv_cache_bytes, c.kv_cache_bytes + c.state_bytes AS kept, c.margin_bytes AS kept_margin,
+                    internal.filled(c.context_tokens, c.block_tokens) AS filled_tokens,
+                    c.kv_cache_bytes + internal.in_flight_bytes(
+                        internal.filled(c.context_tokens, c.block_tokens), c.window_tokens, o.in_flight_tokens,
+                        c.kv_window_bytes_per_token
+                    ) AS cache_bytes,
+                    c.state_bytes, c.margin_bytes AS kept_margin, o.in_flight_tokens,
+                    c.window_tokens + o.in_flight_tokens AS reach,
+                    ceil(w.concurrent_sequences / n.replicas) AS on_device,
                     c.context_tokens, c.bytes_per_sequence, m.max_context_tokens AS limit_tokens,
                     c.kv_bytes_per_token AS cache_token, c.kv_window_bytes_per_token AS window_token,
                     c.kv_constant_bytes AS constant_bytes, c.window_tokens AS "window", c.block_tokens AS block,

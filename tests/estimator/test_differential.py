@@ -314,7 +314,7 @@ def test_caches(tried: Tried) -> None:
             "window_tokens": one.window,
             "kv_constant_bytes": lambda o=one, b=sequences: b * o.constant(),
             "bytes_per_sequence": lambda o=one, t=tokens: o.cache(t) + o.state(),
-            "block_tokens": cache.LLAMACPP_BLOCK if workload["engine"] == "llamacpp" else 1,
+            "block_tokens": cache.BLOCKS.get(workload["engine"], 1),
             "margin_bytes": lambda s=shape, w=workload, at=over, o=one, b=sequences: margins.of_cache(
                 sum(kept(tried, s, w, at)), o, b, s.get("confidence")
             ),
@@ -348,6 +348,10 @@ def test_overheads(tried: Tried) -> None:
             where, "backward_bytes", lambda s=shape, w=workload, o=over: backward(s, w, o), row["backward_bytes"]
         )
         found.compare(where, "overhead_bytes", overhead.besides(profile, over), row["overhead_bytes"])
+        sequences = split.sequences(workload["concurrent_sequences"], over)
+        is_paged = workload["engine"] == "vllm" and workload["mode"] == "inference"
+        in_flight = profile["batched_tokens"] / sequences if is_paged else 0
+        found.compare(where, "in_flight_tokens", in_flight, row["in_flight_tokens"])
         bound = 0 if workload["engine"] == "none" else None
         if peak is not None:
             bound = margins.of_engine(peak, profile, over) + overhead.uncounted(shape, workload, profile, over)
@@ -482,9 +486,10 @@ class Needs:
         else:
             cached = sum(kept(self.tried, shape, workload, over))
             one = sequence(self.tried, shape, workload, over)
-            cache_margin = margins.of_cache(
-                cached, one, split.sequences(workload["concurrent_sequences"], over), shape.get("confidence")
-            )  # fmt: skip
+            sequences = split.sequences(workload["concurrent_sequences"], over)
+            cache_margin = margins.of_cache(cached, one, sequences, shape.get("confidence"))
+            tokens = cache.kept_tokens(cache.context(workload["context_tokens"], shape), workload["engine"])
+            cached += one.in_flight(tokens, profile.get("batched_tokens"), sequences)
             peak = ahead
         resident = held_["weights_bytes"] + held_["optimizer_bytes"]
         middle = resident + cached + peak + besides

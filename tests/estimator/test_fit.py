@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -128,6 +129,7 @@ def reference(
         parts = [
             total(model, "weights_bytes", "optimizer_bytes", *margin),
             total(kept.get((shape, workload, split)), "kv_cache_bytes", "state_bytes", *margin),
+            in_flight(kept.get((shape, workload, split)), beside),
             total(beside, "overhead_bytes", *margin),
             total(beside, "activation_bytes"),
         ]
@@ -139,6 +141,17 @@ def reference(
             ]
             parts[-1] = None if None in moments else max(moment for moment in moments if moment is not None)
         return added(*parts)
+
+    def in_flight(cache: dict[str, Any] | None, beside: dict[str, Any] | None) -> int | None:
+        """What layers with a window keep of a prompt beyond it: all of it, or a batch."""
+        names = ("context_tokens", "window_tokens", "kv_window_bytes_per_token")
+        if total(cache, *names) is None or total(beside, "in_flight_tokens") is None:
+            return None
+        assert cache is not None
+        assert beside is not None
+        tokens = -(-cache["context_tokens"] // cache["block_tokens"]) * cache["block_tokens"]
+        beyond = min(beside["in_flight_tokens"], max(0, tokens - cache["window_tokens"]))
+        return math.ceil(cache["kv_window_bytes_per_token"] * beyond)
 
     def added(*parts: int | None) -> int | None:
         return None if None in parts else sum(part for part in parts if part is not None)

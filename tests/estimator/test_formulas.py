@@ -656,6 +656,32 @@ def test_groups_of_layers_are_filled_up(layers: int | None, others: int, engine:
     assert value(found) == pytest.approx(slots)
 
 
+@pytest.mark.parametrize(
+    ("tokens", "window", "in_flight", "bytes_"),
+    [
+        (8192, 1040, 8192, 7152 * 100),  # all of a prompt that is shorter than the batch
+        (32_768, 1040, 8192, 8192 * 100),
+        (1024, 1040, 8192, 0),
+        (32_768, 1040, 0, 0),
+        (None, 1040, 8192, None),
+        (8192, None, 8192, None),
+        (8192, 1040, None, None),
+    ],
+)
+def test_a_batch_in_flight(tokens: int | None, window: int | None, in_flight: float | None, bytes_: int | None) -> None:
+    found = cache.in_flight_bytes(
+        tokens=whole(tokens), window=whole(window), in_flight=real(in_flight), token_bytes=real(100.0)
+    )
+    assert value(found) == bytes_
+
+
+def test_a_batch_is_spread_over_all_sequences() -> None:
+    def tokens(engine: str, batch: int | None) -> Any:
+        return value(cache.in_flight_tokens(engine=text(engine), batch=whole(batch), sequences=whole(16)))
+
+    assert (tokens("vllm", 8192), tokens("llamacpp", 512), tokens("vllm", None)) == (512, 0, None)
+
+
 def test_capability_sorts_as_a_number() -> None:
     assert value(support.capability_number(capability=text("8.9"))) == 809
     assert value(support.capability_number(capability=text("12.0"))) == 1200

@@ -33,9 +33,17 @@ def test_blocks_and_windows() -> None:
     assert frame.select(cache.whole_blocks(tokens=pl.col("tokens"), block=block)).to_series().to_list() == [
         256, 256, 512, None,
     ]  # fmt: skip
-    windows = pl.DataFrame({"window": [0, 128, 1024, 1024], "engine": ["llamacpp", "llamacpp", "llamacpp", "vllm"]})
+    assert pl.select(cache.block_tokens(engine=pl.lit("vllm"))).item() == 16
+    assert pl.select(cache.block_tokens(engine=pl.lit("sglang"))).item() == 1
+    windows = pl.DataFrame(
+        {
+            "window": [0, 128, 1024, 1024, 1025, 0, 1024],
+            "engine": ["llamacpp", "llamacpp", "llamacpp", "vllm", "vllm", "vllm", "transformers"],
+        }
+    )
     cells = windows.select(cache.window_cells(window=pl.col("window"), engine=pl.col("engine"))).to_series()
-    assert cells.to_list() == [0, 768, 1536, 1024]
+    # 1,023 tokens before the one itself may begin in the middle of a page of 16
+    assert cells.to_list() == [0, 768, 1536, 1040, 1040, 0, 1024]
 
 
 def test_states_of_llamacpp_are_fp32() -> None:

@@ -97,11 +97,11 @@ whole = st.integers(0, 1 << 20)
 @given(
     room=st.integers(0, 1 << 40), token=whole, window_token=whole, window=st.integers(0, 1 << 14),
     sequences=st.integers(1, 64), slopes=st.tuples(*(whole for _ in SLOPES[:5]), st.integers(0, 64), whole),
-    each=whole, context=st.integers(0, LONGEST),
+    each=whole, context=st.integers(0, LONGEST), batch=st.integers(0, 1 << 14),
 )  # fmt: skip
 def test_nothing_is_longer_and_nothing_more_than_it_says(
     room: int, token: int, window_token: int, window: int, sequences: int, slopes: tuple[int, ...], each: int,
-    context: int, macros: Any,
+    context: int, batch: int, macros: Any,
 ) -> None:  # fmt: skip
     if window_token == 0 or window == 0:
         slopes = (*slopes[:-1], 0)  # what is held is held for a window
@@ -120,13 +120,18 @@ def test_nothing_is_longer_and_nothing_more_than_it_says(
         assert cache(tokens) + activations(tokens, sequences) <= room
     if -1 <= tokens < LONGEST:
         assert cache(tokens + 1) + activations(tokens + 1, sequences) > room
-    most = ask(macros, "most_sequences", room, each, context, window, *slopes)
+    beyond = window_token * max(0, context - window)
+    most = ask(macros, "most_sequences", room, each, context, window, window_token * batch, beyond, *slopes)
+
+    def need(count: int) -> int:
+        in_flight = min(window_token * batch, count * beyond)
+        return count * each + in_flight + activations(context, count)
+
     if most is None:
-        assert each + activations(context, 2) == activations(context, 1)
+        assert need(2) == need(1)
     elif most >= 1:
         count = math.floor(most)
-        assert count * each + activations(context, count) <= room
-        assert (count + 1) * each + activations(context, count + 1) > room
+        assert need(count) <= room < need(count + 1)
 
 
 @pytest.mark.parametrize(
@@ -137,6 +142,8 @@ def test_nothing_is_longer_and_nothing_more_than_it_says(
         ("Qwen/Qwen3-8B", "transformers", "bf16", "nvidia-h100-sxm-80gb", 2048, 40),
         ("google/gemma-3-27b-it", "transformers", "bf16", "nvidia-h100-sxm-80gb", 512, 1),
         ("meta-llama/Llama-3.1-8B", "vllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
+        ("google/gemma-3-27b-it", "vllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
+        ("openai/gpt-oss-20b", "vllm", "stored", "nvidia-rtx-4090-24gb", 4096, 2),
     ],
 )
 def test_one_more_does_not_fit(

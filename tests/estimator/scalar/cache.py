@@ -9,6 +9,7 @@ from scalar.known import Facts, up
 
 WITHOUT_CACHE = ("encoder", "diffusion")
 LLAMACPP_BLOCK, LLAMACPP_BATCH = 256, 512
+BLOCKS = {"llamacpp": LLAMACPP_BLOCK, "vllm": 16}
 PAGE = 16  # tokens by which one sequence's cache may be larger
 
 
@@ -17,12 +18,9 @@ def context(asked: int, shape: Facts) -> int:
     return asked if limit is None else min(asked, limit)
 
 
-def blocks(tokens: int) -> int:
-    return -(-tokens // LLAMACPP_BLOCK) * LLAMACPP_BLOCK
-
-
 def kept_tokens(tokens: int, engine: str) -> int:
-    return blocks(tokens) if engine == "llamacpp" else tokens
+    block = BLOCKS.get(engine, 1)
+    return -(-tokens // block) * block
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,10 @@ class Sequence:
         if self._keeps_nothing():
             return 0
         tokens = int(self.shape["window_tokens"])
-        return blocks(tokens + LLAMACPP_BATCH) if self.engine == "llamacpp" and tokens else tokens
+        if self.engine == "llamacpp" and tokens:
+            return kept_tokens(tokens + LLAMACPP_BATCH, self.engine)
+        # a window of all tokens but the one itself may begin in the middle of a page
+        return kept_tokens(tokens - 1, self.engine) + BLOCKS["vllm"] if self.engine == "vllm" and tokens else tokens
 
     def constant(self) -> float:
         """Of an encoder of fixed length."""
@@ -89,6 +90,14 @@ class Sequence:
         near = self.each_window_token()
         within = near * min(tokens, self.window()) if near else 0.0
         return self.each_token() * tokens + within + self.constant()
+
+    def in_flight(self, tokens: int, batch: int, sequences: int) -> int:
+        """Of all sequences: a batch of prompts that vLLM keeps whole in layers with a window until its step ends."""
+        near = self.each_window_token()
+        if self.engine != "vllm" or not near:
+            return 0
+        beyond = max(0, tokens - self.window())
+        return up(near * min(batch, sequences * beyond))
 
     def state(self) -> float:
         """Fp32 in llama.cpp; elsewhere convolutions are in 16 bits and the rest as the model says."""
