@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
+GIB = 1 << 30
+
 
 def larger(a: pl.Expr, b: pl.Expr) -> pl.Expr:
     """The larger of two quantities of one unit; null when either is null."""

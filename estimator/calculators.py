@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator.bounds import whole_bytes
+from estimator.bounds import GIB, whole_bytes
 
-GIB = 1 << 30
 # By what accelerate divides its 32-bit sizes: fp32, 16 bit, int8 and int4.
 DIVISORS = {32: 1, 16: 2, 8: 4, 4: 8}
 INFERENCE_MARGIN = 1.2

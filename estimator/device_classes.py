@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import capacity, support
+from estimator import capacity, support, training
 from estimator.pairs import Frame
 from estimator.schema import CAPACITIES, SUPPORTS
 
@@ -19,7 +19,9 @@ def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, k
     number format in that engine. Null where a device's catalog row lacks what the answer depends on.
     """
     c = pl.col
-    devices = gpus.lazy().select("gpu_ix", "vendor", "compute_capability", "native_formats")
+    devices = gpus.lazy().select("gpu_ix", "vendor", "compute_capability", "native_formats", "is_unified_memory")
+    # a device that shares its host's memory has no other to leave states in
+    has_no_host = c("sharding").is_in(list(training.OFFLOADED)).fill_null(False) & c("is_unified_memory")
     runs_on = (
         engines.lazy()
         .select("engine", engine_vendors="vendors", engine_capability="min_compute_capability")
@@ -28,7 +30,7 @@ def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, k
     caches = kv_precisions.lazy().select("kv_precision", kv_engines="engines", kv_capability="min_compute_capability")
     hosts = (
         workloads.lazy()
-        .select("workload_ix", "engine", "kv_precision")
+        .select("workload_ix", "engine", "kv_precision", "sharding")
         .join(runs_on, on="engine", how="left")
         .join(caches, on="kv_precision", how="left")
         .join(devices, how="cross")
@@ -50,7 +52,8 @@ def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, k
                 vendor=c("vendor"),
                 capability=c("compute_capability"),
                 min_capability=c("kv_capability"),
-            ),
+            )
+            & ~has_no_host,
         )
     )
     kernels = (

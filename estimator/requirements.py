@@ -13,6 +13,7 @@ import polars as pl
 
 from estimator import cache, support, training
 from estimator import verdict as decide
+from estimator.bounds import GIB
 from estimator.device_classes import CLASSES_IN_A_BLOCK
 from estimator.pairs import Frame, pairs
 from estimator.schema import DEGREES
@@ -23,7 +24,6 @@ _PAIR = ["shape_ix", "precision_ix"]
 _EVERY_CLASS = pl.lit((1 << CLASSES_IN_A_BLOCK) - 1, dtype=pl.UInt32)
 _NO_CLASS = pl.lit(0, dtype=pl.UInt32)
 # What is read of plans: of the model by pair, of an engine and its sequences by split of a shape.
-GIB = 1 << 30
 _HELD = ("held", "gradients", "update")
 _BESIDE = ("beside", "forward", "backward")
 
@@ -138,7 +138,8 @@ class Requirements:
             beside=beside,
             is_decided=(masks["undecided"] == 0).all(),
             is_training=is_training,
-            host_bytes=int((workload["host_memory_gib"] or 0) * GIB),
+            # in training states leave a device, not weights, and plans know that already
+            host_bytes=0 if is_training else int((workload["host_memory_gib"] or 0) * GIB),
         )
 
 

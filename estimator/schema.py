@@ -194,6 +194,7 @@ RESIDENCIES = pl.Schema(
         "optimizer": pl.String,
         "sharding": pl.String,
         "lora_rank": pl.Int64,
+        "host_memory_gib": pl.Float64,  # for states of training; null for inference
     }
 )
 

@@ -44,7 +44,12 @@ ENGINES = ("none", "transformers")
 
 # ZeRO stages that divide states; `none` divides nothing.
 # FSDP divides what stage 3 divides.
-ZERO_STAGES = {"zero1": 1, "zero2": 2, "zero3": 3, "fsdp": 3}
+ZERO_STAGES = {"zero1": 1, "zero2": 2, "zero3": 3, "fsdp": 3, "zero2_offload": 2, "zero3_offload": 3}
+# Shardings whose gradients and optimizer states live in the memory of the host.
+OFFLOADED = ("zero2_offload", "zero3_offload")
+# Bytes of the host for each trained parameter: fp32 weights, gradients and moments, at stage 2 four for each process
+# where that is more, and half as much again for buffers (DeepSpeed `runtime/zero`, estimate_zero2 and estimate_zero3).
+HOST_BYTES, HOST_BYTES_OF_A_PROCESS, HOST_BUFFERS = 16, 4, 1.5
 
 # Copies of the model beside the one that is fine-tuned: preference tuning keeps a frozen reference (DPO, arXiv
 # 2305.18290; GRPO, arXiv 2402.03300), PPO a frozen reference and reward model and trains a critic (arXiv 2203.02155).
@@ -86,7 +91,7 @@ def gradient_bytes_each(*, precision: pl.Expr, recipe: pl.Expr, sharding: pl.Exp
         .then(2.0)
         .when(precision.is_in(list(HALF)) & (recipe == "megatron"))
         .then(4.0)
-        .when(precision.is_in(list(HALF)) & (recipe == "deepspeed") & (sharding == "zero3"))
+        .when(precision.is_in(list(HALF)) & (recipe == "deepspeed") & sharding.str.starts_with("zero3"))
         .then(4.0)
         .when(precision.is_in(list(HALF)) & (recipe == "deepspeed") & sharding.is_not_null())
         .then(6.0)
@@ -188,6 +193,25 @@ def frozen_copies_bytes(*, objective: pl.Expr, method: pl.Expr, one: pl.Expr) ->
     others = copies(objective=objective, counts=FROZEN_COPIES)
     shared = pl.when(method.is_in(list(ADAPTED)) & (others > 0)).then(1).otherwise(0)
     return product_or_absent(others - shared, one)
+
+
+def offloaded_host_bytes(*, sharding: pl.Expr, trained: pl.Expr, degree: pl.Expr) -> pl.Expr:
+    """Bytes of the host's memory (Float64) for states of `trained` parameters that leave `degree` devices of one node.
+
+    0 for shardings that leave none there. Null when an input is null.
+    """
+    processes = larger(HOST_BYTES_OF_A_PROCESS * degree.cast(pl.Int64), pl.lit(HOST_BYTES, dtype=pl.Int64))
+    each = pl.when(sharding == "zero2_offload").then(processes).when(sharding.is_not_null()).then(HOST_BYTES)
+    return pl.when(sharding.is_in(list(OFFLOADED))).then(trained * each * HOST_BUFFERS).otherwise(0.0)
+
+
+def device_states(*, sharding: pl.Expr, host_need: pl.Expr, host_bytes: pl.Expr) -> pl.Expr:
+    """Share of gradients and optimizer states that stays on devices: 0.0 where the host holds them, else 1.0.
+
+    A host without the room (or of which nobody says how much it has) takes none. Null when its need is unknown.
+    """
+    is_away = sharding.is_in(list(OFFLOADED)) & (host_need <= host_bytes.fill_null(0))
+    return pl.when(is_away).then(0.0).when(~is_away).then(1.0)
 
 
 def zero_share(*, sharding: pl.Expr, divided_from: int, degree: pl.Expr) -> pl.Expr:

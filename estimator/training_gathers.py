@@ -13,7 +13,8 @@ import polars as pl
 from estimator.bounds import larger
 
 # Shardings that divide weights.
-DIVIDED = ("zero3", "fsdp")
+OF_ZERO3 = ("zero3", "zero3_offload")
+DIVIDED = (*OF_ZERO3, "fsdp")
 # FSDP: the unit that runs and the one that is fetched ahead.
 UNITS = 2
 # DeepSpeed: weights and gradients of the largest module in 16 bits.
@@ -30,7 +31,7 @@ def gathered_bytes(*, sharding: pl.Expr, degree: pl.Expr, unit: pl.Expr, each: p
     return (
         pl.when((degree == 1) | ~sharding.is_in(list(DIVIDED)))
         .then(0.0)
-        .when(sharding == "zero3")
+        .when(sharding.is_in(list(OF_ZERO3)))
         .then(ZERO3_BYTES * unit)
         .when(sharding == "fsdp")
         .then(UNITS * unit * each)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from estimator import bands, components, sharding, training, weights
-from estimator.bounds import larger, whole_bytes
+from estimator.bounds import GIB, larger, whole_bytes
 from estimator.device_weights import device_weights
 from estimator.layouts import layouts
 from estimator.pairs import Frame
@@ -17,7 +17,10 @@ from estimator.schema import RESIDENCIES, WEIGHT_PLANS
 from estimator.splits import of_workloads
 from estimator.whole_weights import whole_weights
 
-_RESIDENCY = ["scheme", "engine", "mode", "method", "recipe", "objective", "optimizer", "sharding", "lora_rank"]
+_RESIDENCY = [
+    *("scheme", "engine", "mode", "method", "recipe", "objective", "optimizer", "sharding", "lora_rank"),
+    "host_memory_gib",
+]
 _KEYS = ["shape_ix", "precision_ix", "residency_ix", "degree"]
 _CONFIDENCES = ["confidence", "format_confidence"]
 
@@ -27,7 +30,14 @@ def residencies(workloads: Frame) -> pl.LazyFrame:
 
     Nulls (an inference workload has no method) are values like any other here.
     """
-    rows = workloads.lazy().with_columns(scheme=of_workloads()).select("workload_ix", *_RESIDENCY).sort("workload_ix")
+    # what weights leave a device for in inference is decided when all needs are known
+    host = pl.when(pl.col("mode") == "training").then("host_memory_gib")
+    rows = (
+        workloads.lazy()
+        .with_columns(scheme=of_workloads(), host_memory_gib=host)
+        .select("workload_ix", *_RESIDENCY)
+        .sort("workload_ix")
+    )
     distinct = rows.select(_RESIDENCY).unique(maintain_order=True).with_row_index("residency_ix")
     return (
         rows.join(distinct, on=_RESIDENCY, how="left", nulls_equal=True, maintain_order="left")
@@ -208,6 +218,12 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
     def share(divided_from: int) -> pl.Expr:
         return training.zero_share(sharding=c("sharding"), divided_from=divided_from, degree=c("degree"))
 
+    states = training.device_states(
+        sharding=c("sharding"),
+        host_need=training.offloaded_host_bytes(sharding=c("sharding"), trained=trained, degree=c("degree")),
+        host_bytes=c("host_memory_gib") * GIB,
+    )
+
     def known(quantity: pl.Expr) -> pl.Expr:
         trains = training.is_trainable(method=c("method"), precision=c("effective"), recipe=c("recipe"))
         trains &= c("engine").is_in(training.ENGINES)
@@ -222,9 +238,9 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
         step_dense_bytes=pl.lit(None, dtype=pl.Int64),
         step_expert_bytes=pl.lit(None, dtype=pl.Int64),
         weights_bytes=known((frozen + trained * each) * share(3)),
-        gradient_bytes=known(trained * of_gradients * share(2)),
-        optimizer_bytes=known((masters + moments) * share(1)),
+        gradient_bytes=known(trained * of_gradients * share(2) * states),
+        optimizer_bytes=known((masters + moments) * share(1) * states),
         update_bytes=known(
-            training.update_bytes(optimizer=c("optimizer"), trained=trained, number_bytes=number) * share(1)
+            training.update_bytes(optimizer=c("optimizer"), trained=trained, number_bytes=number) * share(1) * states
         ),
     )

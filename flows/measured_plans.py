@@ -209,6 +209,7 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             objective=in_training("sft"),
             optimizer=in_training("adamw_foreach"),
             sharding=in_training("none"),
+            host_memory_gib=pl.lit(None, dtype=pl.Float64),
             gradient_accumulation=pl.lit(None, dtype=pl.Boolean),
             attention_parallelism=pl.lit(None, dtype=pl.String),
         )

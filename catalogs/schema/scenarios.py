@@ -102,6 +102,8 @@ ENGINE_PROFILES = Table(
     derive=(_is_default.alias("is_default"),),
 )
 
+# Shardings that leave gradients and optimizer states in the memory of the host.
+OFFLOADED = ("zero2_offload", "zero3_offload")
 OPTIMIZERS = (
     *("adamw", "adamw_foreach", "adamw_8bit", "adamw_paged", "sgd", "sgd_momentum", "lion", "muon", "adafactor"),
 )
@@ -154,7 +156,7 @@ WORKLOADS = Table(
         one_of("recipe", ("mixed", "autocast", "pure", "fp32", "deepspeed", "megatron")),
         one_of("objective", ("sft", "dpo", "grpo", "ppo")),
         one_of("optimizer", OPTIMIZERS),
-        one_of("sharding", ("none", "zero1", "zero2", "zero3", "fsdp")),
+        one_of("sharding", ("none", "zero1", "zero2", "zero3", "fsdp", *OFFLOADED)),
         one_of("attention_parallelism", ("tensor", "data")),
         *positive("host_memory_gib", "max_gpus"),
         needs("kv_precision", _inference, "for inference"),
@@ -171,7 +173,12 @@ WORKLOADS = Table(
         ),
         absent("kv_precision", _training, "for training"),
         absent("attention_parallelism", _training, "for training"),
-        absent("host_memory_gib", _training, "for training"),
+        needs("host_memory_gib", pl.col("sharding").is_in(OFFLOADED), "for zero2_offload and zero3_offload"),
+        absent(
+            "host_memory_gib",
+            _training & ~pl.col("sharding").is_in(OFFLOADED).fill_null(False),
+            "for training that offloads nothing",
+        ),
         absent("host_memory_gib", pl.col("engine") == "none", "without an engine"),
         absent(
             "attention_parallelism",

@@ -250,7 +250,7 @@ COMMENT ON COLUMN workloads.gradient_accumulation IS 'Whether gradients are summ
 COMMENT ON COLUMN workloads.objective IS 'What is learned: sft, or dpo, grpo, ppo, which keep more copies of the model; null for inference.';
 COMMENT ON COLUMN workloads.optimizer IS 'Optimizer; null for inference.';
 COMMENT ON COLUMN workloads.gradient_checkpointing IS 'Whether activations are recomputed; null for inference.';
-COMMENT ON COLUMN workloads.sharding IS 'none, zero1, zero2 or zero3; null for inference.';
+COMMENT ON COLUMN workloads.sharding IS 'none, zero1, zero2, zero3, fsdp, zero2_offload or zero3_offload (gradients and optimizer states in the host); null for inference.';
 COMMENT ON COLUMN workloads.lora_rank IS 'Rank of the adapters.';
 COMMENT ON COLUMN workloads.host_memory_gib IS 'Memory of the host, of which weights may take 0.8 when the device has no room for them; null: none.';
 COMMENT ON COLUMN workloads.max_gpus IS 'Devices that may share one model; null: as many as a node has.';

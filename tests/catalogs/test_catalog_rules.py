@@ -180,7 +180,19 @@ CASES: list[Case] = [
     ),
     *below("workloads", "must be one of sft, dpo, grpo, ppo", "orpo", "objective", row="train-full-2k"),
     *below("workloads", f"must be one of {OPTIMIZERS}", "adam", "optimizer", row="train-full-2k"),
-    *below("workloads", "must be one of none, zero1, zero2, zero3, fsdp", "ddp", "sharding", row="train-full-2k"),
+    *below(
+        *("workloads", "must be one of none, zero1, zero2, zero3, fsdp, zero2_offload, zero3_offload", "ddp"),
+        "sharding",
+        row="train-full-2k",
+    ),
+    (
+        *("workloads", "host_memory_gib", "must not be empty for zero2_offload and zero3_offload"),
+        *({"sharding": "zero2_offload", "host_memory_gib": ""}, "train-full-2k"),
+    ),
+    *below(
+        *("workloads", "must be empty for training that offloads nothing", "64", "host_memory_gib"),
+        row="train-full-2k",
+    ),
     *below("workloads", "must not be empty for inference", "", "kv_precision"),
     *below("workloads", "must be empty for inference", "full", "method"),
     *below("workloads", "must be empty for inference", "adamw", "optimizer"),
@@ -197,7 +209,6 @@ CASES: list[Case] = [
     ),
     *below("workloads", "must be empty for training", "bf16", "kv_precision", row="train-full-2k"),
     *below("workloads", "must be empty for training", "data", "attention_parallelism", row="train-full-2k"),
-    *below("workloads", "must be empty for training", "64", "host_memory_gib", row="train-full-2k"),
     *below("workloads", "must be empty without an engine", "64", "host_memory_gib", row="min-8k"),
     *below("workloads", "must be one of tensor, data", "both", "attention_parallelism"),
     *below("workloads", "must be > 0", "0", "host_memory_gib", "max_gpus"),

@@ -58,6 +58,9 @@ TRAINING = [
     {"recipe": "deepspeed", "sharding": "zero3", "gradient_checkpointing": True},
     {"recipe": "deepspeed", "sharding": "zero2", "gradient_accumulation": True},
     {"recipe": "megatron", "sharding": "zero1"},
+    {"recipe": "deepspeed", "sharding": "zero2_offload", "host_memory_gib": 500.0},
+    {"sharding": "zero3_offload", "host_memory_gib": 2000.0, "gradient_checkpointing": True},
+    {"recipe": "autocast", "optimizer": "adamw_foreach", "sharding": "zero3_offload", "host_memory_gib": 8.0},
     {"recipe": "autocast", "sharding": "fsdp", "gradient_accumulation": True, "gradient_checkpointing": True},
     {"method": "lora", "lora_rank": 8, "sharding": "fsdp", "gradient_accumulation": True, "recipe": "pure"},
     {"engine": "none", "optimizer": "sgd_momentum", "objective": "dpo", "gradient_checkpointing": True},
@@ -397,7 +400,11 @@ def test_capacities_and_kernels(tried: Tried) -> None:
 
 def kernel(tried: Tried, gpu: Facts, precision: Facts, workload: Facts) -> bool | None:
     kv = tried.kv[workload["kv_precision"]] if workload["mode"] == "inference" else None
-    return support.has_kernel(gpu, precision, workload, tried.profile(workload, gpu["memory_tier"]), kv)
+    has_kernel = support.has_kernel(gpu, precision, workload, tried.profile(workload, gpu["memory_tier"]), kv)
+    # what leaves a device for its own memory has not left
+    if workload["mode"] == "training" and workload["sharding"].endswith("_offload") and gpu["is_unified_memory"]:
+        return False
+    return has_kernel
 
 
 def test_rates_and_times(tried: Tried) -> None:
@@ -509,7 +516,7 @@ def most_devices(workload: Facts, gpu: Facts) -> int | None:
 def host_of(shape: Facts, workload: Facts, gpu: Facts) -> verdict.Host | None:
     """A device that shares its host's memory has no other."""
     gib = workload.get("host_memory_gib")
-    if not gib or gpu["is_unified_memory"]:
+    if not gib or gpu["is_unified_memory"] or workload["mode"] == "training":
         return None
     return verdict.Host(math.floor(gib * 2**30), shape.get("layers"))
 

@@ -682,6 +682,32 @@ def test_a_batch_is_spread_over_all_sequences() -> None:
     assert (tokens("vllm", 8192), tokens("llamacpp", 512), tokens("vllm", None)) == (512, 0, None)
 
 
+@pytest.mark.parametrize(
+    ("sharding", "trained", "degree", "host_bytes"),
+    [
+        ("zero2_offload", 1000, 1, 24_000),
+        ("zero2_offload", 1000, 8, 48_000),
+        ("zero3_offload", 1000, 8, 24_000),
+        ("zero3", 1000, 8, 0),
+        ("zero3", None, 8, 0),
+        ("zero3_offload", None, 8, None),
+    ],
+)
+def test_what_a_host_holds_of_states(sharding: str, trained: int | None, degree: int, host_bytes: int | None) -> None:
+    found = training.offloaded_host_bytes(sharding=text(sharding), trained=whole(trained), degree=whole(degree))
+    assert value(found) == host_bytes
+
+
+def test_states_leave_where_there_is_room() -> None:
+    def stays(sharding: str, need: float | None, room: float | None) -> Any:
+        share = training.device_states(sharding=text(sharding), host_need=real(need), host_bytes=real(room))
+        return value(share)
+
+    assert [stays("zero2_offload", 10.0, room) for room in (10.0, 9.0, None)] == [0, 1, 1]
+    assert stays("zero3", 0.0, 100.0) == 1
+    assert stays("zero3_offload", None, 100.0) is None
+
+
 def test_capability_sorts_as_a_number() -> None:
     assert value(support.capability_number(capability=text("8.9"))) == 809
     assert value(support.capability_number(capability=text("12.0"))) == 1200

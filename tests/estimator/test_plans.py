@@ -264,6 +264,34 @@ def test_zero_stages_divide_in_turn(
     assert list(states) == [share * 8_030_261_248 for share in shares]
 
 
+@pytest.mark.parametrize(
+    ("sharding", "degree", "gib", "shares"),
+    [
+        # 8,030,261,248 parameters at 1.5 x 16 bytes are 179.49 GiB, at 1.5 x 4 for each of eight processes 358.97
+        ("zero2_offload", 1, 180, [2, 0, 0]),
+        ("zero2_offload", 8, 359, [2, 0, 0]),
+        ("zero2_offload", 8, 358, [2, 0.25, 1.5]),  # a host without the room takes none
+        ("zero3_offload", 8, 180, [0.25, 0, 0]),
+        ("zero3_offload", 8, 179, [0.25, 0.25, 1.5]),
+    ],
+)
+def test_states_leave_for_a_host_that_has_room(
+    sharding: str,
+    degree: int,
+    gib: float,
+    shares: list[float],
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+    precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    recipe = {"method": "full", "recipe": "mixed", "objective": "sft", "optimizer": "adamw"}
+    workloads = workloads_of({"mode": "training", **recipe, "sharding": sharding, "host_memory_gib": gib})
+    plans = weights_of(shapes_of({}), precisions, workloads, no_overrides).filter(precision="bf16", degree=degree)
+    states = plans.select("weights_bytes", "gradient_bytes", "optimizer_bytes").row(0)
+    assert list(states) == [share * 8_030_261_248 for share in shares]
+
+
 def test_stored_weights_are_known_to_every_engine(
     shapes_of: Callable[..., pl.DataFrame],
     workloads_of: Callable[..., pl.DataFrame],

@@ -57,7 +57,7 @@ class States:
         recipe = self.run["recipe"]
         if self._is_adapted() or recipe not in KEEPING:
             return self._each()
-        return 4 if recipe == "megatron" or self.run["sharding"] == "zero3" else 2 + 4
+        return 4 if recipe == "megatron" or self.run["sharding"] in ("zero3", "zero3_offload") else 2 + 4
 
     def _number(self) -> int:
         return 2 if self.run["recipe"] == "pure" and not self._is_adapted() else 4
@@ -73,20 +73,32 @@ class States:
             kept = 2 * (self.shape["parameters_resident"] - _linears(self.shape))
         return base * max(1, copies) + kept
 
+    def _is_away(self) -> bool:
+        """Whether the host has room for gradients and optimizer states: half more than what ZeRO counts for them."""
+        stage, _, place = self.run["sharding"].partition("_")
+        if place != "offload":
+            return False
+        each = max(4 * self.over.replicas, 16) if stage == "zero2" else 16
+        return bool(1.5 * each * self._trained() <= self.run["host_memory_gib"] * 2**30)
+
     def weights(self) -> float:
         return (self._frozen() + self._trained() * self._each()) * split.zero(self.run["sharding"], 3, self.over)
 
     def gradients(self) -> float:
+        if self._is_away():
+            return 0.0
         return self._trained() * self._gradient() * split.zero(self.run["sharding"], 2, self.over)
 
     def optimizer(self) -> float:
+        if self._is_away():
+            return 0.0
         is_mastered = self.run["recipe"] in MASTERED and not self._is_adapted()
         master = self._trained() * 4 if is_mastered else 0
         return (master + self._moments()) * split.zero(self.run["sharding"], 1, self.over)
 
     def update(self) -> float:
         """What the optimizer's own step needs."""
-        if self.run["optimizer"] != "adamw_foreach":
+        if self.run["optimizer"] != "adamw_foreach" or self._is_away():
             return 0.0
         return self._trained() * self._number() * split.zero(self.run["sharding"], 1, self.over)
 
@@ -165,10 +177,10 @@ def saved(shape: Facts, run: Facts) -> float:
 
 def gathered(shape: Facts, run: Facts, over: Split) -> tuple[float, float]:
     """Bytes of units put together: of weights that are divided, and of their gradients until they are scattered."""
-    if over.degree == 1 or run["sharding"] not in ("zero3", "fsdp"):
+    if over.degree == 1 or run["sharding"] not in ("zero3", "zero3_offload", "fsdp"):
         return 0.0, 0.0
     unit = max(shape["layer_parameters"], shape["vocab_size"] * shape["hidden_size"])
-    if run["sharding"] == "zero3":
+    if run["sharding"] != "fsdp":
         return 4.0 * unit, 0.0
     is_full = run["method"] == "full"
     each = 4.0 if is_full and run["recipe"] in ("autocast", "fp32") else 2.0
