@@ -104,6 +104,7 @@ ENGINE_PROFILES = Table(
 
 # Shardings that leave gradients and optimizer states in the memory of the host.
 OFFLOADED = ("zero2_offload", "zero3_offload")
+SHARDINGS = ("none", "zero1", "zero2", "zero3", "fsdp", *OFFLOADED)
 OPTIMIZERS = (
     *("adamw", "adamw_foreach", "adamw_8bit", "adamw_paged", "sgd", "sgd_momentum", "lion", "muon", "adafactor"),
 )
@@ -156,7 +157,7 @@ WORKLOADS = Table(
         one_of("recipe", ("mixed", "autocast", "pure", "fp32", "deepspeed", "megatron")),
         one_of("objective", ("sft", "dpo", "grpo", "ppo")),
         one_of("optimizer", OPTIMIZERS),
-        one_of("sharding", ("none", "zero1", "zero2", "zero3", "fsdp", *OFFLOADED)),
+        one_of("sharding", SHARDINGS),
         one_of("attention_parallelism", ("tensor", "data")),
         *positive("host_memory_gib", "max_gpus"),
         needs("kv_precision", _inference, "for inference"),

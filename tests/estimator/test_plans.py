@@ -10,6 +10,8 @@ import pytest
 from with_devices import with_devices
 
 import estimator
+from catalogs.schema import scenarios
+from estimator import training
 from estimator.schema import CACHE_PLANS, DEGREES, OVERHEAD_PLANS, WEIGHT_OVERRIDES, WEIGHT_PLANS, WORK_PLANS
 
 GIB = 1 << 30
@@ -243,30 +245,14 @@ def test_residencies_tell_apart_what_stays(workloads: pl.DataFrame) -> None:
     assert got.schema == estimator.schema.RESIDENCIES
 
 
-# ZeRO on 8 devices divides optimizer states first, then gradients, then weights
 @pytest.mark.parametrize(
-    ("sharding", "shares"),
-    [("none", [2, 2, 12]), ("zero1", [2, 2, 1.5]), ("zero2", [2, 0.25, 1.5]), ("zero3", [0.25, 0.25, 1.5])],
-)
-def test_zero_stages_divide_in_turn(
-    sharding: str,
-    shares: list[float],
-    shapes_of: Callable[..., pl.DataFrame],
-    workloads_of: Callable[..., pl.DataFrame],
-    precisions: pl.DataFrame,
-    no_overrides: pl.DataFrame,
-) -> None:
-    recipe = {"method": "full", "recipe": "mixed", "objective": "sft", "optimizer": "adamw"}
-    workloads = workloads_of({"mode": "training", **recipe, "sharding": sharding})
-    plans = weights_of(shapes_of({}), precisions, workloads, no_overrides).filter(precision="bf16")
-    row = plans.filter(degree=1 if sharding == "none" else 8)
-    states = row.select("weights_bytes", "gradient_bytes", "optimizer_bytes").row(0)
-    assert list(states) == [share * 8_030_261_248 for share in shares]
-
-
-@pytest.mark.parametrize(
-    ("sharding", "degree", "gib", "shares"),
+    ("sharding", "degree", "host_gib", "shares"),
     [
+        ("none", 1, None, [2, 2, 12]),
+        # ZeRO divides optimizer states first, then gradients, then weights
+        ("zero1", 8, None, [2, 2, 1.5]),
+        ("zero2", 8, None, [2, 0.25, 1.5]),
+        ("zero3", 8, None, [0.25, 0.25, 1.5]),
         # 8,030,261,248 parameters at 1.5 x 16 bytes are 179.49 GiB, at 1.5 x 4 for each of eight processes 358.97
         ("zero2_offload", 1, 180, [2, 0, 0]),
         ("zero2_offload", 8, 359, [2, 0, 0]),
@@ -275,10 +261,10 @@ def test_zero_stages_divide_in_turn(
         ("zero3_offload", 8, 179, [0.25, 0.25, 1.5]),
     ],
 )
-def test_states_leave_for_a_host_that_has_room(
+def test_zero_stages_divide_in_turn_and_states_leave_for_a_host_with_room(
     sharding: str,
     degree: int,
-    gib: float,
+    host_gib: float | None,
     shares: list[float],
     shapes_of: Callable[..., pl.DataFrame],
     workloads_of: Callable[..., pl.DataFrame],
@@ -286,10 +272,16 @@ def test_states_leave_for_a_host_that_has_room(
     no_overrides: pl.DataFrame,
 ) -> None:
     recipe = {"method": "full", "recipe": "mixed", "objective": "sft", "optimizer": "adamw"}
-    workloads = workloads_of({"mode": "training", **recipe, "sharding": sharding, "host_memory_gib": gib})
+    workloads = workloads_of({"mode": "training", **recipe, "sharding": sharding, "host_memory_gib": host_gib})
     plans = weights_of(shapes_of({}), precisions, workloads, no_overrides).filter(precision="bf16", degree=degree)
     states = plans.select("weights_bytes", "gradient_bytes", "optimizer_bytes").row(0)
     assert list(states) == [share * 8_030_261_248 for share in shares]
+
+
+def test_the_catalog_and_the_estimator_know_the_same_words() -> None:
+    assert set(scenarios.OPTIMIZERS) == set(training.OPTIMIZERS)
+    assert scenarios.OFFLOADED == training.OFFLOADED
+    assert set(scenarios.SHARDINGS) == {"none", *training.ZERO_STAGES}
 
 
 def test_stored_weights_are_known_to_every_engine(
