@@ -11,16 +11,18 @@ cache. Explained in docs/method.md, section "Cache".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
-from estimator.bounds import larger, product_or_absent, smaller, whole_bytes
+from estimator.bounds import product_or_absent, smaller, whole_bytes
 
 # Convolution states are kept in the model's 16-bit dtype (vLLM `layers/mamba/mamba_utils.py`); llama.cpp keeps all
 # states in fp32, whatever the configuration says (`src/llama-memory-recurrent.cpp`).
 CONVOLUTION_STATE_BYTES, STATE_BYTES_LLAMACPP = 2, 4
 
-# vLLM's pages (`config/cache.py`); the window of a layer may begin within one.
-VLLM_BLOCK_TOKENS = 16
+# vLLM's pages (`config/cache.py`), and those of most kernels for latent caches (some of Blackwell's want 128).
+VLLM_BLOCK_TOKENS, VLLM_LATENT_BLOCK_TOKENS = 16, 64
 
 # llama.cpp rounds the tokens of a cache up to this, and a window holds a batch besides (`src/llama-kv-cache-iswa.cpp`).
 LLAMACPP_BLOCK_TOKENS, LLAMACPP_BATCH_TOKENS = 256, 512
@@ -46,6 +48,20 @@ def block_tokens(*, engine: pl.Expr) -> pl.Expr:
     )
 
 
+def page_tokens(*, engine: pl.Expr, is_latent: pl.Expr, state_bytes: pl.Expr, token_bytes: pl.Expr) -> pl.Expr:
+    """Tokens that a cache grows by in a model (Int64): the engine's block, in vLLM what its kernels and states want.
+
+    `state_bytes` and `token_bytes` are those of one layer on one device: beside recurrent states vLLM's pages have as
+    many tokens as make a page no smaller than a layer's state (Qwen3.5-9B: 528). Unknown or no states raise nothing.
+    Source: vLLM `platforms/interface.py` (_align_hybrid_block_size).
+    """
+    block = block_tokens(engine=engine)
+    kernel = pl.when(is_latent).then(pl.lit(VLLM_LATENT_BLOCK_TOKENS, dtype=pl.Int64)).otherwise(block)
+    pages = (state_bytes / (kernel * token_bytes)).ceil().cast(pl.Int64)
+    raised = pl.when((state_bytes > 0) & (token_bytes > 0)).then(pages * kernel).otherwise(kernel)
+    return pl.when(engine == "vllm").then(raised).otherwise(block)
+
+
 def whole_blocks(*, tokens: pl.Expr, block: pl.Expr) -> pl.Expr:
     """Tokens rounded up to whole blocks; null when either is null."""
     return -(-tokens // block) * block
@@ -55,27 +71,32 @@ def whole_blocks(*, tokens: pl.Expr, block: pl.Expr) -> pl.Expr:
 GROUPED_AS_THEY_ARE = 1.5
 
 
-def slots_per_layer(*, layers: pl.Expr, others: pl.Expr, engine: pl.Expr) -> pl.Expr:
-    """Layers that vLLM keeps pages for, for each layer of a kind, where layers with a window stand beside full ones.
+def slots_per_layer(*, layers: pl.Expr, others: Sequence[pl.Expr], engine: pl.Expr) -> pl.Expr:
+    """Layers that vLLM keeps pages for, for each layer of a kind, where several kinds stand beside each other.
 
-    Groups of pages are of one size: the fewer layers of the two kinds, or the more of them where they are nearly as
-    many; the last group of a kind is filled up. Gemma 3 27B: 52 layers with a window in 6 groups of 10, beside 10.
-    1.0 in other engines, and where a kind has no layers or nobody knows how many. Source: vLLM
-    `v1/core/kv_cache_utils.py` (_get_kv_cache_groups_uniform_page_size; 1.25 in older versions), its logs of 0.19.
+    The kinds are full attention, windows and states. Groups of pages are of one size: the fewest layers of a kind, or
+    the most of them where they are nearly as many; the last group of a kind is filled up. Gemma 3 27B: 52 layers with a
+    window in 6 groups of 10, beside 10. 1.0 in other engines, where a kind has no layers and where nobody knows how
+    many one has. Source: vLLM `v1/core/kv_cache_utils.py` (_get_kv_cache_groups_uniform_page_size; 1.25 in older
+    versions), its logs of 0.19.
     """
-    fewer, more = smaller(layers, others), larger(layers, others)
-    group = pl.when(more < fewer * GROUPED_AS_THEY_ARE).then(more).otherwise(fewer)
-    return pl.when((engine == "vllm") & (fewer > 0)).then((layers / group).ceil() * group / layers).otherwise(1.0)
+    kinds = [layers, *others]
+    present = [pl.when(kind > 0).then(kind) for kind in kinds]
+    fewest, most = pl.min_horizontal(present), pl.max_horizontal(present)
+    group = pl.when(most < fewest * GROUPED_AS_THEY_ARE).then(most).otherwise(fewest)
+    are_known = pl.all_horizontal(kind.is_not_null() for kind in kinds)
+    is_filled = (engine == "vllm") & are_known & (layers > 0)
+    return pl.when(is_filled).then((layers / group).ceil() * group / layers).otherwise(1.0)
 
 
-def window_cells(*, window: pl.Expr, engine: pl.Expr) -> pl.Expr:
+def window_cells(*, window: pl.Expr, engine: pl.Expr, block: pl.Expr) -> pl.Expr:
     """Tokens that a layer with a window keeps: the window, in llama.cpp a batch more in whole blocks, in vLLM in pages.
 
-    0 without such layers. Reproduces llama.cpp's own dry runs to the MiB (tests/estimator/test_llamacpp.py); vLLM
-    `v1/kv_cache_interface.py` (SlidingWindowSpec): the window but for the token itself, and a page.
+    0 without such layers. Reproduces llama.cpp's own dry runs to the MiB (tests/flows/test_llamacpp.py); vLLM
+    `v1/kv_cache_interface.py` (SlidingWindowSpec): the window but for the token itself, which may begin within a page.
     """
-    wide = whole_blocks(tokens=window + LLAMACPP_BATCH_TOKENS, block=pl.lit(LLAMACPP_BLOCK_TOKENS))
-    pages = whole_blocks(tokens=window - 1, block=pl.lit(VLLM_BLOCK_TOKENS)) + VLLM_BLOCK_TOKENS
+    wide = whole_blocks(tokens=window + LLAMACPP_BATCH_TOKENS, block=block)
+    pages = whole_blocks(tokens=window - 1, block=block) + block
     return (
         pl.when((engine == "llamacpp") & (window > 0))
         .then(wide)
@@ -153,6 +174,23 @@ def sequence_state_bytes(
     Null when an element count is null, or there are recurrent elements of unknown size.
     """
     return (convolution * convolution_bytes + product_or_absent(recurrent, recurrent_bytes)) * share
+
+
+def page_state_bytes(*, page: pl.Expr, layers: pl.Expr, slots: pl.Expr) -> pl.Expr:
+    """Bytes of recurrent state of one sequence in `layers` layers, in pages of `page` bytes (Float64).
+
+    A layer's state has a page of the attention beside it, however small it is, and groups of layers are filled up
+    (`slots_per_layer`). Null when an input is null.
+    """
+    return layers * slots * page
+
+
+def step_bytes(*, kv: pl.Expr, state: pl.Expr) -> pl.Expr:
+    """Bytes of cache traffic of one sequence in one decoding step: keys and values read, states read and written.
+
+    `kv` of the tokens that are there, not of the pages that hold them. Null when an input is null.
+    """
+    return kv + 2 * state
 
 
 def concurrent_bytes(*, one_sequence: pl.Expr, sequences: pl.Expr) -> pl.Expr:

@@ -13,6 +13,7 @@ from estimator.schema import CACHE_PLANS
 from estimator.splits import Frame
 
 _KEYS = ["shape_ix", "workload_ix", "split_ix"]
+_LAYERS = ["kv_full_layers", "kv_window_layers", "state_layers"]
 _ELEMENTS = [
     "kv_full_elements_per_token",
     "kv_window_elements_per_token",
@@ -29,8 +30,8 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
 
     Encoders and diffusion models keep nothing, by kind, and training keeps nothing. Latent caches are whole on every
     device of a group, heads of keys and values divide until each device has one, states divide; what a layer keeps goes
-    with it, and sequences divide where groups have their own. vLLM fills up groups of layers. Null where the layout or
-    the cache's dtype is unknown.
+    with it, and sequences divide where groups have their own. vLLM fills up pages and groups of layers, which a step
+    does not read. Null where the layout or the cache's dtype is unknown.
     """
     c = pl.col
     no_cache = c("kind").is_in(["encoder", "diffusion"]) | (c("mode") == "training")
@@ -39,13 +40,65 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
     def staged(elements: pl.Expr, layers: str) -> pl.Expr:
         return sharding.staged_elements(elements=elements, layers=c(layers), stages=c("stages"))
 
+    def kept_heads(elements: pl.Expr) -> pl.Expr:
+        return sharding.kv_part(elements=elements, kv_heads=c("kv_heads"), degree=c("tensor"))
+
     def of_heads(name: str, layers: str) -> pl.Expr:
-        return staged(sharding.kv_part(elements=c(name), kv_heads=c("kv_heads"), degree=c("tensor")), layers)
+        return staged(kept_heads(c(name)), layers)
+
+    def slots(kind: str) -> pl.Expr:
+        others = [c(name) for name in _LAYERS if name != kind]
+        return cache.slots_per_layer(layers=c(kind), others=others, engine=c("engine"))
+
+    def state_bytes(convolution: pl.Expr, recurrent: pl.Expr) -> pl.Expr:
+        return cache.sequence_state_bytes(
+            convolution=convolution,
+            convolution_bytes=pl.when(c("engine") == "llamacpp")
+            .then(cache.STATE_BYTES_LLAMACPP)
+            .otherwise(cache.CONVOLUTION_STATE_BYTES),
+            recurrent=recurrent,
+            recurrent_bytes=pl.when(c("engine") == "llamacpp")
+            .then(cache.STATE_BYTES_LLAMACPP)
+            .when(c("engine") == "vllm")
+            .then("state_recurrent_bytes_in_vllm")
+            .otherwise("state_recurrent_bytes_per_element"),
+            share=1 / c("tensor"),
+        )
 
     each = pl.when(no_cache).then(0.0).otherwise(c("bytes_per_element"))
+    # of one layer: in vLLM its pages and its states are of one size
+    full_layer = kept_heads(c("kv_full_elements_per_token")) + c("kv_latent_elements_per_token")
+    layer_token = (
+        pl.when(c("kv_full_layers") > 0)
+        .then((full_layer * each + c("kv_fixed_bytes_per_token")) / c("kv_full_layers"))
+        .when(c("kv_window_layers") > 0)
+        .then(kept_heads(c("kv_window_elements_per_token")) * each / c("kv_window_layers"))
+    )
+    layer_state = pl.when(c("state_layers") > 0).then(
+        state_bytes(c("state_conv_elements") / c("state_layers"), c("state_recurrent_elements") / c("state_layers"))
+    )
     sequences = (c("concurrent_sequences") / c("replicas")).ceil().cast(pl.Int64)
     cross = of_heads("kv_cross_elements_per_token", "layers")
     cross_tokens = pl.when(no_cache).then(0).otherwise(c("cross_tokens"))
+
+    def token(full_slots: pl.Expr) -> pl.Expr:
+        return cache.token_bytes(
+            full=of_heads("kv_full_elements_per_token", "kv_full_layers") * full_slots,
+            latent=staged(c("kv_latent_elements_per_token"), "kv_full_layers") * full_slots,
+            cross=cross,
+            cross_tokens=cross_tokens,
+            fixed_bytes=staged(c("kv_fixed_bytes_per_token"), "kv_full_layers"),
+            bytes_per_element=each,
+        )
+
+    def window_token(window_slots: pl.Expr) -> pl.Expr:
+        return cache.window_token_bytes(
+            window=of_heads("kv_window_elements_per_token", "kv_window_layers") * window_slots, bytes_per_element=each
+        )
+
+    in_vllm = c("engine") == "vllm"
+    has_window = c("kv_window_elements_per_token") != 0
+    state_page = c("block_tokens") * c("layer_token")
     return (
         split_rows(shapes, workloads)
         .join(
@@ -54,15 +107,13 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
                 "kind",
                 "confidence",
                 "layers",
-                "kv_full_layers",
-                "kv_window_layers",
-                "state_layers",
                 "kv_heads",
                 "max_context_tokens",
                 "window_tokens",
                 "cross_tokens",
                 "state_recurrent_bytes_per_element",
                 "state_recurrent_bytes_in_vllm",
+                *_LAYERS,
                 *_ELEMENTS,
             ),
             on="shape_ix",
@@ -78,58 +129,61 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             on="kv_precision",
             how="left",
         )
+        .with_columns(**nothing, context_tokens=cache.context_tokens(asked=c("asked"), limit=c("max_context_tokens")))
         .with_columns(
-            **nothing,
-            context_tokens=cache.context_tokens(asked=c("asked"), limit=c("max_context_tokens")),
-            block_tokens=cache.block_tokens(engine=c("engine")),
-        )
-        .with_columns(
-            full_slots=cache.slots_per_layer(
-                layers=c("kv_full_layers"), others=c("kv_window_layers"), engine=c("engine")
-            ),
-            window_slots=cache.slots_per_layer(
-                layers=c("kv_window_layers"), others=c("kv_full_layers"), engine=c("engine")
+            layer_token=layer_token,
+            layer_state=layer_state,
+            state=state_bytes(
+                staged(c("state_conv_elements"), "state_layers"), staged(c("state_recurrent_elements"), "state_layers")
             ),
         )
         .with_columns(
-            window_tokens=pl.when(c("kv_window_elements_per_token") == 0)
-            .then(0)
-            .otherwise(cache.window_cells(window=c("window_tokens"), engine=c("engine"))),
-            token=cache.token_bytes(
-                full=of_heads("kv_full_elements_per_token", "kv_full_layers") * c("full_slots"),
-                latent=staged(c("kv_latent_elements_per_token"), "kv_full_layers") * c("full_slots"),
-                cross=cross,
-                cross_tokens=cross_tokens,
-                fixed_bytes=staged(c("kv_fixed_bytes_per_token"), "kv_full_layers"),
-                bytes_per_element=each,
-            ),
-            window_token=cache.window_token_bytes(
-                window=of_heads("kv_window_elements_per_token", "kv_window_layers") * c("window_slots"),
-                bytes_per_element=each,
-            ),
+            block_tokens=cache.page_tokens(
+                engine=c("engine"),
+                is_latent=c("kv_latent_elements_per_token") > 0,
+                state_bytes=c("layer_state"),
+                token_bytes=c("layer_token"),
+            )
+        )
+        .with_columns(
+            filled_tokens=cache.whole_blocks(tokens=c("context_tokens"), block=c("block_tokens")),
+            model_window=pl.when(has_window).then("window_tokens").otherwise(0),
+            window_tokens=pl.when(has_window)
+            .then(cache.window_cells(window=c("window_tokens"), engine=c("engine"), block=c("block_tokens")))
+            .otherwise(0),
+            token=token(slots("kv_full_layers")),
+            window_token=window_token(slots("kv_window_layers")),
+            read_token=token(pl.lit(1.0)),
+            read_window_token=window_token(pl.lit(1.0)),
             constant=cache.constant_bytes(cross=cross, cross_tokens=cross_tokens, bytes_per_element=each),
-            state=cache.sequence_state_bytes(
-                convolution=staged(c("state_conv_elements"), "state_layers"),
-                convolution_bytes=pl.when(c("engine") == "llamacpp")
-                .then(cache.STATE_BYTES_LLAMACPP)
-                .otherwise(cache.CONVOLUTION_STATE_BYTES),
-                recurrent=staged(c("state_recurrent_elements"), "state_layers"),
-                recurrent_bytes=pl.when(c("engine") == "llamacpp")
-                .then(cache.STATE_BYTES_LLAMACPP)
-                .when(c("engine") == "vllm")
-                .then("state_recurrent_bytes_in_vllm")
-                .otherwise("state_recurrent_bytes_per_element"),
-                share=1 / c("tensor"),
-            ),
+            paged_state=pl.when(in_vllm & (c("layer_state") > 0) & (c("layer_token") > 0))
+            .then(
+                cache.page_state_bytes(
+                    page=state_page,
+                    layers=sharding.staged_elements(
+                        elements=c("state_layers"), layers=c("state_layers"), stages=c("stages")
+                    ),
+                    slots=slots("state_layers"),
+                )
+            )
+            .otherwise("state"),
         )
         .with_columns(
             kv=cache.sequence_kv_bytes(
-                context=cache.whole_blocks(tokens=c("context_tokens"), block=c("block_tokens")),
+                context=c("filled_tokens"),
                 window_tokens=c("window_tokens"),
                 per_token=c("token"),
                 per_window_token=c("window_token"),
                 constant=c("constant"),
-            )
+            ),
+            # other engines read all the cells that they keep
+            read=cache.sequence_kv_bytes(
+                context=pl.when(in_vllm).then("context_tokens").otherwise("filled_tokens"),
+                window_tokens=pl.when(in_vllm).then("model_window").otherwise("window_tokens"),
+                per_token=c("read_token"),
+                per_window_token=c("read_window_token"),
+                constant=c("constant"),
+            ),
         )
         .select(
             *_KEYS,
@@ -137,13 +191,14 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             "window_tokens",
             "block_tokens",
             kv_cache_bytes=cache.concurrent_bytes(one_sequence=c("kv"), sequences=sequences),
-            state_bytes=cache.concurrent_bytes(one_sequence=c("state"), sequences=sequences),
+            state_bytes=cache.concurrent_bytes(one_sequence=c("paged_state"), sequences=sequences),
+            step_cache_bytes=cache.step_bytes(kv=c("read"), state=c("state")) * sequences,
             kv_bytes_per_token=c("token") * sequences,
             kv_window_bytes_per_token=c("window_token") * sequences,
             kv_constant_bytes=c("constant") * sequences,
-            bytes_per_sequence=c("kv") + c("state"),
+            bytes_per_sequence=c("kv") + c("paged_state"),
             margin_bytes=bands.cache_margin_bytes(
-                kept=(c("kv") + c("state")) * sequences,
+                kept=(c("kv") + c("paged_state")) * sequences,
                 token=c("token") + c("window_token"),
                 sequences=sequences,
                 counts=c("confidence"),

@@ -220,11 +220,6 @@ WEIGHT_PLANS = pl.Schema(
 )
 
 # Grain: shape x workload x split. Bytes on each device, for all concurrent sequences of the workload.
-# The last five columns answer the inverse questions by adding, subtracting and dividing only, with
-# rest = usable - (everything but the key-value cache) - kv_constant_bytes:
-#   longest context within the window:  rest / (kv_bytes_per_token + kv_window_bytes_per_token)
-#   longest context beyond the window:  (rest - kv_window_bytes_per_token * window_tokens) / kv_bytes_per_token
-#   most sequences:                     (usable - weights - activation - overhead) / bytes_per_sequence
 CACHE_PLANS = pl.Schema(
     {
         "shape_ix": pl.UInt32,
@@ -233,6 +228,7 @@ CACHE_PLANS = pl.Schema(
         "context_tokens": pl.Int64,  # the workload's, or the model's limit where that is lower
         "kv_cache_bytes": pl.Int64,
         "state_bytes": pl.Int64,
+        "step_cache_bytes": pl.Float64,  # that a decoding step reads, and writes of states
         "kv_bytes_per_token": pl.Float64,  # for every token of context, all sequences together
         "kv_window_bytes_per_token": pl.Float64,  # on top of it, for the first window_tokens tokens
         "window_tokens": pl.Int64,  # that such a layer keeps

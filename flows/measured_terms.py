@@ -66,7 +66,7 @@ def step_seconds() -> pl.Expr:
     c = pl.col
     return speed.step_seconds(
         weight_bytes=c("step_dense_bytes") + c("expert_share") * c("step_expert_bytes"),
-        cache_bytes=c("kv_cache_bytes") + 2 * c("state_bytes"),
+        cache_bytes=c("step_cache_bytes"),
         flops=c("step_flops"),
         weight_bytes_per_second=c("weight_bytes_per_second"),
         cache_bytes_per_second=c("cache_bytes_per_second"),

@@ -446,6 +446,7 @@ COMMENT ON COLUMN internal.cache_plans.split_ix IS 'Key of internal.splits.';
 COMMENT ON COLUMN internal.cache_plans.context_tokens IS 'Context that was sized.';
 COMMENT ON COLUMN internal.cache_plans.kv_cache_bytes IS 'Cache of all sequences.';
 COMMENT ON COLUMN internal.cache_plans.state_bytes IS 'State of all sequences.';
+COMMENT ON COLUMN internal.cache_plans.step_cache_bytes IS 'That a decoding step of all sequences reads, and writes of states: tokens, and not the rest of their pages.';
 COMMENT ON COLUMN internal.cache_plans.kv_bytes_per_token IS 'What one more token of every sequence costs.';
 COMMENT ON COLUMN internal.cache_plans.kv_window_bytes_per_token IS 'What it costs besides while inside the window.';
 COMMENT ON COLUMN internal.cache_plans.window_tokens IS 'Tokens that a layer with a window keeps.';

@@ -21,8 +21,11 @@ CREATE MACRO internal.largest(room, token, pair) AS
     CASE
         WHEN room < 0 THEN -1
         WHEN room >= 0 THEN
-            CASE WHEN token + pair = 0 THEN 'infinity'::DOUBLE
-            ELSE 2 * room / (token + sqrt(token * token + 4 * pair * room)) END
+            CASE
+                WHEN token + pair = 0 THEN 'infinity'::DOUBLE
+                WHEN room = 0 THEN 0
+                ELSE 2 * room / (token + sqrt(token * token + 4 * pair * room))
+            END
     END;
 
 -- Tokens of context, of the answers for a need below the window of a cache and for one beyond it. A prompt as long as the
@@ -266,13 +269,13 @@ FROM (
                     n.replicas, s.experts, v.speed_confidence,
                     CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
                         wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes,
-                        n.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
+                        n.stages * c.step_cache_bytes, k.step_flops,
                         v.weight_bytes_per_second, v.cache_bytes_per_second, v.linear_flops_per_second,
                         s.layers, v.layer_seconds, l.reduce_seconds, v.host_seconds
                     ) END AS step_seconds,
                     CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
                         wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes,
-                        n.stages * (c.kv_cache_bytes + 2 * c.state_bytes), k.step_flops,
+                        n.stages * c.step_cache_bytes, k.step_flops,
                         v.nominal_bytes_per_second, v.nominal_bytes_per_second, v.nominal_flops_per_second,
                         s.layers, 0, 0, 0
                     ) END AS least_step_seconds,

@@ -290,7 +290,7 @@ def sequence(tried: Tried, shape: Facts, workload: Facts, over: Split) -> cache.
 def kept(tried: Tried, shape: Facts, workload: Facts, over: Split) -> tuple[int, int]:
     """Bytes of cache and of state of all sequences."""
     one, sequences = sequence(tried, shape, workload, over), split.sequences(workload["concurrent_sequences"], over)
-    tokens = cache.kept_tokens(cache.context(workload["context_tokens"], shape), workload["engine"])
+    tokens = cache.filled(cache.context(workload["context_tokens"], shape), one.block())
     return cache.concurrent(one.cache(tokens), sequences), cache.concurrent(one.state(), sequences)
 
 
@@ -307,7 +307,7 @@ def test_caches(tried: Tried) -> None:
             continue
         one = sequence(tried, shape, workload, over)
         asked = cache.context(workload["context_tokens"], shape)
-        tokens = cache.kept_tokens(asked, workload["engine"])
+        tokens = cache.filled(asked, one.block())
         answers: dict[str, Any] = {
             "context_tokens": asked,
             "kv_cache_bytes": lambda o=one, t=tokens, b=sequences: cache.concurrent(o.cache(t), b),
@@ -317,7 +317,8 @@ def test_caches(tried: Tried) -> None:
             "window_tokens": one.window,
             "kv_constant_bytes": lambda o=one, b=sequences: b * o.constant(),
             "bytes_per_sequence": lambda o=one, t=tokens: o.cache(t) + o.state(),
-            "block_tokens": cache.BLOCKS.get(workload["engine"], 1),
+            "block_tokens": one.block,
+            "step_cache_bytes": lambda o=one, t=asked, b=sequences: b * o.step(t),
             "margin_bytes": lambda s=shape, w=workload, at=over, o=one, b=sequences: margins.of_cache(
                 sum(kept(tried, s, w, at)), o, b, s.get("confidence")
             ),
@@ -495,7 +496,7 @@ class Needs:
             one = sequence(self.tried, shape, workload, over)
             sequences = split.sequences(workload["concurrent_sequences"], over)
             cache_margin = margins.of_cache(cached, one, sequences, shape.get("confidence"))
-            tokens = cache.kept_tokens(cache.context(workload["context_tokens"], shape), workload["engine"])
+            tokens = cache.filled(cache.context(workload["context_tokens"], shape), one.block())
             cached += one.in_flight(tokens, profile.get("batched_tokens"), sequences)
             peak = ahead
         resident = held_["weights_bytes"] + held_["optimizer_bytes"]

@@ -32,6 +32,11 @@ QWEN_3_30B = {
 QWEN_35_9B = {
     "kv_full_elements_per_token": 16_384, "state_conv_elements": 24 * 3 * 8_192,
     "state_recurrent_elements": 24 * 32 * 128 * 128, "max_context_tokens": 262_144,
+    "kv_full_layers": 8, "state_layers": 24, "kv_heads": 4,
+}  # fmt: skip
+GEMMA_3_27B = {
+    "kv_full_elements_per_token": 10 * 2 * 16 * 128, "kv_window_elements_per_token": 52 * 2 * 16 * 128,
+    "kv_full_layers": 10, "kv_window_layers": 52, "window_tokens": 1024, "kv_heads": 16,
 }  # fmt: skip
 # bf16: embeddings, attention, head; MXFP4: 24 layers of 32 experts, gate, up and down of 2880 x 2880
 GPT_OSS_20B = {
@@ -138,12 +143,25 @@ def test_gpt_oss_20b_is_padded_for_its_kernels(held: Callable[..., Any]) -> None
 
 
 def test_qwen_35_9b_serves_two_and_a_half_long_requests(shapes_of: Build, workloads_of: Build) -> None:
-    """A pool of 20.27 GiB at 262,144 tokens: 2.52, as logged; vLLM's longer pages would take 0.8 % more."""
+    """A pool of 20.27 GiB at 262,144 tokens: 2.52, as logged. Pages of 528 tokens, as logged, and so 497 of them."""
     workloads = workloads_of({"engine": "vllm", "context_tokens": 262_144})
-    plans = estimator.cache_plans(shapes_of(QWEN_35_9B), workloads, catalogs.kv_precisions()).collect()
-    one = plans.filter(split_ix=0)["bytes_per_sequence"].item()
-    assert one == 262_144 * 32_768 + 24 * (3 * 8_192 * 2 + 32 * 128 * 128 * 4)
-    assert 20.27 * GIB / one == pytest.approx(2.52, abs=0.005)
+    plans = estimator.cache_plans(shapes_of(QWEN_35_9B), workloads, catalogs.kv_precisions()).filter(split_ix=0)
+    row = plans.collect().row(0, named=True)
+    assert row["block_tokens"] == 528
+    assert row["bytes_per_sequence"] == 497 * 528 * 32_768 + 24 * 528 * 4096
+    assert row["state_bytes"] == 24 * 528 * 4096 == 51_904_512
+    # what a step reads, and writes again: 51,511,296 bytes of states, 0.76 % fewer than their pages
+    assert row["step_cache_bytes"] == 262_144 * 32_768 + 2 * 24 * (3 * 8_192 * 2 + 32 * 128 * 128 * 4)
+    assert 20.27 * GIB / row["bytes_per_sequence"] == pytest.approx(2.52, abs=0.005)
+
+
+def test_a_step_of_gemma_3_27b_reads_tokens_and_not_what_fills_pages(shapes_of: Build, workloads_of: Build) -> None:
+    """16 chats of 8k: 10 x 8,192 and 52 x 1,024 tokens of 8,192 bytes in a layer."""
+    workloads = workloads_of({"engine": "vllm", "context_tokens": 8192, "concurrent_sequences": 16})
+    plans = estimator.cache_plans(shapes_of(GEMMA_3_27B), workloads, catalogs.kv_precisions()).filter(split_ix=0)
+    row = plans.collect().row(0, named=True)
+    assert row["step_cache_bytes"] == 16 * 8192 * (10 * 8192 + 52 * 1024) == 17_716_740_096
+    assert row["kv_cache_bytes"] == 16 * 8192 * (10 * 8192 + 60 * 1040)
 
 
 FULL = {"mode": "training", "engine": "none", "method": "full", "objective": "sft", "optimizer": "adamw",

@@ -649,11 +649,57 @@ def test_windows_have_elements_of_two_bytes() -> None:
         (32, 0, "vllm", 1),
         (0, 32, "vllm", 1),
         (None, 10, "vllm", 1),
+        (10, None, "vllm", 1),
     ],
 )
-def test_groups_of_layers_are_filled_up(layers: int | None, others: int, engine: str, slots: float) -> None:
-    found = cache.slots_per_layer(layers=whole(layers), others=whole(others), engine=text(engine))
+def test_groups_of_layers_are_filled_up(layers: int | None, others: int | None, engine: str, slots: float) -> None:
+    found = cache.slots_per_layer(layers=whole(layers), others=[whole(others)], engine=text(engine))
     assert value(found) == pytest.approx(slots)
+
+
+def test_groups_of_three_kinds_have_the_size_of_the_fewest() -> None:
+    # 4 with full attention, 9 with a window, 22 with states: one, three and six groups of four
+    found = [
+        cache.slots_per_layer(layers=whole(own), others=[whole(a), whole(b)], engine=text("vllm"))
+        for own, a, b in ((4, 9, 22), (9, 22, 4), (22, 4, 9))
+    ]
+    assert [value(slots) for slots in found] == [1, pytest.approx(12 / 9), pytest.approx(24 / 22)]
+
+
+@pytest.mark.parametrize(
+    ("state", "token", "is_latent", "engine", "tokens"),
+    [
+        # Qwen3.5-9B: 32 x 128 x 128 x 4 + 3 x 8,192 x 2 bytes of a layer's state over 4,096 of a token: 524 of 16 each
+        (2_146_304, 4096, False, "vllm", 528),
+        (3_207_168, 2048, False, "vllm", 1568),  # Qwen3.8-27B with a cache of 8 bits
+        (2_146_304, 1152, True, "vllm", 1920),  # 1,864 of 64 each
+        (100, 4096, False, "vllm", 16),
+        (None, 4096, False, "vllm", 16),
+        (2_146_304, None, False, "vllm", 16),
+        (0, 4096, False, "vllm", 16),
+        (0, 1152, True, "vllm", 64),
+        (2_146_304, 4096, False, "llamacpp", 256),
+        (2_146_304, 4096, True, "transformers", 1),
+    ],
+)
+def test_pages_hold_a_layers_state(
+    state: int | None, token: int | None, is_latent: bool, engine: str, tokens: int
+) -> None:
+    found = cache.page_tokens(
+        engine=text(engine), is_latent=pl.lit(is_latent), state_bytes=real(state), token_bytes=real(token)
+    )
+    assert value(found) == tokens
+
+
+def test_states_fill_pages() -> None:
+    # Nemotron-H-8B: 24 layers of states in six groups of the four with attention, a page of 2,162,688 bytes each
+    assert value(cache.page_state_bytes(page=whole(2_162_688), layers=real(24.0), slots=real(1.0))) == 51_904_512
+    assert value(cache.page_state_bytes(page=whole(None), layers=real(24.0), slots=real(1.0))) is None
+
+
+def test_a_step_writes_states_too() -> None:
+    assert value(cache.step_bytes(kv=real(1000.0), state=real(50.0))) == 1100
+    assert value(cache.step_bytes(kv=real(1000.0), state=real(None))) is None
 
 
 @pytest.mark.parametrize(

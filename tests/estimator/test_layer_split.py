@@ -41,7 +41,10 @@ def test_blocks_and_windows() -> None:
             "engine": ["llamacpp", "llamacpp", "llamacpp", "vllm", "vllm", "vllm", "transformers"],
         }
     )
-    cells = windows.select(cache.window_cells(window=pl.col("window"), engine=pl.col("engine"))).to_series()
+    block = cache.block_tokens(engine=pl.col("engine"))
+    cells = windows.select(
+        cache.window_cells(window=pl.col("window"), engine=pl.col("engine"), block=block)
+    ).to_series()
     # 1,023 tokens before the one itself may begin in the middle of a page of 16
     assert cells.to_list() == [0, 768, 1536, 1040, 1040, 0, 1024]
 

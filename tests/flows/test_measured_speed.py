@@ -25,8 +25,7 @@ OUTLIER = "meta-llama/Llama-3.1-405B"
 STEP = """
 SELECT internal.step_seconds(
     wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes,
-    -- a step reads tokens, and not the rest of vLLM's pages
-    c.kv_bytes_per_token * c.context_tokens + 2 * c.state_bytes, k.step_flops,
+    c.step_cache_bytes, k.step_flops,
     v.weight_bytes_per_second, v.cache_bytes_per_second, v.linear_flops_per_second,
     s.layers, v.layer_seconds, l.reduce_seconds, 0
 )

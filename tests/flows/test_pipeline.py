@@ -117,7 +117,9 @@ def test_longest_context_and_most_sequences_invert_the_need(published: Path) -> 
     found = rows(
         published,
         """
-        SELECT f.usable_bytes, f.required_bytes, f.max_context_tokens, f.max_sequences, c.*, m.max_context_tokens
+        SELECT f.usable_bytes, f.required_bytes, f.max_context_tokens, f.max_sequences,
+            c.kv_cache_bytes, c.state_bytes, c.kv_bytes_per_token, c.kv_window_bytes_per_token, c.window_tokens,
+            c.block_tokens, c.kv_constant_bytes, c.bytes_per_sequence, m.max_context_tokens
         FROM fit f JOIN models m USING (model_id) JOIN internal.shapes s USING (shape_id)
         JOIN workloads w USING (workload)
         JOIN internal.splits n USING (parallelism)
@@ -128,26 +130,7 @@ def test_longest_context_and_most_sequences_invert_the_need(published: Path) -> 
         """,
     )
     assert found
-    for (
-        usable,
-        need,
-        longest,
-        most,
-        _,
-        _,
-        _,
-        _,
-        kv,
-        state,
-        token,
-        window_token,
-        window,
-        block,
-        constant,
-        each,
-        _,
-        limit,
-    ) in found:
+    for usable, need, longest, most, kv, state, token, window_token, window, block, constant, each, limit in found:
         rest = usable - need + kv
 
         def cache(context: int) -> float:

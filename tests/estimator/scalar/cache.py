@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from scalar import split
-from scalar.known import Facts, up
+from scalar.known import Facts, Unknown, up
 
 WITHOUT_CACHE = ("encoder", "diffusion")
 LLAMACPP_BLOCK, LLAMACPP_BATCH = 256, 512
-BLOCKS = {"llamacpp": LLAMACPP_BLOCK, "vllm": 16}
-PAGE = 16  # tokens by which one sequence's cache may be larger
+PAGE = 16  # tokens of vLLM's, and by which one sequence's cache may be larger
+LATENT_PAGE = 64
+KINDS_OF_LAYERS = ("kv_full", "kv_window", "state")
 
 
 def context(asked: int, shape: Facts) -> int:
@@ -18,8 +20,7 @@ def context(asked: int, shape: Facts) -> int:
     return asked if limit is None else min(asked, limit)
 
 
-def kept_tokens(tokens: int, engine: str) -> int:
-    block = BLOCKS.get(engine, 1)
+def filled(tokens: int, block: int) -> int:
     return -(-tokens // block) * block
 
 
@@ -41,33 +42,78 @@ class Sequence:
     def _heads(self, name: str, layers: str) -> float:
         return split.of_heads(self._staged(name, layers), self.shape, self.over)
 
-    def _filled(self, kind: str, other: str) -> float:
+    def _layers(self, kind: str) -> int:
+        return int(self.shape.get(f"{kind}_layers") or 0)
+
+    def _filled(self, kind: str) -> float:
         """vLLM's pages are of groups of layers, all of one size and of one kind, the last of a kind filled up."""
-        mine, theirs = self.shape.get(f"kv_{kind}_layers"), self.shape.get(f"kv_{other}_layers")
-        if self.engine != "vllm" or not mine or not theirs:
+        counts = [self.shape.get(f"{name}_layers") for name in KINDS_OF_LAYERS]
+        mine = self.shape.get(f"{kind}_layers")
+        if self.engine != "vllm" or None in counts or not mine:
             return 1.0
-        size = max(mine, theirs) if max(mine, theirs) < 1.5 * min(mine, theirs) else min(mine, theirs)
+        present = [count for count in counts if count]
+        size = max(present) if max(present) < 1.5 * min(present) else min(present)
         return -(-mine // size) * size / mine
+
+    def _layer_token(self) -> float | None:
+        """Bytes that a token takes in one layer with full attention, or with a window where there are no others."""
+        full, near = self._layers("kv_full"), self._layers("kv_window")
+        if full:
+            elements = split.of_heads(self.shape["kv_full_elements_per_token"], self.shape, self.over)
+            elements += self.shape["kv_latent_elements_per_token"]
+            return (elements * self.element_bytes + self.shape["kv_fixed_bytes_per_token"]) / full
+        if near:
+            elements = split.of_heads(self.shape["kv_window_elements_per_token"], self.shape, self.over)
+            return elements * self.element_bytes / near
+        return None
+
+    def _layer_state(self) -> float | None:
+        layers = self._layers("state")
+        if not layers:
+            return None
+        return self._state_bytes(
+            self.shape["state_conv_elements"] / layers, self.shape["state_recurrent_elements"] / layers
+        )
+
+    def _page(self) -> tuple[int, float | None]:
+        """Tokens of a page, and where states lie beside keys and values its bytes, that are those of a state too."""
+        if self.engine != "vllm":
+            return (LLAMACPP_BLOCK if self.engine == "llamacpp" else 1), None
+        is_latent = not self._keeps_nothing() and (self.shape.get("kv_latent_elements_per_token") or 0) > 0
+        block = LATENT_PAGE if is_latent else PAGE
+        if self._keeps_nothing() or not self._layers("state"):
+            return block, None
+        try:
+            state, token = self._layer_state(), self._layer_token()
+        except Unknown:
+            return block, None
+        if not state or not token:
+            return block, None
+        block *= ceil(state / (block * token))
+        return block, block * token
+
+    def block(self) -> int:
+        return self._page()[0]
 
     def _encoder_tokens(self) -> int:
         return int(self.shape["cross_tokens"]) if self.shape["kv_cross_elements_per_token"] else 0
 
-    def each_token(self) -> float:
+    def each_token(self, is_paged: bool = True) -> float:
         """Of the context, beside layers with a window."""
         if self._keeps_nothing():
             return 0.0
         elements = self._heads("kv_full_elements_per_token", "kv_full_layers")
         elements += self._staged("kv_latent_elements_per_token", "kv_full_layers")
-        elements *= self._filled("full", "window")
+        elements *= self._filled("kv_full") if is_paged else 1
         if self._encoder_tokens() == -1:
             elements += self._heads("kv_cross_elements_per_token", "layers")
         return self.element_bytes * elements + self._staged("kv_fixed_bytes_per_token", "kv_full_layers")
 
-    def each_window_token(self) -> float:
+    def each_window_token(self, is_paged: bool = True) -> float:
         if self._keeps_nothing():
             return 0.0
         elements = self._heads("kv_window_elements_per_token", "kv_window_layers")
-        return self.element_bytes * elements * self._filled("window", "full")
+        return self.element_bytes * elements * (self._filled("kv_window") if is_paged else 1)
 
     def window(self) -> int:
         """Tokens that a layer with a window keeps."""
@@ -75,9 +121,9 @@ class Sequence:
             return 0
         tokens = int(self.shape["window_tokens"])
         if self.engine == "llamacpp" and tokens:
-            return kept_tokens(tokens + LLAMACPP_BATCH, self.engine)
+            return filled(tokens + LLAMACPP_BATCH, LLAMACPP_BLOCK)
         # a window of all tokens but the one itself may begin in the middle of a page
-        return kept_tokens(tokens - 1, self.engine) + BLOCKS["vllm"] if self.engine == "vllm" and tokens else tokens
+        return filled(tokens - 1, self.block()) + self.block() if self.engine == "vllm" and tokens else tokens
 
     def constant(self) -> float:
         """Of an encoder of fixed length."""
@@ -99,12 +145,35 @@ class Sequence:
         beyond = max(0, tokens - self.window())
         return up(near * min(batch, sequences * beyond))
 
+    def _read(self, tokens: int) -> float:
+        """Of the cache in a step: what is in vLLM's pages, all cells of other engines."""
+        if self.engine != "vllm":
+            return self.cache(filled(tokens, self.block()))
+        near = self.each_window_token(is_paged=False)
+        within = near * min(tokens, self.shape["window_tokens"]) if near else 0.0
+        return self.each_token(is_paged=False) * tokens + within + self.constant()
+
+    def step(self, tokens: int) -> float:
+        """Bytes that a step reads, and writes of states."""
+        return self._read(tokens) + 2 * self._states()
+
     def state(self) -> float:
-        """Fp32 in llama.cpp; elsewhere convolutions are in 16 bits and the rest as the model says."""
+        """In vLLM each layer's fills a page of the attention beside it."""
+        page = self._page()[1]
+        if page is None:
+            return self._states()
+        return page * -(-self._layers("state") // self.over.stages) * self._filled("state")
+
+    def _states(self) -> float:
         if self._keeps_nothing():
             return 0.0
-        convolution = self._staged("state_conv_elements", "state_layers")
-        recurrent = self._staged("state_recurrent_elements", "state_layers")
+        return self._state_bytes(
+            self._staged("state_conv_elements", "state_layers"),
+            self._staged("state_recurrent_elements", "state_layers"),
+        )
+
+    def _state_bytes(self, convolution: float, recurrent: float) -> float:
+        """Fp32 in llama.cpp; elsewhere convolutions are in 16 bits and the rest as the model says."""
         if self.engine == "llamacpp":
             return split.by_heads(4 * (convolution + recurrent), self.over)
         each = 0.0

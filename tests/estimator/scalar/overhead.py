@@ -52,7 +52,7 @@ def llamacpp(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float
     """Logits of a batch, or its mask over all kept tokens and the widest layer."""
     batch, hidden = profile["batched_tokens"], shape["hidden_size"]
     widest = max(shape["ffn_size"], shape["expert_ffn_size"] * shape["experts_per_token"])
-    kept = sequences * cache.kept_tokens(tokens, "llamacpp")
+    kept = sequences * cache.filled(tokens, cache.LLAMACPP_BLOCK)
     return max(batch * 4 * (shape["vocab_size"] + hidden), 2 * batch * kept + batch * 4 * (3 * widest + 4 * hidden))
 
 
