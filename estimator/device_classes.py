@@ -15,8 +15,8 @@ from estimator.schema import CAPACITIES, SUPPORTS
 def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, kv_precisions: Frame) -> pl.LazyFrame:
     """Which precision runs on which device in which workload: SUPPORTS, sorted by its keys.
 
-    Asks for a kernel of the weights on the device, for an engine that loads them and runs there, and for the cache's
-    number format in that engine. Null where a device's catalog row lacks what the answer depends on.
+    Asks for a kernel of the weights on the device, for an engine that keeps them as they are and runs there, and for
+    the cache's number format in that engine. Null where a device's catalog row lacks what the answer depends on.
     """
     c = pl.col
     devices = gpus.lazy().select("gpu_ix", "vendor", "compute_capability", "native_formats", "is_unified_memory")
@@ -38,6 +38,8 @@ def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, k
             "workload_ix",
             "gpu_ix",
             "engine",
+            "vendor",
+            "compute_capability",
             runs=support.engine_runs(
                 engine=c("engine"),
                 vendor=c("vendor"),
@@ -65,12 +67,16 @@ def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, k
             "min_compute_capability",
             "requires_native",
             "requires_native_off_nvidia",
+            "widening_engines",
+            "widening_below",
         )
         .join(devices, how="cross")
         .select(
             "precision_ix",
             "gpu_ix",
             "engines",
+            "widening_engines",
+            "widening_below",
             kernel=support.has_kernel(
                 vendor=c("vendor"),
                 vendors=c("vendors"),
@@ -88,7 +94,16 @@ def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, k
             "workload_ix",
             "precision_ix",
             "gpu_ix",
-            is_supported=c("kernel") & c("runs") & support.engine_loads(engine=c("engine"), engines=c("engines")),
+            is_supported=c("kernel")
+            & c("runs")
+            & support.engine_loads(engine=c("engine"), engines=c("engines"))
+            & support.keeps_format(
+                engine=c("engine"),
+                widening=c("widening_engines"),
+                vendor=c("vendor"),
+                capability=c("compute_capability"),
+                below=c("widening_below"),
+            ),
         )
         .sort("workload_ix", "precision_ix", "gpu_ix")
         .match_to_schema(SUPPORTS)

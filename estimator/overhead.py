@@ -12,7 +12,7 @@ import polars as pl
 
 
 def non_torch_bytes(*, one: pl.Expr, two: pl.Expr, more: pl.Expr, degree: pl.Expr) -> pl.Expr:
-    """Bytes outside the caching allocator for 1, 2 and at least 4 devices; null when that value is null."""
+    """Bytes outside the caching allocator for 1, 2 and at least 3 devices; null when that value is null."""
     return pl.when(degree == 1).then(one).when(degree == 2).then(two).otherwise(more)
 
 

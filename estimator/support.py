@@ -68,6 +68,20 @@ def engine_loads(*, engine: pl.Expr, engines: pl.Expr) -> pl.Expr:
     return (engine == "none") | is_member(member=engine, members=engines)
 
 
+def keeps_format(
+    *, engine: pl.Expr, widening: pl.Expr, vendor: pl.Expr, capability: pl.Expr, below: pl.Expr
+) -> pl.Expr:
+    """Whether an engine holds the format as it is, and not in 16 bits as the `widening` engines do on older devices.
+
+    `below` is the CUDA compute capability from which on none does. True for a format that nobody widens; null for an
+    NVIDIA device of unknown capability in such an engine. Source: transformers' FP8 quantizers, which dequantise
+    below 8.9, where vLLM's Marlin kernels keep 8 bits.
+    """
+    is_widening = is_member(member=engine, members=widening).fill_null(False)
+    new_enough = is_new_enough(vendor=vendor, capability=capability, min_capability=below)
+    return pl.when(is_widening).then(new_enough).otherwise(True)
+
+
 def engine_runs(
     *, engine: pl.Expr, vendor: pl.Expr, vendors: pl.Expr, capability: pl.Expr, min_capability: pl.Expr
 ) -> pl.Expr:

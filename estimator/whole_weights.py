@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import components, weights
+from estimator import bands, components, weights
 from estimator.pairs import pairs
 from estimator.read_shares import read_shares
 
@@ -68,6 +68,13 @@ def whole_weights(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.
                     )
                 ),
             ),
+            format_confidence=bands.mixture_word(
+                confidence=c("format_confidence"),
+                is_ruled=c("override_bytes").is_not_null(),
+                bits=c("bits_per_weight"),
+                average_bits=c("whole_model_bits"),
+                layers=c("layers"),
+            ),
             weights_basis=pl.when(c("override_bytes").is_not_null())
             .then("override_basis")
             .when(c("policy") == "stored")
@@ -97,7 +104,7 @@ def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
     """Grain: shape. Elements by how formats treat them."""
     return shapes.select(
         *("shape_ix", "shape_id", "stored_bytes", "quant_rows", "fp8_block_scales"),
-        *("parameters_resident", "p_expert"),
+        *("parameters_resident", "p_expert", "layers"),
         dense_whole=components.dense_linears(),
         rest_whole=components.outside_linears(),
     )

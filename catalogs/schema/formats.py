@@ -33,6 +33,8 @@ PRECISIONS = Table(
             "min_compute_capability": pl.String,  # CUDA devices below have no kernel
             "requires_native": pl.String,  # a format that every device must have in native_formats
             "requires_native_off_nvidia": pl.String,  # the same for devices without compute capability
+            "widening_engines": pl.String,  # that hold it in 16 bits on CUDA devices below widening_below
+            "widening_below": pl.String,
             "compute_format": pl.String,  # arithmetic of the kernel where the device has it, else 16 bit
             "compute_requires_native": pl.String,  # a format without which the arithmetic is 16 bit all the same
             "quality_metric": pl.String,
@@ -48,7 +50,7 @@ PRECISIONS = Table(
     optional=(
         *("bits_per_weight", "row_scale_bytes", "block_scale_bytes", "keep_bits", "whole_model_bits"),
         *("min_compute_capability", "requires_native", "requires_native_off_nvidia", "compute_requires_native"),
-        *("quality_metric", "quality_value", "quality_source", "notes"),
+        *("widening_engines", "widening_below", "quality_metric", "quality_value", "quality_source", "notes"),
     ),
     rules=(
         identifier("precision"),
@@ -73,6 +75,9 @@ PRECISIONS = Table(
         version("min_compute_capability"),
         one_of("requires_native", FORMATS),
         one_of("requires_native_off_nvidia", FORMATS),
+        set_of("widening_engines", ENGINES),
+        version("widening_below"),
+        needs("widening_below", pl.col("widening_engines").is_not_null(), "when widening_engines is given"),
         one_of("compute_format", FORMATS),
         one_of("compute_requires_native", FORMATS),
         *positive("quality_value"),

@@ -43,7 +43,7 @@ ENGINE_PROFILES = Table(
             "activation_margin": pl.Float64,  # relative error of the activations
             "non_torch_bytes_1": pl.Int64,  # outside the allocator, one device
             "non_torch_bytes_2": pl.Int64,  # per device of two
-            "non_torch_bytes_4": pl.Int64,  # per device of four or more
+            "non_torch_bytes_4": pl.Int64,  # per device of three or more
             "graph_bytes": pl.Int64,
             "margin_bytes_1": pl.Int64,  # error of all of the above that does not grow with them, one device
             "margin_bytes_2": pl.Int64,  # per device of several
@@ -53,7 +53,7 @@ ENGINE_PROFILES = Table(
             "reserved_ratio_high": pl.Float64,
             "training_reserved_ratio": pl.Float64,
             "training_reserved_ratio_high": pl.Float64,
-            "rope_table": pl.Boolean,  # the engine keeps a table of rotary embeddings
+            "rope_table": pl.Boolean,  # the engine keeps a table of rotary embeddings; for readers
             "vendors": pl.String,
             "min_compute_capability": pl.String,
             "confidence": pl.String,

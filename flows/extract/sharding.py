@@ -1,9 +1,9 @@
 """Which degrees of tensor parallelism divide a model: bit n - 1 answers for n devices of estimator.schema.DEGREES.
 
-Rules of vLLM: query heads, expert and feed-forward widths and mixer heads must divide; key/value heads must divide
-or be divided (then they are copied); vocabularies are padded to 64. The aligned masks ask besides that every sharded
-input width stays a multiple, so that no quantisation group is cut. Where every device keeps whole experts (expert
-parallelism), their width divides nothing.
+Rules of vLLM: query heads, expert and feed-forward widths and mixer heads must divide, and so must the vocabulary,
+padded to a multiple of 64 (`vocab_parallel_embedding.py`); key/value heads must divide or be divided (then they are
+copied). The aligned masks ask besides that every sharded input width stays a multiple, so that no quantisation group is
+cut. Where every device keeps whole experts (expert parallelism), their width divides nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from estimator.schema import DEGREES
+from estimator.sharding import VOCABULARY_PADDING
 
 ALIGNMENTS = (1, 32, 64, 128)
 
@@ -20,13 +21,15 @@ def masks(
     kv_heads: Iterable[int],
     widths: Iterable[int],
     input_widths: Iterable[int],
+    vocabulary: int = 0,
     expert_ffn: int = 0,
 ) -> dict[str, int]:
     """Columns tp_ok_mask, ep_ok_mask and both with _32, _64 and _128. Zeros (absent parts) divide by anything.
 
     `widths` and `input_widths` are those outside routed experts; `ep_ok_mask*` are 0 without any (`expert_ffn` 0).
     """
-    counts, kv_heads, inputs = [*heads, *widths], list(kv_heads), list(input_widths)
+    rows = -(-vocabulary // VOCABULARY_PADDING) * VOCABULARY_PADDING
+    counts, kv_heads, inputs = [*heads, *widths, rows], list(kv_heads), list(input_widths)
     found = {}
     for alignment in ALIGNMENTS:
         tensor = expert = 0

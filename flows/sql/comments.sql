@@ -197,6 +197,8 @@ COMMENT ON COLUMN precisions.vendors IS 'Makers whose devices have a kernel.';
 COMMENT ON COLUMN precisions.min_compute_capability IS 'Oldest NVIDIA generation with a kernel; null when any will do.';
 COMMENT ON COLUMN precisions.requires_native IS 'Number format that the device must compute in; null when a kernel converts.';
 COMMENT ON COLUMN precisions.requires_native_off_nvidia IS 'The same for devices of other makers.';
+COMMENT ON COLUMN precisions.widening_engines IS 'Engines that hold it in 16 bits on older CUDA devices, where it is unsupported.';
+COMMENT ON COLUMN precisions.widening_below IS 'CUDA compute capability from which on none does.';
 COMMENT ON COLUMN precisions.compute_format IS 'Format of the arithmetic on devices that have it; 16 bit elsewhere.';
 COMMENT ON COLUMN precisions.compute_requires_native IS 'A format that a device must have natively too for that arithmetic; null when there is none.';
 COMMENT ON COLUMN precisions.quality_metric IS 'What the quality figure measures.';
@@ -298,7 +300,7 @@ COMMENT ON COLUMN engines.hidden_copies IS 'Copies of the hidden state in the fo
 COMMENT ON COLUMN engines.activation_margin IS 'Relative error of the activations.';
 COMMENT ON COLUMN engines.non_torch_bytes_1 IS 'Allocated outside the caching allocator on one device.';
 COMMENT ON COLUMN engines.non_torch_bytes_2 IS 'The same with two devices.';
-COMMENT ON COLUMN engines.non_torch_bytes_4 IS 'The same with four and more.';
+COMMENT ON COLUMN engines.non_torch_bytes_4 IS 'The same with three and more.';
 COMMENT ON COLUMN engines.graph_bytes IS 'CUDA graph pools.';
 COMMENT ON COLUMN engines.margin_bytes_1 IS 'Error of what the engine takes that does not grow with it, on one device.';
 COMMENT ON COLUMN engines.margin_bytes_2 IS 'The same on each of several.';
@@ -308,7 +310,7 @@ COMMENT ON COLUMN engines.reserved_ratio IS 'Bytes that the caching allocator re
 COMMENT ON COLUMN engines.reserved_ratio_high IS 'Its upper end.';
 COMMENT ON COLUMN engines.training_reserved_ratio IS 'The same in training.';
 COMMENT ON COLUMN engines.training_reserved_ratio_high IS 'Its upper end.';
-COMMENT ON COLUMN engines.rope_table IS 'Whether a rotary table is resident.';
+COMMENT ON COLUMN engines.rope_table IS 'Whether a rotary table is resident, for readers: weights count it under vLLM and SGLang.';
 COMMENT ON COLUMN engines.vendors IS 'Makers whose devices it runs on.';
 COMMENT ON COLUMN engines.min_compute_capability IS 'Oldest NVIDIA generation it runs on.';
 COMMENT ON COLUMN engines.confidence IS 'How sure the row is.';

@@ -112,9 +112,13 @@ CASES: list[Case] = [
     *below("precisions", "must be >= 0", "-4", "row_scale_bytes", "block_scale_bytes"),
     *below("precisions", "must be <= 32", "64", "bits_per_weight", "keep_bits", "whole_model_bits"),
     *below("precisions", "must be one of 1, 32, 64, 128", "96", "shard_alignment"),
-    *below("precisions", f"must be a space separated set out of {ENGINES}", "vllm vllm", "engines"),
+    *below("precisions", f"must be a space separated set out of {ENGINES}", "vllm vllm", "engines", "widening_engines"),
     *below("precisions", f"must be a space separated set out of {VENDORS}", "nvidia  amd", "vendors"),
-    *below("precisions", "must look like 8.9", "sm_89", "min_compute_capability"),
+    *below("precisions", "must look like 8.9", "sm_89", "min_compute_capability", "widening_below"),
+    (
+        *("precisions", "widening_below", "must not be empty when widening_engines is given"),
+        {"widening_engines": "vllm", "widening_below": ""},
+    ),
     *below(
         *("precisions", f"must be one of {FORMATS}", "int4"),
         *("requires_native", "requires_native_off_nvidia", "compute_format", "compute_requires_native"),

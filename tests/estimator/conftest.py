@@ -144,6 +144,8 @@ def precisions() -> pl.DataFrame:
                 "min_compute_capability": {"fp8_e4m3": "8.9", "nf4_dq": "7.0"}.get(name),
                 "requires_native": "fp8" if name == "fp8_e4m3_block128" else None,
                 "requires_native_off_nvidia": "fp8" if name == "fp8_e4m3" else None,
+                "widening_engines": "transformers" if name == "fp8_e4m3" else None,
+                "widening_below": "9.0" if name == "fp8_e4m3" else None,
             }
             for i, (name, bits, row, block, keep, policy, whole, alignment) in enumerate(_FORMATS)
         ],
@@ -153,6 +155,8 @@ def precisions() -> pl.DataFrame:
             "whole_model_bits": pl.Float64,
             "requires_native": pl.String,
             "requires_native_off_nvidia": pl.String,
+            "widening_engines": pl.String,
+            "widening_below": pl.String,
             "min_compute_capability": pl.String,
         },
     )

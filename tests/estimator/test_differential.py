@@ -229,7 +229,7 @@ def held(
 
 def margin(shape: Facts, precision: Facts, run: Facts, resident: int) -> int:
     is_file = precision["policy"] == "stored" and run.get("method") != "full"
-    format_ = precision.get("confidence")
+    format_ = margins.mixture(shape, precision, has_rule=False)
     return margins.of_weights(resident, "stored" if is_file else "computed", shape.get("confidence"), format_)
 
 

@@ -560,6 +560,8 @@ def test_usable_bytes_of_sglang() -> None:
         ("computed", "estimated", "medium", 150_000_000),
         ("computed", None, "high", 150_000_000),
         ("computed", "exact", "low", 150_000_000),
+        ("computed", "exact", "averaged", 70_000_000),
+        ("computed", "exact", "older", 25_000_000),
         # the bytes of published files need neither counts nor bits
         ("stored", "estimated", "low", 1_000_000),
     ],
@@ -572,6 +574,28 @@ def test_margin_of_weights(basis: str, counts: str | None, format_: str, margin:
 
     assert of(10**9) == margin + 21_474_836
     assert of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("is_ruled", "bits", "average", "layers", "word"),
+    [
+        (False, 4.5, 4.8944, 32, "averaged"),  # Q4_K_M
+        (True, 4.5, 4.8944, 32, "high"),
+        (True, 4.5, 4.8944, 126, "older"),
+        (True, 4.5, 4.8944, None, "high"),
+        (False, 8.5, 8.5008, 126, "high"),  # Q8_0 is of one format
+        (True, 8.5, 8.5008, 126, "high"),
+        (False, 4.15625, None, 126, "high"),  # no GGUF
+    ],
+)
+def test_mixtures_are_less_certain(
+    is_ruled: bool, bits: float, average: float | None, layers: int | None, word: str
+) -> None:
+    found = bands.mixture_word(
+        confidence=text("high"), is_ruled=pl.lit(is_ruled), bits=real(bits), average_bits=real(average),
+        layers=whole(layers),
+    )  # fmt: skip
+    assert value(found) == word
 
 
 def test_margin_of_a_cache_is_a_block_a_sequence_and_its_layout() -> None:
@@ -790,6 +814,28 @@ def test_a_format_may_need_its_arithmetic() -> None:
     assert not value(support.computes_in(native_formats=text("bf16 fp16"), required=text("fp8")))
     assert value(support.computes_in(native_formats=text("bf16 fp8"), required=text("fp8")))
     assert value(support.computes_in(native_formats=text(None), required=text("fp8"))) is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "widening", "vendor", "capability", "keeps"),
+    [
+        ("transformers", "transformers", "nvidia", "7.5", False),
+        ("transformers", "transformers", "nvidia", "8.9", True),
+        ("transformers", "transformers", "amd", None, True),
+        ("transformers", "transformers", "nvidia", None, None),
+        ("vllm", "transformers", "nvidia", "7.5", True),
+        ("none", "transformers", "nvidia", "7.5", True),
+        ("transformers", None, "nvidia", None, True),
+    ],
+)
+def test_engines_that_widen_a_format(
+    engine: str, widening: str | None, vendor: str, capability: str | None, keeps: bool | None
+) -> None:
+    found = support.keeps_format(
+        engine=text(engine), widening=text(widening), vendor=text(vendor), capability=text(capability),
+        below=text("8.9"),
+    )  # fmt: skip
+    assert value(found) is keeps
 
 
 def test_engines_load_run_and_cache() -> None:

@@ -76,7 +76,7 @@ def dimensions(layers: int, hidden: int, heads: int, ffn: int, vocabulary: int, 
         "kv_heads": heads,
         "ffn_size": ffn,
         "max_context_tokens": context or None,
-        **sharding.masks([heads], [heads], [ffn], [ffn, hidden]),
+        **sharding.masks([heads], [heads], [ffn], [ffn, hidden], vocabulary),
     }
 
 

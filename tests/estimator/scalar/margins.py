@@ -8,7 +8,7 @@ from scalar.split import Split
 
 LOADING = int(0.02 * 2**30)
 COUNTS = {"exact": 0.001, "derived": 0.005}
-FORMATS = {"exact": 0.0, "high": 0.0, "medium": 0.02}
+FORMATS = {"exact": 0.0, "high": 0.0, "medium": 0.02, "averaged": 0.07, "older": 0.025}
 LAYOUTS = {"exact": 0.01, "derived": 0.05}
 
 
@@ -16,6 +16,16 @@ def of_weights(held: int, basis: str | None, counts: str | None, format_: str | 
     if basis == "stored":
         return up(held * 0.001 + LOADING)
     return up(held * max(COUNTS.get(counts or "", 0.15), FORMATS.get(format_ or "", 0.15)) + LOADING)
+
+
+def mixture(shape: Facts, format_: Facts, has_rule: bool) -> str | None:
+    """How well the bits of a GGUF file type are known in a model."""
+    average, bits = format_.get("whole_model_bits"), format_.get("bits_per_weight")
+    if average is None or bits is None or average <= 1.01 * bits:
+        return format_.get("confidence")
+    if not has_rule:
+        return "averaged"
+    return "older" if (shape.get("layers") or 0) >= 80 else format_.get("confidence")
 
 
 def of_cache(kept: int, one: Sequence, sequences: int, counts: str | None) -> int:

@@ -42,6 +42,8 @@ def has_kernel(gpu: Facts, format_: Facts, workload: Facts, profile: Facts, kv: 
     for needed, asked in (("requires_native", True), ("requires_native_off_nvidia", gpu["vendor"] != "nvidia")):
         if asked and format_.get(needed) is not None:
             answers.append(format_[needed] in natives)
+    if engine in (format_.get("widening_engines") or "").split():
+        answers.append(is_new_enough(gpu, format_.get("widening_below")))
     if kv is not None:
         answers.append(is_new_enough(gpu, kv.get("min_compute_capability")))
         answers.append(any_software or engine in kv["engines"].split())
