@@ -19,6 +19,9 @@ ESTIMATED_COUNTS = 0.15
 FORMATS = {"exact": 0.001, "high": 0.001, "medium": 0.02, "averaged": 0.07, "older": 0.025}
 UNSURE_FORMAT = 0.15
 
+# Engines that multiply packed weights by widening them first.
+UNPACKING = 0.15
+
 # Relative error of a cache by the same confidence of the model: its layout is read from the same configuration.
 CACHES = {"exact": 0.01, "derived": 0.05}
 ESTIMATED_CACHE = 0.30
@@ -55,14 +58,26 @@ def mixture_word(
     return word.when(is_ruled & is_mixed & (layers >= OLDER_MIXTURE_LAYERS)).then(pl.lit("older")).otherwise(confidence)
 
 
-def weights_margin_bytes(*, held: pl.Expr, basis: pl.Expr, counts: pl.Expr, format_: pl.Expr) -> pl.Expr:
+def unpacking_error(*, engine: pl.Expr, bits: pl.Expr) -> pl.Expr:
+    """Relative error of weights that are unpacked to be multiplied: 0.15 in transformers below 16 bits, else 0.
+
+    bitsandbytes and GPTQ widen one matrix at a time, AWQ was logged with more than that. 0 of unknown bits, whose bytes
+    are unknown too.
+    """
+    return pl.when((engine == "transformers") & (bits < 16)).then(UNPACKING).otherwise(0.0)
+
+
+def weights_margin_bytes(
+    *, held: pl.Expr, basis: pl.Expr, counts: pl.Expr, format_: pl.Expr, unpacking: pl.Expr
+) -> pl.Expr:
     """Margin of what stays resident (`held` bytes); `counts` and `format_` are confidences.
 
-    The bytes of a published file need neither counts nor bits. Null when `held` is null.
+    The bytes of a published file need neither counts nor bits, but an engine may widen them (`unpacking`, relative).
+    Null when `held` is null.
     """
     of_formula = larger(_relative(counts, COUNTS, ESTIMATED_COUNTS), _relative(format_, FORMATS, UNSURE_FORMAT))
     relative = pl.when(basis == "stored").then(COUNTS["exact"]).otherwise(of_formula)
-    return whole_bytes(held * relative + LOADING_BYTES)
+    return whole_bytes(held * larger(relative, unpacking) + LOADING_BYTES)
 
 
 def cache_margin_bytes(*, kept: pl.Expr, token: pl.Expr, sequences: pl.Expr, counts: pl.Expr) -> pl.Expr:

@@ -106,13 +106,14 @@ def window_cells(*, window: pl.Expr, engine: pl.Expr, block: pl.Expr) -> pl.Expr
     )
 
 
-def in_flight_tokens(*, engine: pl.Expr, batch: pl.Expr, sequences: pl.Expr) -> pl.Expr:
+def in_flight_tokens(*, engine: pl.Expr, batch: pl.Expr, batches: pl.Expr, sequences: pl.Expr) -> pl.Expr:
     """Tokens of a prompt that vLLM's layers with a window keep beyond it, spread over all sequences (Float64).
 
-    A batch of prefill has to be kept whole until its step ends, whatever the window is. 0 in other engines. Source:
-    vLLM `v1/kv_cache_interface.py` (window - 1 + max_num_batched_tokens, at most the context). Null when an input is.
+    A batch of prefill has to be kept whole until its step ends, whatever the window is, and as many as are scheduled
+    at once. 0 in other engines. Source: vLLM `v1/kv_cache_interface.py` (window - 1 + max_in_flight_tokens, at most the
+    context). Null when an input is.
     """
-    return pl.when(engine == "vllm").then(batch / sequences).otherwise(0.0)
+    return pl.when(engine == "vllm").then(batch * batches / sequences).otherwise(0.0)
 
 
 def in_flight_bytes(*, tokens: pl.Expr, window: pl.Expr, in_flight: pl.Expr, token_bytes: pl.Expr) -> pl.Expr:

@@ -58,7 +58,7 @@ def device_weights(shapes: pl.LazyFrame, whole_weights: pl.LazyFrame, schemes: p
         whole_weights.join(parts.join(_elements(shapes, parts), on=["shape_ix", *_PARTS]), on=["shape_ix", "alignment"])
         .select(
             *("shape_ix", "precision_ix", "alignment", *_PARTS, "effective", "format_ix", "weights_basis"),
-            *("format_confidence", "dense_share", "expert_share"),
+            *("format_confidence", "effective_bits", "dense_share", "expert_share"),
             base=pl.when("is_whole").then("whole").when("is_known").then(divided).otherwise(computed),
             expert_bytes=pl.when(c("p_expert") == 0)
             .then(0.0)

@@ -18,6 +18,7 @@ from estimator.splits import Frame
 _KEYS = ["shape_ix", "workload_ix", "memory_tier_ix", "split_ix"]
 _PROFILE = [
     "batched_tokens",
+    "batches_in_flight",
     "max_sequences",
     "logit_bytes",
     "hidden_copies",
@@ -28,6 +29,7 @@ _PROFILE = [
     "graph_bytes",
     "margin_bytes_1",
     "margin_bytes_2",
+    "vision_margin_bytes",
 ]
 
 # Of shapes and workloads, for training and transformers.
@@ -109,6 +111,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
                 "experts",
                 "experts_per_token",
                 "stored_precision",
+                "p_vision",
                 *_TRAINED,
             ),
             on="shape_ix",
@@ -138,7 +141,14 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             overhead_bytes=pl.when(is_none).then(pl.lit(0, dtype=pl.Int64)).otherwise(outside),
             in_flight_tokens=pl.when(c("mode") == "training")
             .then(0.0)
-            .otherwise(cache.in_flight_tokens(engine=c("engine"), batch=c("batched_tokens"), sequences=sequences)),
+            .otherwise(
+                cache.in_flight_tokens(
+                    engine=c("engine"),
+                    batch=c("batched_tokens"),
+                    batches=c("batches_in_flight"),
+                    sequences=sequences,
+                )
+            ),
         )
         .select(
             *_KEYS,
@@ -156,6 +166,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
                     several=c("margin_bytes_2"),
                     degree=c("degree"),
                 )
+                + pl.when((c("p_vision") > 0) & (c("mode") == "inference")).then("vision_margin_bytes").otherwise(0)
                 + uncounted
             ),
         )

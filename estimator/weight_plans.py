@@ -113,6 +113,7 @@ def weight_plans(
                 basis=c("weights_basis"),
                 counts=c("confidence"),
                 format_=c("format_confidence"),
+                unpacking=c("unpacking"),
             )
         )
         .sort(_KEYS)
@@ -161,6 +162,7 @@ def _serving(rows: pl.LazyFrame, mxfp4_ffn_columns: int) -> pl.LazyFrame:
             "split_ix",
             "format_ix",
             "weights_basis",
+            unpacking=bands.unpacking_error(engine=c("engine"), bits=c("effective_bits")),
             step_dense_bytes=whole_bytes(
                 (c("base") - c("expert_bytes")) * sharding.part_of(c("dense_share"), 1 - c("expert_share"))
             ),
@@ -235,6 +237,7 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
         "split_ix",
         "format_ix",
         pl.when(is_full).then(pl.lit("computed")).otherwise("weights_basis").alias("weights_basis"),
+        unpacking=pl.lit(0.0),
         step_dense_bytes=pl.lit(None, dtype=pl.Int64),
         step_expert_bytes=pl.lit(None, dtype=pl.Int64),
         weights_bytes=known((frozen + trained * each) * share(3)),

@@ -38,6 +38,7 @@ ENGINE_PROFILES = Table(
             "memory_utilization": pl.Float64,
             "batched_tokens": pl.Int64,  # tokens of the largest forward pass; empty: whole prompts
             "max_sequences": pl.Int64,  # sequences that the sampler is sized for; empty: those of the workload
+            "batches_in_flight": pl.Int64,  # forward passes that are scheduled at once; empty: 1
             "logit_bytes": pl.Float64,  # sampler bytes per sequence and vocabulary entry
             "hidden_copies": pl.Float64,  # hidden states alive in a forward pass
             "activation_margin": pl.Float64,  # relative error of the activations
@@ -47,6 +48,7 @@ ENGINE_PROFILES = Table(
             "graph_bytes": pl.Int64,
             "margin_bytes_1": pl.Int64,  # error of all of the above that does not grow with them, one device
             "margin_bytes_2": pl.Int64,  # per device of several
+            "vision_margin_bytes": pl.Int64,  # the same of a model with a tower for pictures; empty: 0
             "context_bytes": pl.Int64,  # driver context, outside the engine's budget
             "context_margin_bytes": pl.Int64,
             "reserved_ratio": pl.Float64,  # bytes reserved by the caching allocator for each byte allocated
@@ -63,7 +65,10 @@ ENGINE_PROFILES = Table(
         }
     ),
     key=("engine", "version_range", "memory_tier"),
-    optional=("is_default", "batched_tokens", "max_sequences", "min_compute_capability", "notes"),
+    optional=(
+        *("is_default", "batched_tokens", "max_sequences", "batches_in_flight", "vision_margin_bytes"),
+        *("min_compute_capability", "notes"),
+    ),
     rules=(
         one_of("engine", PROFILES),
         Rule(
@@ -79,7 +84,8 @@ ENGINE_PROFILES = Table(
         *not_negative("batched_tokens", "max_sequences", "logit_bytes", "hidden_copies"),
         *not_negative("non_torch_bytes_1", "non_torch_bytes_2", "non_torch_bytes_4"),
         *not_negative("graph_bytes", "context_bytes", "context_margin_bytes", "margin_bytes_1", "margin_bytes_2"),
-        *not_negative("activation_margin"),
+        *not_negative("activation_margin", "vision_margin_bytes"),
+        *positive("batches_in_flight"),
         *at_least(1, "reserved_ratio", "training_reserved_ratio"),
         *(
             Rule(f"{ratio}_high", f"must be >= {ratio}", pl.col(f"{ratio}_high") >= pl.col(ratio))
@@ -99,7 +105,11 @@ ENGINE_PROFILES = Table(
             _is_default.sum().over(_profile) == 1,
         ),
     ),
-    derive=(_is_default.alias("is_default"),),
+    derive=(
+        _is_default.alias("is_default"),
+        pl.col("batches_in_flight").fill_null(1),
+        pl.col("vision_margin_bytes").fill_null(0),
+    ),
 )
 
 # Shardings that leave gradients and optimizer states in the memory of the host.

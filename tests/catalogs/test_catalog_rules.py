@@ -151,6 +151,8 @@ CASES: list[Case] = [
         *("engines", "training_reserved_ratio_high", "must be >= training_reserved_ratio"),
         {"training_reserved_ratio_high": "0.9"},
     ),
+    *below("engines", "must be > 0", "0", "batches_in_flight"),
+    *below("engines", "must be >= 0", "-1", "vision_margin_bytes"),
     *below("engines", "must not be empty for an engine that fixes its batches", "", "batched_tokens", "max_sequences"),
     *below("engines", f"must be a space separated set out of {VENDORS}", "cuda", "vendors"),
     *below("engines", "must look like 8.9", "7", "min_compute_capability"),

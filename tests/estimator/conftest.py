@@ -240,6 +240,7 @@ def engines() -> pl.DataFrame:
     return pl.DataFrame(rows).with_columns(
         engine=pl.lit("vllm"),
         memory_utilization=pl.lit(0.92),
+        batches_in_flight=pl.lit(1, dtype=pl.Int64),
         logit_bytes=pl.lit(15.0),
         hidden_copies=pl.lit(4.2),
         non_torch_bytes_1=pl.lit(GIB // 4),
@@ -251,6 +252,7 @@ def engines() -> pl.DataFrame:
         activation_margin=pl.lit(0.05),
         margin_bytes_1=pl.lit(GIB // 2),
         margin_bytes_2=pl.lit(3 * GIB // 2),
+        vision_margin_bytes=pl.lit(9 * GIB // 10),
         reserved_ratio=pl.lit(1.0),
         reserved_ratio_high=pl.lit(1.0),
         training_reserved_ratio=pl.lit(1.0),

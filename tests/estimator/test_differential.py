@@ -227,10 +227,18 @@ def held(
     return {column: part(name) for name, column in (columns | {"update": "update_bytes"}).items()}
 
 
-def margin(shape: Facts, precision: Facts, run: Facts, resident: int) -> int:
+def bits(format_: Facts | None) -> float | None:
+    return None if format_ is None else format_.get("bits_per_weight")
+
+
+def margin(shape: Facts, precision: Facts, bits: float | None, run: Facts, resident: int) -> int:
+    """`bits` of the format that the weights have."""
     is_file = precision["policy"] == "stored" and run.get("method") != "full"
     format_ = margins.mixture(shape, precision, has_rule=False)
-    return margins.of_weights(resident, "stored" if is_file else "computed", shape.get("confidence"), format_)
+    is_widened = run["engine"] == "transformers" and run["mode"] == "inference" and bits is not None and bits < 16
+    return margins.of_weights(
+        resident, "stored" if is_file else "computed", shape.get("confidence"), format_, is_widened=is_widened
+    )  # fmt: skip
 
 
 def alignment(format_: Facts | None) -> int | None:
@@ -254,7 +262,7 @@ def test_weights(tried: Tried) -> None:
             found.compare(where, column, size, row[column])
         resident = [or_none(sizes[name]) for name in ("weights_bytes", "gradient_bytes", "optimizer_bytes")]
         total = None if None in resident else sum(part for part in resident if part is not None)
-        bounds = None if total is None else margin(shape, precision, run, total)
+        bounds = None if total is None else margin(shape, precision, bits(format_), run, total)
         found.compare(where, "margin_bytes", bounds, row["margin_bytes"])
         if run["mode"] == "inference" and format_ is not None:
             own = weights.Weights(shape, precision, format_)
@@ -335,6 +343,10 @@ def forward(tried: Tried, shape: Facts, workload: Facts, tier: str, over: Split)
     return overhead.activation(shape, workload, tried.profile(workload, tier), over)
 
 
+def sees(shape: Facts, workload: Facts) -> bool:
+    return workload["mode"] == "inference" and (shape.get("p_vision") or 0) > 0
+
+
 def backward(shape: Facts, workload: Facts, over: Split) -> int:
     return up(training.backward(shape, workload, over)) if workload["mode"] == "training" else 0
 
@@ -354,11 +366,13 @@ def test_overheads(tried: Tried) -> None:
         found.compare(where, "overhead_bytes", overhead.besides(profile, over), row["overhead_bytes"])
         sequences = split.sequences(workload["concurrent_sequences"], over)
         is_paged = workload["engine"] == "vllm" and workload["mode"] == "inference"
-        in_flight = profile["batched_tokens"] / sequences if is_paged else 0
+        in_flight = profile["batched_tokens"] * profile["batches_in_flight"] / sequences if is_paged else 0
         found.compare(where, "in_flight_tokens", in_flight, row["in_flight_tokens"])
         bound = 0 if workload["engine"] == "none" else None
         if peak is not None:
-            bound = margins.of_engine(peak, profile, over) + overhead.uncounted(shape, workload, profile, over)
+            bound = margins.of_engine(peak, profile, over, sees(shape, workload)) + overhead.uncounted(
+                shape, workload, profile, over
+            )
         found.compare(where, "margin_bytes", bound, row["margin_bytes"])
     found.check(10_000)
 
@@ -497,12 +511,15 @@ class Needs:
             sequences = split.sequences(workload["concurrent_sequences"], over)
             cache_margin = margins.of_cache(cached, one, sequences, shape.get("confidence"))
             tokens = cache.filled(cache.context(workload["context_tokens"], shape), one.block())
-            cached += one.in_flight(tokens, profile.get("batched_tokens"), sequences)
+            batch = profile["batches_in_flight"] * (profile.get("batched_tokens") or 0)
+            cached += one.in_flight(tokens, batch, sequences)
             peak = ahead
         resident = held_["weights_bytes"] + held_["optimizer_bytes"]
         middle = resident + cached + peak + besides
-        high = middle + margin(shape, self.precision, workload, resident + held_["gradient_bytes"])
-        of_engine = margins.of_engine(ahead, profile, over) + overhead.uncounted(shape, workload, profile, over)
+        high = middle + margin(shape, self.precision, bits(format_), workload, resident + held_["gradient_bytes"])
+        of_engine = margins.of_engine(ahead, profile, over, sees(shape, workload)) + overhead.uncounted(
+            shape, workload, profile, over
+        )
         return verdict.Need(middle, high + cache_margin + of_engine, resident)
 
 

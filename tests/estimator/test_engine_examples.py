@@ -164,6 +164,17 @@ def test_a_step_of_gemma_3_27b_reads_tokens_and_not_what_fills_pages(shapes_of: 
     assert row["kv_cache_bytes"] == 16 * 8192 * (10 * 8192 + 60 * 1040)
 
 
+def test_pictures_widen_what_vllm_may_take(taken: Callable[..., dict[str, Any]]) -> None:
+    """0.9 GiB at the upper end of serving, as far as Qwen3.5's logs lie above the same models without a tower."""
+    margins = [
+        taken({"p_vision": count}, {"engine": engine})["margin_bytes"]
+        for engine in ("vllm", "none")
+        for count in (0, 1)
+    ]
+    assert margins[1] - margins[0] == 966_367_642
+    assert margins[2:] == [0, 0]
+
+
 FULL = {"mode": "training", "engine": "none", "method": "full", "objective": "sft", "optimizer": "adamw",
         "sharding": "none", "context_tokens": 2048, "gradient_checkpointing": False}  # fmt: skip
 

@@ -567,13 +567,21 @@ def test_usable_bytes_of_sglang() -> None:
     ],
 )
 def test_margin_of_weights(basis: str, counts: str | None, format_: str, margin: int) -> None:
-    def of(held: int | None) -> Any:
-        return value(
-            bands.weights_margin_bytes(held=whole(held), basis=text(basis), counts=text(counts), format_=text(format_))
-        )
+    def of(held: int | None, unpacking: float = 0.0) -> Any:
+        known = {"basis": text(basis), "counts": text(counts), "format_": text(format_)}
+        return value(bands.weights_margin_bytes(held=whole(held), **known, unpacking=real(unpacking)))
 
     assert of(10**9) == margin + 21_474_836
+    assert of(10**9, 0.15) == 150_000_000 + 21_474_836
     assert of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "bits", "error"),
+    [("transformers", 4.5, 0.15), ("transformers", 16, 0), ("vllm", 4.5, 0), ("transformers", None, 0)],
+)
+def test_transformers_unpacks_while_it_multiplies(engine: str, bits: float | None, error: float) -> None:
+    assert value(bands.unpacking_error(engine=text(engine), bits=real(bits))) == error
 
 
 @pytest.mark.parametrize(
@@ -747,9 +755,13 @@ def test_a_batch_in_flight(tokens: int | None, window: int | None, in_flight: fl
 
 def test_a_batch_is_spread_over_all_sequences() -> None:
     def tokens(engine: str, batch: int | None) -> Any:
-        return value(cache.in_flight_tokens(engine=text(engine), batch=whole(batch), sequences=whole(16)))
+        found = cache.in_flight_tokens(engine=text(engine), batch=whole(batch), batches=batches, sequences=whole(16))
+        return value(found)
 
+    batches = whole(1)
     assert (tokens("vllm", 8192), tokens("llamacpp", 512), tokens("vllm", None)) == (512, 0, None)
+    batches = whole(2)
+    assert tokens("vllm", 8192) == 1024
 
 
 @pytest.mark.parametrize(

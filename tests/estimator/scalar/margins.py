@@ -12,10 +12,14 @@ FORMATS = {"exact": 0.0, "high": 0.0, "medium": 0.02, "averaged": 0.07, "older":
 LAYOUTS = {"exact": 0.01, "derived": 0.05}
 
 
-def of_weights(held: int, basis: str | None, counts: str | None, format_: str | None) -> int:
+def of_weights(
+    held: int, basis: str | None, counts: str | None, format_: str | None, *, is_widened: bool = False
+) -> int:
+    """`is_widened`: the engine unpacks quantised matrices while it multiplies."""
+    least = 0.15 if is_widened else 0.0
     if basis == "stored":
-        return up(held * 0.001 + LOADING)
-    return up(held * max(COUNTS.get(counts or "", 0.15), FORMATS.get(format_ or "", 0.15)) + LOADING)
+        return up(held * max(0.001, least) + LOADING)
+    return up(held * max(least, COUNTS.get(counts or "", 0.15), FORMATS.get(format_ or "", 0.15)) + LOADING)
 
 
 def mixture(shape: Facts, format_: Facts, has_rule: bool) -> str | None:
@@ -33,6 +37,8 @@ def of_cache(kept: int, one: Sequence, sequences: int, counts: str | None) -> in
     return up(kept * relative + PAGE * sequences * (one.each_token() + one.each_window_token()))
 
 
-def of_engine(activation: int, profile: Facts, split: Split) -> int:
+def of_engine(activation: int, profile: Facts, split: Split, sees: bool) -> int:
+    """`sees`: the model takes pictures, for which the engine keeps room that nobody counts."""
     fixed = profile["margin_bytes_1"] if split.degree == 1 else profile["margin_bytes_2"]
+    fixed += profile["vision_margin_bytes"] if sees else 0
     return up(activation * profile["activation_margin"]) + fixed
