@@ -263,6 +263,8 @@ SPEEDS = pl.Schema(
         "cache_bytes_per_second": pl.Float64,
         "linear_flops_per_second": pl.Float64,
         "attention_flops_per_second": pl.Float64,
+        "step_flops_per_second": pl.Float64,  # in steps of many sequences
+        "expert_step_flops_per_second": pl.Float64,  # the same of models with routed experts
         "nominal_bytes_per_second": pl.Float64,
         "nominal_flops_per_second": pl.Float64,
         "layer_seconds": pl.Float64,

@@ -81,6 +81,8 @@ def speeds(precisions: Frame, gpus: Frame, workloads: Frame, rates: Frame) -> pl
             cache_bytes_per_second=bandwidth * c("cache_share"),
             linear_flops_per_second=tflops * 1e12 * c("prompt_share"),
             attention_flops_per_second=wide * 1e12 * c("prompt_share"),
+            step_flops_per_second=tflops * 1e12 * c("step_share"),
+            expert_step_flops_per_second=tflops * 1e12 * c("expert_step_share"),
             nominal_bytes_per_second=bandwidth,
             nominal_flops_per_second=tflops * 1e12,
             speed_confidence=pl.when(c("engine") == "none")

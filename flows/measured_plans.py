@@ -139,7 +139,7 @@ def planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.D
         measured.lazy()
         .join(found.models.lazy().rename({"model_id": "sized_as"}), on="sized_as", how="left")
         .with_columns(layers_since=_first_release(pl.col("model_type")))
-        .join(shapes.lazy().select("shape_id", "shape_ix", "layers"), on="shape_id", how="left")
+        .join(shapes.lazy().select("shape_id", "shape_ix", "layers", "experts"), on="shape_id", how="left")
         .join(residencies.select("workload_ix", "residency_ix"), on="workload_ix", how="left")
         .join(in_parts.select("degree", "split_ix"), on="degree", how="left")
         .join(

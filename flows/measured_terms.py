@@ -70,7 +70,9 @@ def step_seconds() -> pl.Expr:
         flops=c("step_flops"),
         weight_bytes_per_second=c("weight_bytes_per_second"),
         cache_bytes_per_second=c("cache_bytes_per_second"),
-        flops_per_second=c("linear_flops_per_second"),
+        flops_per_second=speed.step_rate(
+            experts=c("experts"), dense=c("step_flops_per_second"), mixed=c("expert_step_flops_per_second")
+        ),
         layers=c("layers"),
         layer_seconds=c("layer_seconds"),
         reduce_seconds=c("reduce_seconds"),

@@ -21,7 +21,9 @@ SPEEDS = Table(
             "weight_share_8": pl.Float64,  # of about 8
             "weight_share_4": pl.Float64,  # of about 4 or fewer
             "cache_share": pl.Float64,  # reached while keys and values are read
-            "prompt_share": pl.Float64,  # of the dense rate, over long prompts and large batches
+            "prompt_share": pl.Float64,  # of the dense rate, over long prompts
+            "step_share": pl.Float64,  # of the dense rate, in steps of many sequences
+            "expert_step_share": pl.Float64,  # the same of models with routed experts
             "layer_seconds": pl.Float64,  # latency of every layer in a step
             "host_seconds": pl.Float64,  # scheduling, once a step
             "confidence": pl.String,
@@ -35,7 +37,7 @@ SPEEDS = Table(
     rules=(
         one_of("engine", PROFILES),
         one_of("memory_kind", MEMORY_KINDS),
-        *(fraction(f"{name}_share") for name in ("cache", "prompt")),
+        *(fraction(f"{name}_share") for name in ("cache", "prompt", "step", "expert_step")),
         *(fraction(f"weight_share_{bits}") for bits in (16, 8, 4)),
         *not_negative("layer_seconds", "host_seconds"),
         one_of("confidence", CONFIDENCES),

@@ -134,6 +134,7 @@ COMMENT ON COLUMN fit.total_tokens_per_second IS 'Tokens of all sequences of the
 COMMENT ON COLUMN fit.decode_tokens_per_second_bound IS 'What nominal bandwidth and rate allow one sequence at most.';
 COMMENT ON COLUMN fit.first_token_seconds IS 'Seconds from a prompt as long as the context to its first token on an idle engine: an estimate.';
 COMMENT ON COLUMN fit.prefill_tokens_per_second IS 'context_tokens / first_token_seconds.';
+COMMENT ON COLUMN fit.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN fit.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
 COMMENT ON COLUMN fit.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
 COMMENT ON COLUMN fit.usd_per_million_tokens IS 'Price of a million written tokens while all sequences write; input is not counted.';
@@ -268,7 +269,9 @@ COMMENT ON COLUMN speeds.weight_share_16 IS 'Share of the bandwidth reached whil
 COMMENT ON COLUMN speeds.weight_share_8 IS 'Of about 8 bits.';
 COMMENT ON COLUMN speeds.weight_share_4 IS 'Of about 4 bits or fewer.';
 COMMENT ON COLUMN speeds.cache_share IS 'Share of the bandwidth reached while keys and values are read.';
-COMMENT ON COLUMN speeds.prompt_share IS 'Share of the dense rate reached over long prompts and large batches.';
+COMMENT ON COLUMN speeds.prompt_share IS 'Share of the dense rate reached over long prompts.';
+COMMENT ON COLUMN speeds.step_share IS 'Share of the dense rate reached in steps of many sequences.';
+COMMENT ON COLUMN speeds.expert_step_share IS 'The same of models with routed experts.';
 COMMENT ON COLUMN speeds.layer_seconds IS 'Latency of every layer in a step.';
 COMMENT ON COLUMN speeds.host_seconds IS 'Scheduling, once a step.';
 COMMENT ON COLUMN speeds.confidence IS 'high, medium or low.';
@@ -476,6 +479,8 @@ COMMENT ON COLUMN internal.device_speeds.engine IS 'Engine of a workload.';
 COMMENT ON COLUMN internal.device_speeds.weight_bytes_per_second IS 'At which weights of the format are read.';
 COMMENT ON COLUMN internal.device_speeds.cache_bytes_per_second IS 'At which the cache is read.';
 COMMENT ON COLUMN internal.device_speeds.linear_flops_per_second IS 'At which matrices of the format are multiplied.';
+COMMENT ON COLUMN internal.device_speeds.step_flops_per_second IS 'The same in steps of many sequences.';
+COMMENT ON COLUMN internal.device_speeds.expert_step_flops_per_second IS 'The same of models with routed experts.';
 COMMENT ON COLUMN internal.device_speeds.attention_flops_per_second IS 'At which attention is multiplied, in 16 bit.';
 COMMENT ON COLUMN internal.device_speeds.nominal_bytes_per_second IS 'Bandwidth of the data sheet.';
 COMMENT ON COLUMN internal.device_speeds.nominal_flops_per_second IS 'Dense rate of the data sheet in which the format is multiplied.';
@@ -637,6 +642,7 @@ COMMENT ON COLUMN best_fit.total_tokens_per_second IS 'Tokens of all sequences o
 COMMENT ON COLUMN best_fit.decode_tokens_per_second_bound IS 'What nominal bandwidth and rate allow one sequence at most.';
 COMMENT ON COLUMN best_fit.first_token_seconds IS 'Seconds from a prompt as long as the context to its first token on an idle engine: an estimate.';
 COMMENT ON COLUMN best_fit.prefill_tokens_per_second IS 'context_tokens / first_token_seconds.';
+COMMENT ON COLUMN best_fit.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN best_fit.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
 COMMENT ON COLUMN best_fit.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
 COMMENT ON COLUMN best_fit.usd_per_million_tokens IS 'Price of a million written tokens while all sequences write; input is not counted.';
@@ -666,6 +672,7 @@ COMMENT ON COLUMN fitting.total_tokens_per_second IS 'Tokens of all sequences of
 COMMENT ON COLUMN fitting.decode_tokens_per_second_bound IS 'What nominal bandwidth and rate allow one sequence at most.';
 COMMENT ON COLUMN fitting.first_token_seconds IS 'Seconds from a prompt as long as the context to its first token on an idle engine: an estimate.';
 COMMENT ON COLUMN fitting.prefill_tokens_per_second IS 'context_tokens / first_token_seconds.';
+COMMENT ON COLUMN fitting.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN fitting.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
 COMMENT ON COLUMN fitting.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
 COMMENT ON COLUMN fitting.usd_per_million_tokens IS 'Price of a million written tokens while all sequences write; input is not counted.';

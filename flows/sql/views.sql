@@ -195,10 +195,11 @@ SELECT
     1 / least_step_seconds AS decode_tokens_per_second_bound,
     first_token_seconds,
     context_tokens / first_token_seconds AS prefill_tokens_per_second,
-    -- how far experts fall behind the rates differs from kernel to kernel
+    2 * reducing_seconds > first_token_seconds AS interconnect_bound,
+    -- how far experts fall behind the rates differs from kernel to kernel, and the shares were fitted to one sequence
     CASE
         WHEN step_seconds IS NULL THEN NULL
-        WHEN experts > 0 AND speed_confidence <> 'bound' THEN 'low'
+        WHEN (experts > 0 OR concurrent_sequences > 1) AND speed_confidence <> 'bound' THEN 'low'
         ELSE speed_confidence
     END AS speed_confidence,
     usd_per_hour,
@@ -270,7 +271,10 @@ FROM (
                     CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
                         wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes,
                         n.stages * c.step_cache_bytes, k.step_flops,
-                        v.weight_bytes_per_second, v.cache_bytes_per_second, v.linear_flops_per_second,
+                        v.weight_bytes_per_second, v.cache_bytes_per_second,
+                        -- says the same as estimator.speed.step_rate
+                        CASE WHEN s.experts = 0 THEN v.step_flops_per_second
+                            WHEN s.experts > 0 THEN v.expert_step_flops_per_second END,
                         s.layers, v.layer_seconds, l.reduce_seconds, v.host_seconds
                     ) END AS step_seconds,
                     CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
@@ -283,6 +287,8 @@ FROM (
                         k.prompt_linear_flops, k.prompt_attention_flops, v.linear_flops_per_second,
                         v.attention_flops_per_second, k.reduced_bytes, l.reduced_bytes_per_second
                     ) END AS first_token_seconds,
+                    CASE WHEN t.gpus_needed IS NULL THEN NULL WHEN k.reduced_bytes = 0 THEN 0
+                        ELSE k.reduced_bytes / l.reduced_bytes_per_second END AS reducing_seconds,
                     t.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
                     t.gpus_needed * g.tdp_watts / g.devices_per_board AS watts
                 FROM query_table(decisions) f

@@ -160,7 +160,7 @@ CASES: list[Case] = [
     *below("speeds", PROFILES, "vLLM", "engine"),
     *below("speeds", "must be one of hbm, gddr, lpddr, dram", "HBM3", "memory_kind"),
     *below("speeds", "must be > 0 and <= 1", "1.1", "weight_share_16", "weight_share_8", "weight_share_4"),
-    *below("speeds", "must be > 0 and <= 1", "0", "cache_share", "prompt_share"),
+    *below("speeds", "must be > 0 and <= 1", "0", "cache_share", "prompt_share", "step_share", "expert_step_share"),
     *below("speeds", "must be >= 0", "-1", "layer_seconds", "host_seconds"),
     *below("speeds", LEVELS, "sure", "confidence"),
     *below("links", "must be one of nvlink, nvlink_bridge, pcie", "nvlink4", "link"),

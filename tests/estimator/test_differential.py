@@ -446,6 +446,8 @@ def test_rates_and_times(tried: Tried) -> None:
             "weight_bytes_per_second": lambda f=format_, at=rate, r=reach: at() * speed.weight_share(f, r()),
             "cache_bytes_per_second": lambda at=rate, r=reach: at() * r()["cache_share"],
             "linear_flops_per_second": lambda x=linear, r=reach: x() * r()["prompt_share"],
+            "step_flops_per_second": lambda x=linear, r=reach: x() * r()["step_share"],
+            "expert_step_flops_per_second": lambda x=linear, r=reach: x() * r()["expert_step_share"],
             "attention_flops_per_second": lambda g=gpu, r=reach: speed.sixteen_bit(g) * 1e12 * r()["prompt_share"],
             "nominal_bytes_per_second": rate,
             "nominal_flops_per_second": linear,

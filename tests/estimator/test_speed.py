@@ -62,6 +62,12 @@ def test_what_is_unknown_stays_unknown() -> None:
         assert value(speed.step_seconds(**{**step, name: lit(None)})) is None
 
 
+@pytest.mark.parametrize(("experts", "rate"), [(0, 350.0), (128, 80.0), (None, None)])
+def test_experts_multiply_at_a_smaller_share(experts: int | None, rate: float | None) -> None:
+    number = pl.lit(experts, dtype=pl.Int64)
+    assert value(speed.step_rate(experts=number, dense=lit(350.0), mixed=lit(80.0))) == rate
+
+
 def llama_step(bandwidth: float, share: float, layer: float) -> float:
     """Tokens a second of Llama-3.1-8B in bf16 at a short context."""
     seconds = speed.step_seconds(

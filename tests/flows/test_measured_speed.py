@@ -26,7 +26,8 @@ STEP = """
 SELECT internal.step_seconds(
     wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes,
     c.step_cache_bytes, k.step_flops,
-    v.weight_bytes_per_second, v.cache_bytes_per_second, v.linear_flops_per_second,
+    v.weight_bytes_per_second, v.cache_bytes_per_second,
+    CASE WHEN s.experts = 0 THEN v.step_flops_per_second ELSE v.expert_step_flops_per_second END,
     s.layers, v.layer_seconds, l.reduce_seconds, 0
 )
 FROM models m JOIN internal.shapes s USING (shape_id), precisions p, workloads w, gpus g,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from snapshot_answers import night_database
 
 from estimator import speed
 from flows import warehouse
@@ -55,3 +57,61 @@ def test_the_database_says_the_same(macro: str, formula: Any, names: tuple[str, 
             assert mine is None or math.isclose(mine, its, rel_tol=1e-12)
 
     agree()
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dense model and one with experts, for one chat and for 64 at once."""
+    chats = [
+        {"workload": name, "context_tokens": 8192, "concurrent_sequences": sequences}
+        for name, sequences in (("one", 1), ("many", 64))
+    ]
+    return night_database(
+        tmp_path_factory.mktemp("speeds"),
+        ["meta-llama/Llama-3.1-70B-Instruct", "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-8B"],
+        "chat-8k",
+        chats,
+        gpus=["nvidia-a100-sxm-80gb", "nvidia-l40s-48gb"],
+        build=warehouse.build_answers,
+    )
+
+
+def test_what_a_token_costs(database: Path) -> None:
+    """The price of all devices over what they write, and 0.6 of 400 W of an A100, of 350 W of an L40S."""
+    with warehouse.connect(database) as connection:
+        found = connection.execute(
+            "SELECT gpu, gpus_needed, usd_per_hour, usd_per_million_tokens * total_tokens_per_second * 3600 / 1e6,"
+            " joules_per_token * total_tokens_per_second FROM fit"
+            " WHERE precision = 'bf16' AND usd_per_million_tokens IS NOT NULL"
+        ).fetchall()
+    assert {(gpu, count) for gpu, count, *_ in found} >= {("nvidia-a100-sxm-80gb", 1), ("nvidia-l40s-48gb", 4)}
+    for gpu, count, price, earned, watts in found:
+        assert earned == pytest.approx(price)
+        assert watts == pytest.approx(count * 0.6 * {"nvidia-a100-sxm-80gb": 400, "nvidia-l40s-48gb": 350}[gpu])
+
+
+def test_reductions_over_pcie_are_told(database: Path) -> None:
+    """Llama-3.1-70B, 8,192 tokens over four L40S: 1.5 x 2 x 2 B x 80 x 8,192^2 at 8.9 GB/s are 3.6 s of 5.1."""
+    with warehouse.connect(database) as connection:
+        found = connection.execute(
+            "SELECT model_id, gpu, parallelism, interconnect_bound FROM fit"
+            " WHERE precision = 'bf16' AND workload = 'one' AND NOT contains(model_id, 'A3B') ORDER BY ALL"
+        ).fetchall()
+    assert found == [
+        ("Qwen/Qwen3-8B", "nvidia-a100-sxm-80gb", "single", False),
+        ("Qwen/Qwen3-8B", "nvidia-l40s-48gb", "single", False),
+        ("meta-llama/Llama-3.1-70B-Instruct", "nvidia-a100-sxm-80gb", "tp2", False),
+        ("meta-llama/Llama-3.1-70B-Instruct", "nvidia-l40s-48gb", "tp4", True),
+    ]
+
+
+def test_speed_is_less_sure_of_many_sequences_and_of_experts(database: Path) -> None:
+    with warehouse.connect(database) as connection:
+        found = connection.execute(
+            "SELECT DISTINCT model_id, workload, speed_confidence FROM fit"
+            " WHERE precision = 'bf16' AND gpu = 'nvidia-a100-sxm-80gb' AND model_id LIKE 'Qwen/%' ORDER BY ALL"
+        ).fetchall()
+    assert found == [
+        ("Qwen/Qwen3-30B-A3B", "many", "low"), ("Qwen/Qwen3-30B-A3B", "one", "low"),
+        ("Qwen/Qwen3-8B", "many", "low"), ("Qwen/Qwen3-8B", "one", "medium"),
+    ]  # fmt: skip
