@@ -56,6 +56,7 @@ class Question:
     train: str | None
     engine: str | None
     host_memory_gib: float | None = None  # for weights of one device; without it several devices may share the model
+    host_gb_per_s: float | None = None  # at which the host reads them; null leaves speed unknown
     has_calculators: bool = False
     fsdp: int | None = None  # devices among which vram_estimator shards
     lora_percent: float = ADAPTER_PERCENT  # of the parameters that can_it_run trains
@@ -155,6 +156,9 @@ def _workload(question: Question) -> dict[str, Any]:
         host = question.host_memory_gib
         if host != near["host_memory_gib"]:
             changes |= {"host_memory_gib": host, "max_gpus": None if host is None else 1}
+        reads = question.host_gb_per_s or (near["host_gb_per_s"] if host is not None else None)
+        if reads != near["host_gb_per_s"]:
+            changes |= {"host_gb_per_s": reads}
     if context_tokens or concurrent_sequences or train or changes:
         changes["context_tokens"] = context_tokens or near["context_tokens"]
         changes["concurrent_sequences"] = concurrent_sequences or near["concurrent_sequences"]

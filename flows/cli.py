@@ -208,6 +208,9 @@ def check(
     host_memory: Annotated[
         float | None, typer.Option(help="GiB of host memory for weights that one device cannot hold.", min=0)
     ] = None,
+    host_bandwidth: Annotated[
+        float | None, typer.Option(help="GB/s at which the host reads them, for the speed.", min=0)
+    ] = None,
     calculators: Annotated[bool, typer.Option("--calculators", help="Also what other calculators print.")] = False,
     fsdp: Annotated[int | None, typer.Option(help="--calculators, over so many devices with FSDP.", min=1)] = None,
     lora_percent: Annotated[
@@ -245,6 +248,7 @@ def check(
         train=train.value if train else None,
         engine=engine,
         host_memory_gib=host_memory or None,
+        host_gb_per_s=host_bandwidth or None,
         has_calculators=calculators or fsdp is not None or lora_percent is not None,
         fsdp=fsdp,
         lora_percent=ADAPTER_PERCENT if lora_percent is None else lora_percent,

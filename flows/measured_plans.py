@@ -210,6 +210,7 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             optimizer=in_training("adamw_foreach"),
             sharding=in_training("none"),
             host_memory_gib=pl.lit(None, dtype=pl.Float64),
+            host_gb_per_s=pl.lit(None, dtype=pl.Float64),
             gradient_accumulation=pl.lit(None, dtype=pl.Boolean),
             attention_parallelism=pl.lit(None, dtype=pl.String),
         )

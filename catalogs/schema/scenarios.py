@@ -144,6 +144,7 @@ WORKLOADS = Table(
             "lora_rank": pl.Int64,
             "attention_parallelism": pl.String,  # of several devices, how attention divides; empty: tensor
             "host_memory_gib": pl.Float64,  # of the host, for weights that the device has no room for; empty: none
+            "host_gb_per_s": pl.Float64,  # at which the host reads them; empty: unknown
             "max_gpus": pl.Int64,  # devices that may share one model; empty: as many as a node has
             "gradient_accumulation": pl.Boolean,  # over several steps, so that gradients stay; empty: no
             "source": pl.String,
@@ -154,7 +155,7 @@ WORKLOADS = Table(
     optional=(
         *("kv_precision", "method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding"),
         *("lora_rank", "gradient_accumulation", "attention_parallelism", "host_memory_gib"),
-        "max_gpus",
+        *("host_gb_per_s", "max_gpus"),
     ),
     rules=(
         identifier("workload"),
@@ -169,7 +170,8 @@ WORKLOADS = Table(
         one_of("optimizer", OPTIMIZERS),
         one_of("sharding", SHARDINGS),
         one_of("attention_parallelism", ("tensor", "data")),
-        *positive("host_memory_gib", "max_gpus"),
+        *positive("host_memory_gib", "host_gb_per_s", "max_gpus"),
+        absent("host_gb_per_s", pl.col("host_memory_gib").is_null() | _training, "without host memory for weights"),
         needs("kv_precision", _inference, "for inference"),
         *(
             absent(column, _inference, "for inference")

@@ -126,9 +126,9 @@ COMMENT ON COLUMN fit.assured_bytes IS 'What it may use for certain: with the up
 COMMENT ON COLUMN fit.headroom_bytes IS 'usable_bytes - required_bytes.';
 COMMENT ON COLUMN fit.host_bytes IS 'Of an offload: bytes of weights that stay in host memory.';
 COMMENT ON COLUMN fit.context_tokens IS 'Context that was sized: the workload''s, at most the model''s own limit.';
-COMMENT ON COLUMN fit.max_context_tokens IS 'Longest context at this concurrency and gpus_needed, at most the model''s own limit; null where nothing fits.';
+COMMENT ON COLUMN fit.max_context_tokens IS 'Longest context at this concurrency and gpus_needed (of an offload with all weights but a layer in the host, as far as it has room), at most the model''s own limit; null where nothing fits.';
 COMMENT ON COLUMN fit.max_sequences IS 'Most concurrent sequences at this context and gpus_needed, on all devices together; null where nothing fits or no sequence costs memory.';
-COMMENT ON COLUMN fit.step_seconds IS 'Seconds of one decoding step of all sequences at the end of their context: an estimate. Null where nothing fits, for training, for models that decode nothing and where work or rates are unknown.';
+COMMENT ON COLUMN fit.step_seconds IS 'Seconds of one decoding step of all sequences at the end of their context: an estimate. Null where nothing fits or nobody says how fast the host of an offload reads, for training, for models that decode nothing and where work or rates are unknown.';
 COMMENT ON COLUMN fit.decode_tokens_per_second IS 'Tokens of one sequence: 1 / step_seconds. Under engine none the nominal rates, which nothing reaches.';
 COMMENT ON COLUMN fit.total_tokens_per_second IS 'Tokens of all sequences of the workload together.';
 COMMENT ON COLUMN fit.decode_tokens_per_second_bound IS 'What nominal bandwidth and rate allow one sequence at most.';
@@ -256,6 +256,7 @@ COMMENT ON COLUMN workloads.gradient_checkpointing IS 'Whether activations are r
 COMMENT ON COLUMN workloads.sharding IS 'none, zero1, zero2, zero3, fsdp, zero2_offload or zero3_offload (gradients and optimizer states in the host); null for inference.';
 COMMENT ON COLUMN workloads.lora_rank IS 'Rank of the adapters.';
 COMMENT ON COLUMN workloads.host_memory_gib IS 'Memory of the host, of which weights may take 0.8 when the device has no room for them; null: none.';
+COMMENT ON COLUMN workloads.host_gb_per_s IS 'At which the host reads weights of its own, of which a processor reaches 0.6; null: unknown.';
 COMMENT ON COLUMN workloads.max_gpus IS 'Devices that may share one model; null: as many as a node has.';
 COMMENT ON COLUMN workloads.attention_parallelism IS 'What several devices do with attention: tensor (parts of it each) or data (other sequences each); null: tensor.';
 COMMENT ON COLUMN workloads.source IS 'Why this workload.';
@@ -634,9 +635,9 @@ COMMENT ON COLUMN best_fit.assured_bytes IS 'What it may use for certain: with t
 COMMENT ON COLUMN best_fit.headroom_bytes IS 'usable_bytes - required_bytes.';
 COMMENT ON COLUMN best_fit.host_bytes IS 'Of an offload: bytes of weights that stay in host memory.';
 COMMENT ON COLUMN best_fit.context_tokens IS 'Context that was sized: the workload''s, at most the model''s own limit.';
-COMMENT ON COLUMN best_fit.max_context_tokens IS 'Longest context at this concurrency and gpus_needed, at most the model''s own limit; null where nothing fits.';
+COMMENT ON COLUMN best_fit.max_context_tokens IS 'Longest context at this concurrency and gpus_needed (of an offload with all weights but a layer in the host, as far as it has room), at most the model''s own limit; null where nothing fits.';
 COMMENT ON COLUMN best_fit.max_sequences IS 'Most concurrent sequences at this context and gpus_needed, on all devices together; null where nothing fits or no sequence costs memory.';
-COMMENT ON COLUMN best_fit.step_seconds IS 'Seconds of one decoding step of all sequences at the end of their context: an estimate. Null where nothing fits, for training, for models that decode nothing and where work or rates are unknown.';
+COMMENT ON COLUMN best_fit.step_seconds IS 'Seconds of one decoding step of all sequences at the end of their context: an estimate. Null where nothing fits or nobody says how fast the host of an offload reads, for training, for models that decode nothing and where work or rates are unknown.';
 COMMENT ON COLUMN best_fit.decode_tokens_per_second IS 'Tokens of one sequence: 1 / step_seconds. Under engine none the nominal rates, which nothing reaches.';
 COMMENT ON COLUMN best_fit.total_tokens_per_second IS 'Tokens of all sequences of the workload together.';
 COMMENT ON COLUMN best_fit.decode_tokens_per_second_bound IS 'What nominal bandwidth and rate allow one sequence at most.';
@@ -664,9 +665,9 @@ COMMENT ON COLUMN fitting.assured_bytes IS 'What it may use for certain: with th
 COMMENT ON COLUMN fitting.headroom_bytes IS 'usable_bytes - required_bytes.';
 COMMENT ON COLUMN fitting.host_bytes IS 'Of an offload: bytes of weights that stay in host memory.';
 COMMENT ON COLUMN fitting.context_tokens IS 'Context that was sized: the workload''s, at most the model''s own limit.';
-COMMENT ON COLUMN fitting.max_context_tokens IS 'Longest context at this concurrency and gpus_needed, at most the model''s own limit; null where nothing fits.';
+COMMENT ON COLUMN fitting.max_context_tokens IS 'Longest context at this concurrency and gpus_needed (of an offload with all weights but a layer in the host, as far as it has room), at most the model''s own limit; null where nothing fits.';
 COMMENT ON COLUMN fitting.max_sequences IS 'Most concurrent sequences at this context and gpus_needed, on all devices together; null where nothing fits or no sequence costs memory.';
-COMMENT ON COLUMN fitting.step_seconds IS 'Seconds of one decoding step of all sequences at the end of their context: an estimate. Null where nothing fits, for training, for models that decode nothing and where work or rates are unknown.';
+COMMENT ON COLUMN fitting.step_seconds IS 'Seconds of one decoding step of all sequences at the end of their context: an estimate. Null where nothing fits or nobody says how fast the host of an offload reads, for training, for models that decode nothing and where work or rates are unknown.';
 COMMENT ON COLUMN fitting.decode_tokens_per_second IS 'Tokens of one sequence: 1 / step_seconds. Under engine none the nominal rates, which nothing reaches.';
 COMMENT ON COLUMN fitting.total_tokens_per_second IS 'Tokens of all sequences of the workload together.';
 COMMENT ON COLUMN fitting.decode_tokens_per_second_bound IS 'What nominal bandwidth and rate allow one sequence at most.';

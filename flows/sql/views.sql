@@ -68,6 +68,15 @@ CREATE MACRO internal.step_seconds(
         THEN greatest(weight_bytes / weight_rate + cache_bytes / cache_rate, flops / flops_rate) END
     + layers * (layer_seconds + 2 * reduce_seconds) + host_seconds;
 
+-- Of weights in host memory, that a step reads: experts leave a device first. Says the same as
+-- estimator.speed.host_read_bytes; least() passes over a null.
+CREATE MACRO internal.host_read_bytes(left_bytes, held, dense, experts, expert_share) AS
+    CASE
+        WHEN left_bytes = 0 THEN 0
+        WHEN left_bytes <= experts THEN left_bytes * expert_share
+        WHEN left_bytes > experts THEN experts * expert_share + (left_bytes - experts) * (dense / (held - experts))
+    END;
+
 -- Until the first token of a prompt. Says the same as estimator.speed.prompt_seconds.
 CREATE MACRO internal.prompt_seconds(linear_flops, attention_flops, linear_rate, attention_rate, reduced_bytes, reduced_rate) AS
     linear_flops / linear_rate + attention_flops / attention_rate
@@ -174,7 +183,7 @@ SELECT
     usable_bytes,
     assured_bytes,
     headroom_bytes,
-    CASE WHEN verdict = 'offload' THEN required_bytes - usable_bytes END AS host_bytes,
+    CASE WHEN is_offloaded THEN required_bytes - usable_bytes END AS host_bytes,
     context_tokens,
     CASE WHEN is_served THEN least(
         limit_tokens, internal.whole_blocks(least(
@@ -199,7 +208,7 @@ SELECT
     -- how far experts fall behind the rates differs from kernel to kernel, and the shares were fitted to one sequence
     CASE
         WHEN step_seconds IS NULL THEN NULL
-        WHEN (experts > 0 OR concurrent_sequences > 1) AND speed_confidence <> 'bound' THEN 'low'
+        WHEN (experts > 0 OR concurrent_sequences > 1 OR is_offloaded) AND speed_confidence <> 'bound' THEN 'low'
         ELSE speed_confidence
     END AS speed_confidence,
     usd_per_hour,
@@ -209,6 +218,17 @@ SELECT
 FROM (
     SELECT
         *,
+        internal.step_seconds(
+            step_bytes - host_read_bytes, step_cache, step_flops, weight_rate, cache_rate, step_rate,
+            step_layers, layer_seconds, reduce_seconds, host_seconds
+        )
+            -- 0.6 of a host's bandwidth: estimator.speed.HOST_READ_SHARE
+            + CASE WHEN host_read_bytes = 0 THEN 0 ELSE host_read_bytes / (0.6 * host_rate) END AS step_seconds,
+        internal.step_seconds(
+            step_bytes - host_read_bytes, step_cache, step_flops, nominal_rate, nominal_rate, nominal_flops, step_layers,
+            0, 0, 0
+        )
+            + CASE WHEN host_read_bytes = 0 THEN 0 ELSE host_read_bytes / host_rate END AS least_step_seconds,
         -- the inverse of a need in three places, each below the window of a cache and beyond it
         internal.largest(ends_room, cache_token + window_token, 0) AS ends_below,
         internal.largest(ends_room - window_token * reach, cache_token, 0) AS ends_beyond,
@@ -226,11 +246,14 @@ FROM (
             *,
             required_bytes + held_margin + kept_margin + taken_margin AS required_bytes_high,
             usable_bytes - required_bytes AS headroom_bytes,
+            internal.host_read_bytes(
+                CASE WHEN is_offloaded THEN required_bytes - usable_bytes ELSE 0 END, held, step_dense, step_experts, expert_share
+            ) AS host_read_bytes,
             -- what sequences and the activations that depend on them may fill
-            usable_bytes - required_bytes + kept + activation_bytes AS sequences_room,
-            usable_bytes - required_bytes + cache_bytes + activation_bytes - constant_bytes
+            room_bytes - required_bytes + kept + activation_bytes AS sequences_room,
+            room_bytes - required_bytes + cache_bytes + activation_bytes - constant_bytes
                 - ends_fixed - concurrent_sequences * ends_sequence AS ends_room,
-            usable_bytes - required_bytes + cache_bytes + activation_bytes - constant_bytes - layer_bytes AS layer_room,
+            room_bytes - required_bytes + cache_bytes + activation_bytes - constant_bytes - layer_bytes AS layer_room,
             concurrent_sequences * token_bytes AS layer_token,
             concurrent_sequences * attention_bytes AS attention_token,
             concurrent_sequences * pair_bytes AS attention_pair,
@@ -240,12 +263,20 @@ FROM (
             SELECT
                 *,
                 cache_bytes + state_bytes AS kept,
+                -- weights leave until the host has no more room or one layer stays; least() passes over a null
+                usable_bytes + CASE WHEN NOT is_offloaded THEN 0 WHEN layers > 0 THEN least(host_room, held - held // layers)
+                    END AS room_bytes,
+                step_dense + expert_share * step_experts AS step_bytes,
                 held + cache_bytes + state_bytes + peak + overhead_bytes AS required_bytes
             FROM (
                 SELECT
                     m.model_id, p.precision, w.workload, g.gpu_id AS gpu, t.verdict, t.gpus_needed, n.parallelism AS split,
                     u.usable_bytes, u.assured_bytes, w.concurrent_sequences,
-                    t.gpus_needed IS NOT NULL AND w.mode = 'inference' AS is_served,
+                    (t.gpus_needed IS NOT NULL OR t.verdict = 'offload') AND w.mode = 'inference' AS is_served,
+                    t.verdict = 'offload' AND w.mode = 'inference' AS is_offloaded,
+                    -- 0.8 of it: estimator.verdict.HOST_SHARE
+                    floor(w.host_memory_gib * 1073741824 * 0.8) AS host_room,
+                    w.host_gb_per_s * 1e9 AS host_rate,
                     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes AS held,
                     wp.margin_bytes AS held_margin,
                     internal.filled(c.context_tokens, c.block_tokens) AS filled_tokens,
@@ -268,21 +299,16 @@ FROM (
                     coalesce(a.sequence_bytes, 0) AS ends_sequence,
                     a.layer_bytes, a.token_bytes, a.attention_bytes, a.pair_bytes, a.held_bytes AS held_token,
                     n.replicas, s.experts, v.speed_confidence,
-                    CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
-                        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes,
-                        n.stages * c.step_cache_bytes, k.step_flops,
-                        v.weight_bytes_per_second, v.cache_bytes_per_second,
-                        -- says the same as estimator.speed.step_rate
-                        CASE WHEN s.experts = 0 THEN v.step_flops_per_second
-                            WHEN s.experts > 0 THEN v.expert_step_flops_per_second END,
-                        s.layers, v.layer_seconds, l.reduce_seconds, v.host_seconds
-                    ) END AS step_seconds,
-                    CASE WHEN t.gpus_needed IS NOT NULL THEN internal.step_seconds(
-                        wp.step_dense_bytes + k.expert_share * wp.step_expert_bytes,
-                        n.stages * c.step_cache_bytes, k.step_flops,
-                        v.nominal_bytes_per_second, v.nominal_bytes_per_second, v.nominal_flops_per_second,
-                        s.layers, 0, 0, 0
-                    ) END AS least_step_seconds,
+                    wp.step_dense_bytes AS step_dense, wp.step_expert_bytes AS step_experts, k.expert_share,
+                    -- null where there is no step to ask about
+                    CASE WHEN t.gpus_needed IS NOT NULL OR t.verdict = 'offload' THEN s.layers END AS step_layers,
+                    s.layers, n.stages * c.step_cache_bytes AS step_cache, k.step_flops,
+                    v.weight_bytes_per_second AS weight_rate, v.cache_bytes_per_second AS cache_rate,
+                    -- says the same as estimator.speed.step_rate
+                    CASE WHEN s.experts = 0 THEN v.step_flops_per_second
+                        WHEN s.experts > 0 THEN v.expert_step_flops_per_second END AS step_rate,
+                    v.nominal_bytes_per_second AS nominal_rate, v.nominal_flops_per_second AS nominal_flops,
+                    v.layer_seconds, l.reduce_seconds, v.host_seconds,
                     CASE WHEN t.gpus_needed IS NOT NULL THEN internal.prompt_seconds(
                         k.prompt_linear_flops, k.prompt_attention_flops, v.linear_flops_per_second,
                         v.attention_flops_per_second, k.reduced_bytes, l.reduced_bytes_per_second

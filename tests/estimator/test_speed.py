@@ -62,6 +62,28 @@ def test_what_is_unknown_stays_unknown() -> None:
         assert value(speed.step_seconds(**{**step, name: lit(None)})) is None
 
 
+@pytest.mark.parametrize(
+    ("left", "experts", "share", "read"),
+    [
+        (0, 20, 0.25, 0),
+        (12, 20, 0.25, 3),  # experts leave first, of which a step visits a quarter
+        (20, 20, 0.25, 5),
+        (24, 20, 0.25, 5 + 4 * 0.8),  # of the other ten a step reads eight
+        (24, 0, 0.0, 24 * 8 / 30),
+        (0, None, None, 0),
+        (12, None, 0.25, None),
+        (12, 20, None, None),
+    ],
+)
+def test_what_a_host_reads_in_a_step(left: int, experts: int | None, share: float | None, read: float | None) -> None:
+    found = speed.host_read_bytes(
+        left_bytes=lit(left), held=lit(30), dense=lit(8), experts=lit(experts), expert_share=lit(share)
+    )
+    assert value(found) == (None if read is None else pytest.approx(read))
+    assert value(speed.host_step_seconds(read=lit(53.76), bytes_per_second=lit(0.6 * 89.6))) == pytest.approx(1)
+    assert value(speed.host_step_seconds(read=lit(0), bytes_per_second=lit(None))) == 0
+
+
 @pytest.mark.parametrize(("experts", "rate"), [(0, 350.0), (128, 80.0), (None, None)])
 def test_experts_multiply_at_a_smaller_share(experts: int | None, rate: float | None) -> None:
     number = pl.lit(experts, dtype=pl.Int64)

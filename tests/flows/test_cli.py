@@ -116,6 +116,13 @@ def test_check_leaves_weights_on_a_host_that_has_memory() -> None:
     assert (hosted["verdict"], hosted["gpus_needed"]) == ("offload", None)
     assert hosted["host_bytes"] == hosted["required_bytes"] - hosted["usable_bytes"]
     assert hosted["host_bytes"] / 2**30 == pytest.approx(19.61, abs=0.01)
+    # all but one layer of 80 may leave: 61.84 - 42.35 GiB are 63,874 tokens of 327,680 B more, less their masks
+    assert hosted["max_context_tokens"] == 71_680
+    # 0.985 of what left, 20.75 GB, at 0.6 of 89.6 GB/s are 386 ms of 421
+    assert hosted["step_seconds"] == pytest.approx(0.4213, abs=0.0001)
+    assert hosted["speed_confidence"] == "low"
+    [slower] = json.loads(hubfit(*asked, "--host-memory", "64", "--host-bandwidth", "44.8").stdout)["fit"]
+    assert slower["step_seconds"] - hosted["step_seconds"] == pytest.approx(0.3859, abs=0.0001)
     [too_little] = json.loads(hubfit(*asked, "--host-memory", "24").stdout)["fit"]
     assert (too_little["verdict"], too_little["host_bytes"]) == ("too_big", None)
 

@@ -24,6 +24,7 @@ PROMPT = (
     *("linear_flops", "attention_flops", "linear_flops_per_second", "attention_flops_per_second"),
     *("reduced_bytes", "reduced_bytes_per_second"),
 )
+HOST = ("left_bytes", "held", "dense", "experts", "expert_share")
 positive = st.none() | st.floats(1e-3, 1e15)
 
 
@@ -33,7 +34,7 @@ def macros() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("CREATE SCHEMA internal")
     script = warehouse._sql("views.sql")
-    for name in ("step_seconds", "prompt_seconds"):
+    for name in ("step_seconds", "prompt_seconds", "host_read_bytes"):
         start = script.index(f"CREATE MACRO internal.{name}(")
         connection.execute(script[start : script.index(";", start)])
     return connection
@@ -41,6 +42,7 @@ def macros() -> duckdb.DuckDBPyConnection:
 
 @pytest.mark.parametrize(("macro", "formula", "names"), [
     ("step_seconds", speed.step_seconds, STEP), ("prompt_seconds", speed.prompt_seconds, PROMPT),
+    ("host_read_bytes", speed.host_read_bytes, HOST),
 ])  # fmt: skip
 def test_the_database_says_the_same(macro: str, formula: Any, names: tuple[str, ...], macros: Any) -> None:
     @settings(max_examples=60, deadline=None)
