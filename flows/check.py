@@ -225,8 +225,10 @@ def _answer(
         ),
         "fit": rows(
             """
-            SELECT f.* EXCLUDE (model_id, workload), g.name, g.memory_gib_nominal
+            SELECT f.* EXCLUDE (model_id, workload), t.gpus_at_middle, t.parallelism AS parallelism_at_middle,
+                g.name, g.memory_gib_nominal
             FROM fit f JOIN gpus g ON g.gpu_id = f.gpu
+            LEFT JOIN tight_splits t USING (model_id, precision, workload, gpu)
             WHERE list_contains(?, f.precision)
                 AND CASE WHEN len(?) > 0 THEN list_contains(?, f.gpu)
                          ELSE f.verdict IN ('fits', 'tight', 'sharded') AND g.segment <> 'laptop' END
@@ -307,19 +309,28 @@ def _fit_table(answer: dict[str, Any]) -> Table:
             row["precision"],
             _safe(row["name"]),
             f"[{style}]{said}[/]" if style else said,
-            # how several devices share the model says how many they are
-            "-" if row["gpus_needed"] is None else "1" if row["gpus_needed"] == 1 else row["parallelism"],
+            _devices(row),
             _gib(row["required_bytes"]),
             _gib(row["usable_bytes"]),
             _count(row["max_context_tokens"]),
             _count(row["max_sequences"]),
-            _count(row["decode_tokens_per_second"] and round(row["decode_tokens_per_second"])),
+            _speed(row["decode_tokens_per_second"]),
             f"{row['usd_per_hour']:.2f}" if row["usd_per_hour"] is not None else "-",
             f"{row['usd_per_million_tokens']:.2f}" if row["usd_per_million_tokens"] is not None else "-",
         )
     if not answer["fit"]:
         table.caption = "no device of the catalog holds it"
     return table
+
+
+def _devices(row: dict[str, Any]) -> str:
+    """How several devices share the model, which says how many they are, and fewer that may do, too."""
+    told = "-" if row["gpus_needed"] is None else "1" if row["gpus_needed"] == 1 else str(row["parallelism"])
+    return told if row["gpus_at_middle"] is None else f"{told} ({row['parallelism_at_middle']} tight)"
+
+
+def _speed(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
 
 
 def _gib(value: int | None) -> str:

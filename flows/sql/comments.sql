@@ -649,6 +649,18 @@ COMMENT ON COLUMN best_fit.usd_per_hour IS 'gpus_needed x the cheapest on-demand
 COMMENT ON COLUMN best_fit.usd_per_million_tokens IS 'Price of a million written tokens while all sequences write; input is not counted.';
 COMMENT ON COLUMN best_fit.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
 
+COMMENT ON VIEW tight_splits IS 'Fewer devices than fit asks for, or any where it has none, that hold a model at the middle of the estimate: it may run, and it may not. Grain: model x precision x workload x gpu. Ask for some models or devices.';
+COMMENT ON COLUMN tight_splits.model_id IS 'Key of models.';
+COMMENT ON COLUMN tight_splits.precision IS 'Key of precisions.';
+COMMENT ON COLUMN tight_splits.workload IS 'Key of workloads.';
+COMMENT ON COLUMN tight_splits.gpu IS 'Key of gpus.';
+COMMENT ON COLUMN tight_splits.verdict IS 'That of fit: sharded or too_big.';
+COMMENT ON COLUMN tight_splits.gpus_needed IS 'That of fit, at the upper end of the estimate; null where nothing fits.';
+COMMENT ON COLUMN tight_splits.gpus_at_middle IS 'The fewest devices that hold it at the middle of the estimate.';
+COMMENT ON COLUMN tight_splits.parallelism IS 'How they share it.';
+COMMENT ON COLUMN tight_splits.required_bytes IS 'Needed on each of them, at the middle of the estimate.';
+COMMENT ON COLUMN tight_splits.usable_bytes IS 'Usable on each of them.';
+
 COMMENT ON VIEW fitting IS 'Rows of fit that run: fits, tight or sharded. Grain: model x precision x workload x gpu.';
 COMMENT ON COLUMN fitting.model_id IS 'Hub id as listed.';
 COMMENT ON COLUMN fitting.precision IS 'Weight format; stored means as the repository has it.';

@@ -348,6 +348,48 @@ FROM (
 
 CREATE VIEW fit AS FROM internal.fit_of('internal.fit');
 
+-- Splits that run at the middle of the estimate, where the upper end wants more devices or has no split at all: what
+-- `tight` is on one device. Asked for a few models or devices; of all it is as large as fit by the numbers of devices.
+CREATE VIEW tight_splits AS
+SELECT
+    model_id, precision, workload, gpu, verdict, gpus_needed,
+    min(degree) AS gpus_at_middle,
+    arg_min(parallelism, degree) AS parallelism,
+    arg_min(required_bytes, degree) AS required_bytes,
+    arg_min(usable_bytes, degree) AS usable_bytes
+FROM (
+    SELECT
+        m.model_id, p.precision, w.workload, g.gpu_id AS gpu, t.verdict, t.gpus_needed, wp.degree, n.parallelism,
+        u.usable_bytes,
+        wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes + c.kv_cache_bytes + internal.in_flight_bytes(
+            internal.filled(c.context_tokens, c.block_tokens), c.window_tokens, o.in_flight_tokens,
+            c.kv_window_bytes_per_token
+        ) + c.state_bytes + internal.beside_gradients(
+            o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes
+        ) + o.overhead_bytes AS required_bytes
+    FROM internal.fit f
+    JOIN internal.outcomes t ON t.outcome_ix = f.outcome_ix
+    JOIN internal.shapes s ON s.shape_ix = f.shape_ix
+    JOIN models m ON m.shape_id = s.shape_id
+    JOIN precisions p ON p.precision_ix = f.precision_ix
+    JOIN workloads w ON w.workload_ix = f.workload_ix
+    JOIN gpus g ON g.gpu_ix = f.gpu_ix
+    JOIN internal.capacities u ON u.gpu_ix = f.gpu_ix AND u.workload_ix = f.workload_ix
+    JOIN internal.weight_plans wp
+        ON wp.shape_ix = f.shape_ix AND wp.precision_ix = f.precision_ix AND wp.residency_ix = w.residency_ix
+        AND wp.degree > 1 AND wp.degree < coalesce(t.gpus_needed, 255) AND wp.degree <= g.max_gpus_per_node
+        AND wp.degree <= coalesce(w.max_gpus, 255)
+    JOIN internal.splits n ON n.split_ix = wp.split_ix
+    JOIN internal.cache_plans c
+        ON c.shape_ix = f.shape_ix AND c.workload_ix = f.workload_ix AND c.split_ix = wp.split_ix
+    JOIN internal.overhead_plans o
+        ON o.shape_ix = f.shape_ix AND o.workload_ix = f.workload_ix AND o.split_ix = wp.split_ix
+        AND o.memory_tier_ix = g.memory_tier_ix
+    WHERE t.verdict IN ('sharded', 'too_big')
+)
+WHERE required_bytes <= usable_bytes
+GROUP BY ALL;
+
 -- Which precision a person would choose: 16 bit before fewer, more bits before fewer, wider floats and the
 -- repository's own format last. Below four bits on the main weights nothing is chosen for anybody: see fit.
 CREATE VIEW internal.precision_ranks AS

@@ -106,6 +106,19 @@ def test_check_answers_for_one_model(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_check_says_how_many_devices_may_do() -> None:
+    """Llama-3.1-70B in bf16: 72.02 GiB of 72.85 on each of two H100 at the middle, more at the upper end."""
+    asked = ("check", "meta-llama/Llama-3.1-70B-Instruct", "--source", "snapshot", "--precision", "bf16", "--engine",
+             "vllm", "--gpu", "nvidia-h100-sxm-80gb", "--gpu", "nvidia-l4-24gb")  # fmt: skip
+    found = {row["gpu"]: row for row in json.loads(hubfit(*asked, "--json").stdout)["fit"]}
+    two, eight = found["nvidia-h100-sxm-80gb"], found["nvidia-l4-24gb"]
+    assert (two["verdict"], two["parallelism"], two["parallelism_at_middle"]) == ("sharded", "pp3", "tp2")
+    assert (eight["verdict"], eight["parallelism"], eight["parallelism_at_middle"]) == ("too_big", None, "tp8")
+    shown = hubfit(*asked).stdout
+    assert "pp3 (tp2 tight)" in shown
+    assert "- (tp8 tight)" in shown
+
+
 def test_check_leaves_weights_on_a_host_that_has_memory() -> None:
     """Llama-3.1-70B at 4.8944 bits over all: 39.59 GiB of weights and 42.35 in all, for 22.74 of an RTX 4090."""
     asked = ("check", "meta-llama/Llama-3.1-70B", "--source", "snapshot", "--gpu", "nvidia-rtx-4090-24gb", "--engine",
