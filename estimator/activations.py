@@ -28,6 +28,15 @@ def forward_bytes(
     return tokens * ELEMENT_BYTES * (3 * ffn / degree + hidden_copies * hidden)
 
 
+def encoder_forward_bytes(*, tokens: pl.Expr, ffn: pl.Expr, hidden: pl.Expr, degree: pl.Expr) -> pl.Expr:
+    """The same of an encoder, whose feed-forward has no gate: its product and its activation, and four hidden states.
+
+    Nothing is sampled from its answers (vLLM profiles a pooler, `v1/worker/gpu_model_runner.py`), so that this is its
+    whole peak. Null when an input is null.
+    """
+    return tokens * ELEMENT_BYTES * (2 * ffn / degree + 4 * hidden)
+
+
 def sampler_bytes(
     *, tokens: pl.Expr, hidden: pl.Expr, sequences: pl.Expr, vocabulary: pl.Expr, logit_bytes: pl.Expr
 ) -> pl.Expr:

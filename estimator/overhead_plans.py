@@ -68,20 +68,22 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
         degree=pl.when("has_whole_experts").then(1).otherwise("tensor"),
     )
     is_counted = activations.has_workspaces(stored=c("stored_precision"))
+    widths = {"tokens": c("batched_tokens"), "ffn": c("ffn_size"), "hidden": c("hidden_size"), "degree": c("tensor")}
+    is_encoder = c("kind") == "encoder"
     of_batches = activations.peak_bytes(
-        forward=activations.forward_bytes(
-            tokens=c("batched_tokens"),
-            ffn=c("ffn_size"),
-            hidden=c("hidden_size"),
-            hidden_copies=c("hidden_copies"),
-            degree=c("tensor"),
-        ),
-        sampler=activations.sampler_bytes(
-            tokens=c("batched_tokens"),
-            hidden=c("hidden_size"),
-            sequences=c("max_sequences"),
-            vocabulary=c("vocab_size"),
-            logit_bytes=c("logit_bytes"),
+        forward=pl.when(is_encoder)
+        .then(activations.encoder_forward_bytes(**widths))
+        .otherwise(activations.forward_bytes(**widths, hidden_copies=c("hidden_copies"))),
+        sampler=pl.when(is_encoder)
+        .then(0.0)
+        .otherwise(
+            activations.sampler_bytes(
+                tokens=c("batched_tokens"),
+                hidden=c("hidden_size"),
+                sequences=c("max_sequences"),
+                vocabulary=c("vocab_size"),
+                logit_bytes=c("logit_bytes"),
+            )
         ),
         experts=pl.when(is_counted).then(workspaces).otherwise(0.0),
     )

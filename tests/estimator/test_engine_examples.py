@@ -164,6 +164,12 @@ def test_a_step_of_gemma_3_27b_reads_tokens_and_not_what_fills_pages(shapes_of: 
     assert row["kv_cache_bytes"] == 16 * 8192 * (10 * 8192 + 60 * 1040)
 
 
+def test_encoders_draw_no_tokens(taken: Callable[..., dict[str, Any]]) -> None:
+    """XLM-RoBERTa-large (bge-m3): 8,192 tokens of 2 x 4,096 and 4 x 1,024, and no logits of 250,002 words."""
+    sizes = {"kind": "encoder", "hidden_size": 1024, "ffn_size": 4096, "vocab_size": 250_002}
+    assert taken(sizes, {"engine": "vllm"})["activation_bytes"] == 8192 * 2 * (2 * 4096 + 4 * 1024) == 201_326_592
+
+
 def test_pictures_widen_what_vllm_may_take(taken: Callable[..., dict[str, Any]]) -> None:
     """0.9 GiB at the upper end of serving, as far as Qwen3.5's logs lie above the same models without a tower."""
     margins = [

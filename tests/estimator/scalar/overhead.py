@@ -10,6 +10,10 @@ from scalar.split import Split
 def vllm(shape: Facts, profile: Facts, over: Split) -> float:
     """The larger of a forward pass and the sampler, and the workspaces of experts."""
     tokens, hidden = profile["batched_tokens"], shape["hidden_size"]
+    if shape.get("kind") == "encoder":
+        return float(tokens * 2 * (2 * split.width(shape["ffn_size"], over) + 4 * hidden)) + workspaces(
+            shape, profile, over
+        )
     forward = tokens * 2 * (3 * split.width(shape["ffn_size"], over) + profile["hidden_copies"] * hidden)
     sampler = profile["max_sequences"] * shape["vocab_size"] * profile["logit_bytes"] + tokens * hidden * 2
     return max(forward, sampler) + (0 if shape.get("stored_precision") == "mxfp4" else workspaces(shape, profile, over))
