@@ -126,6 +126,17 @@ def in_flight_bytes(*, tokens: pl.Expr, window: pl.Expr, in_flight: pl.Expr, tok
     return whole_bytes(token_bytes * (most - smaller(tokens, window)))
 
 
+# vLLM's FP8 cache of sparse latent attention (`fp8_ds_mla`, `v1/attention/backends/mla/flashmla_sparse.py`): 512 latent
+# elements in a byte each with four fp32 scales, and 64 of the rotary part in 16 bits, where 576 bytes would be plain.
+SPARSE_LATENT_FP8 = (512 + 4 * 4 + 64 * 2) / (512 + 64)
+
+
+def latent_ratio(*, engine: pl.Expr, bytes_per_element: pl.Expr, indexer_bytes: pl.Expr) -> pl.Expr:
+    """Bytes of a latent cache for each that its elements take: more in FP8 beside an indexer in vLLM, else 1.0."""
+    is_scaled = (engine == "vllm") & (bytes_per_element == 1) & (indexer_bytes > 0)
+    return pl.when(is_scaled).then(SPARSE_LATENT_FP8).otherwise(1.0)
+
+
 def token_bytes(
     *,
     full: pl.Expr,

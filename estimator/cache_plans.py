@@ -67,7 +67,10 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
 
     each = pl.when(no_cache).then(0.0).otherwise(c("bytes_per_element"))
     # of one layer: in vLLM its pages and its states are of one size
-    full_layer = kept_heads(c("kv_full_elements_per_token")) + c("kv_latent_elements_per_token")
+    latent_ratio = cache.latent_ratio(
+        engine=c("engine"), bytes_per_element=each, indexer_bytes=c("kv_fixed_bytes_per_token")
+    )
+    full_layer = kept_heads(c("kv_full_elements_per_token")) + c("kv_latent_elements_per_token") * latent_ratio
     layer_token = (
         pl.when(c("kv_full_layers") > 0)
         .then((full_layer * each + c("kv_fixed_bytes_per_token")) / c("kv_full_layers"))
@@ -84,7 +87,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
     def token(full_slots: pl.Expr) -> pl.Expr:
         return cache.token_bytes(
             full=of_heads("kv_full_elements_per_token", "kv_full_layers") * full_slots,
-            latent=staged(c("kv_latent_elements_per_token"), "kv_full_layers") * full_slots,
+            latent=staged(c("kv_latent_elements_per_token"), "kv_full_layers") * full_slots * latent_ratio,
             cross=cross,
             cross_tokens=cross_tokens,
             fixed_bytes=staged(c("kv_fixed_bytes_per_token"), "kv_full_layers"),

@@ -261,6 +261,16 @@ def test_indexer_keys_are_bytes_whatever_the_cache() -> None:
     assert value(token) == 232
 
 
+@pytest.mark.parametrize(
+    ("engine", "each", "indexer", "bytes_"),
+    [("vllm", 1, 132, 656), ("vllm", 2, 132, 1152), ("vllm", 1, 0, 576), ("sglang", 1, 132, 576)],
+)
+def test_sparse_latents_in_fp8_have_scales(engine: str, each: float, indexer: int, bytes_: float) -> None:
+    """DeepSeek-V3.2: 656 bytes a token and layer, beside 132 of its indexer."""
+    ratio = cache.latent_ratio(engine=text(engine), bytes_per_element=real(each), indexer_bytes=whole(indexer))
+    assert value(real(576 * each) * ratio) == pytest.approx(bytes_)
+
+
 def test_nemotron_state_divides() -> None:
     # 8 sequences of 737,280 convolution elements in 2 bytes and 25,165,824 recurrent ones in 4
     arguments = {"convolution": whole(737_280), "convolution_bytes": whole(2), "share": real(1.0)}

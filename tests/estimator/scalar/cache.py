@@ -42,6 +42,11 @@ class Sequence:
     def _heads(self, name: str, layers: str) -> float:
         return split.of_heads(self._staged(name, layers), self.shape, self.over)
 
+    def _latent_ratio(self) -> float:
+        """FP8 beside an indexer has scales, and its rotary part in 16 bits."""
+        is_scaled = self.engine == "vllm" and self.element_bytes == 1 and self.shape.get("kv_fixed_bytes_per_token")
+        return 656 / 576 if is_scaled else 1.0
+
     def _layers(self, kind: str) -> int:
         return int(self.shape.get(f"{kind}_layers") or 0)
 
@@ -60,7 +65,7 @@ class Sequence:
         full, near = self._layers("kv_full"), self._layers("kv_window")
         if full:
             elements = split.of_heads(self.shape["kv_full_elements_per_token"], self.shape, self.over)
-            elements += self.shape["kv_latent_elements_per_token"]
+            elements += self.shape["kv_latent_elements_per_token"] * self._latent_ratio()
             return (elements * self.element_bytes + self.shape["kv_fixed_bytes_per_token"]) / full
         if near:
             elements = split.of_heads(self.shape["kv_window_elements_per_token"], self.shape, self.over)
@@ -103,7 +108,7 @@ class Sequence:
         if self._keeps_nothing():
             return 0.0
         elements = self._heads("kv_full_elements_per_token", "kv_full_layers")
-        elements += self._staged("kv_latent_elements_per_token", "kv_full_layers")
+        elements += self._staged("kv_latent_elements_per_token", "kv_full_layers") * self._latent_ratio()
         elements *= self._filled("kv_full") if is_paged else 1
         if self._encoder_tokens() == -1:
             elements += self._heads("kv_cross_elements_per_token", "layers")
