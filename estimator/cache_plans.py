@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import bands, cache, sharding
+from estimator import bands, cache, sharding, support
 from estimator.layouts import split_rows
 from estimator.schema import CACHE_PLANS
 from estimator.splits import Frame
@@ -100,6 +100,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
         )
 
     in_vllm = c("engine") == "vllm"
+    is_whole = support.has_option(options=c("engine_options"), name="full_window")
     has_window = c("kv_window_elements_per_token") != 0
     state_page = c("block_tokens") * c("layer_token")
     return (
@@ -123,7 +124,8 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
         )
         .join(
             workloads.lazy().select(
-                "workload_ix", "mode", "engine", "kv_precision", "concurrent_sequences", asked="context_tokens"
+                *("workload_ix", "mode", "engine", "engine_options", "kv_precision", "concurrent_sequences"),
+                asked="context_tokens",
             ),
             on="workload_ix",
         )
@@ -151,11 +153,14 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
         .with_columns(
             filled_tokens=cache.whole_blocks(tokens=c("context_tokens"), block=c("block_tokens")),
             model_window=pl.when(has_window).then("window_tokens").otherwise(0),
-            window_tokens=pl.when(has_window)
+            window_tokens=pl.when(has_window & ~is_whole)
             .then(cache.window_cells(window=c("window_tokens"), engine=c("engine"), block=c("block_tokens")))
             .otherwise(0),
-            token=token(slots("kv_full_layers")),
-            window_token=window_token(slots("kv_window_layers")),
+            # layers that keep the whole context are of one kind, and no group of them is filled up
+            token=pl.when(is_whole)
+            .then(token(pl.lit(1.0)) + window_token(pl.lit(1.0)))
+            .otherwise(token(slots("kv_full_layers"))),
+            window_token=pl.when(is_whole).then(0.0).otherwise(window_token(slots("kv_window_layers"))),
             read_token=token(pl.lit(1.0)),
             read_window_token=window_token(pl.lit(1.0)),
             constant=cache.constant_bytes(cross=cross, cross_tokens=cross_tokens, bytes_per_element=each),
@@ -183,8 +188,8 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             read=cache.sequence_kv_bytes(
                 context=pl.when(in_vllm).then("context_tokens").otherwise("filled_tokens"),
                 window_tokens=pl.when(in_vllm).then("model_window").otherwise("window_tokens"),
-                per_token=c("read_token"),
-                per_window_token=c("read_window_token"),
+                per_token=pl.when(in_vllm).then("read_token").otherwise("token"),
+                per_window_token=pl.when(in_vllm).then("read_window_token").otherwise("window_token"),
                 constant=c("constant"),
             ),
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import activations, bands, cache, overhead, training, training_gathers
+from estimator import activations, bands, cache, overhead, support, training, training_gathers
 from estimator import training_activations as saved
 from estimator.activation_slopes import GROWING_ENGINES, activation_slopes, peak_bytes, tiers
 from estimator.bounds import larger, whole_bytes
@@ -98,7 +98,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             more=c("non_torch_bytes_4"),
             degree=c("tensor") * c("replicas"),
         ),
-        graphs=c("graph_bytes"),
+        graphs=pl.when(support.has_option(options=c("engine_options"), name="eager")).then(0).otherwise("graph_bytes"),
     )
     return (
         split_rows(shapes, workloads)
@@ -118,7 +118,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             ),
             on="shape_ix",
         )
-        .join(workloads.lazy().select("workload_ix", "mode", "engine", *_RECIPE), on="workload_ix")
+        .join(workloads.lazy().select("workload_ix", "mode", "engine", "engine_options", *_RECIPE), on="workload_ix")
         .join(tiers(), how="cross")
         .join(profile, on=["engine", "memory_tier"], how="left")
         .join(

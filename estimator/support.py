@@ -16,6 +16,11 @@ def is_member(*, member: pl.Expr, members: pl.Expr) -> pl.Expr:
     return members.str.split(" ").list.contains(member)
 
 
+def has_option(*, options: pl.Expr, name: str) -> pl.Expr:
+    """Whether a workload asks its engine for an option; false for null, which is none."""
+    return is_member(member=pl.lit(name), members=options).fill_null(False)
+
+
 def capability_number(*, capability: pl.Expr) -> pl.Expr:
     """An NVIDIA compute capability as a number that sorts: "8.9" is 809, "12.0" is 1200. Null stays null."""
     parts = capability.str.split(".")

@@ -213,5 +213,6 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             host_gb_per_s=pl.lit(None, dtype=pl.Float64),
             gradient_accumulation=pl.lit(None, dtype=pl.Boolean),
             attention_parallelism=pl.lit(None, dtype=pl.String),
+            engine_options=pl.lit(None, dtype=pl.String),
         )
     )

@@ -119,6 +119,10 @@ OPTIMIZERS = (
     *("adamw", "adamw_foreach", "adamw_8bit", "adamw_paged", "sgd", "sgd_momentum", "lion", "muon", "adafactor"),
 )
 
+# `eager`: vLLM without CUDA graphs (--enforce-eager). `full_window`: layers with a window keep the whole context
+# (llama.cpp's --swa-full, vLLM with --disable-hybrid-kv-cache-manager).
+ENGINE_OPTIONS = ("eager", "full_window")
+
 _inference = pl.col("mode") == "inference"
 _training = pl.col("mode") == "training"
 
@@ -143,6 +147,7 @@ WORKLOADS = Table(
             "sharding": pl.String,
             "lora_rank": pl.Int64,
             "attention_parallelism": pl.String,  # of several devices, how attention divides; empty: tensor
+            "engine_options": pl.String,  # out of ENGINE_OPTIONS; empty: none
             "host_memory_gib": pl.Float64,  # of the host, for weights that the device has no room for; empty: none
             "host_gb_per_s": pl.Float64,  # at which the host reads them; empty: unknown
             "max_gpus": pl.Int64,  # devices that may share one model; empty: as many as a node has
@@ -154,7 +159,7 @@ WORKLOADS = Table(
     key=("workload",),
     optional=(
         *("kv_precision", "method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding"),
-        *("lora_rank", "gradient_accumulation", "attention_parallelism", "host_memory_gib"),
+        *("lora_rank", "gradient_accumulation", "attention_parallelism", "engine_options", "host_memory_gib"),
         *("host_gb_per_s", "max_gpus"),
     ),
     rules=(
@@ -170,6 +175,8 @@ WORKLOADS = Table(
         one_of("optimizer", OPTIMIZERS),
         one_of("sharding", SHARDINGS),
         one_of("attention_parallelism", ("tensor", "data")),
+        set_of("engine_options", ENGINE_OPTIONS),
+        absent("engine_options", ~pl.col("engine").is_in(["vllm", "llamacpp"]), "for an engine without them"),
         *positive("host_memory_gib", "host_gb_per_s", "max_gpus"),
         absent("host_gb_per_s", pl.col("host_memory_gib").is_null() | _training, "without host memory for weights"),
         needs("kv_precision", _inference, "for inference"),

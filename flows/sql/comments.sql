@@ -255,6 +255,7 @@ COMMENT ON COLUMN workloads.optimizer IS 'Optimizer; null for inference.';
 COMMENT ON COLUMN workloads.gradient_checkpointing IS 'Whether activations are recomputed; null for inference.';
 COMMENT ON COLUMN workloads.sharding IS 'none, zero1, zero2, zero3, fsdp, zero2_offload or zero3_offload (gradients and optimizer states in the host); null for inference.';
 COMMENT ON COLUMN workloads.lora_rank IS 'Rank of the adapters.';
+COMMENT ON COLUMN workloads.engine_options IS 'eager (vLLM without CUDA graphs, at an unknown speed), full_window (layers with a window keep the whole context); null: none.';
 COMMENT ON COLUMN workloads.host_memory_gib IS 'Memory of the host, of which weights may take 0.8 when the device has no room for them; null: none.';
 COMMENT ON COLUMN workloads.host_gb_per_s IS 'At which the host reads weights of its own, of which a processor reaches 0.6; null: unknown.';
 COMMENT ON COLUMN workloads.max_gpus IS 'Devices that may share one model; null: as many as a node has.';

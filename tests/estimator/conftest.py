@@ -188,6 +188,7 @@ WORKLOAD: dict[str, Any] = {
     "lora_rank": None,
     "gradient_checkpointing": None,
     "attention_parallelism": None,
+    "engine_options": None,
     "host_memory_gib": None,
     "max_gpus": None,
     "gradient_accumulation": None,
@@ -201,7 +202,16 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
     def build(*changes: dict[str, Any]) -> pl.DataFrame:
         rows = [{"workload_ix": i, **WORKLOAD, **change} for i, change in enumerate(changes)]
         types: dict[str, Any] = dict.fromkeys(
-            ("method", "recipe", "objective", "optimizer", "sharding", "kv_precision", "attention_parallelism"),
+            (
+                "method",
+                "recipe",
+                "objective",
+                "optimizer",
+                "sharding",
+                "kv_precision",
+                "attention_parallelism",
+                "engine_options",
+            ),
             pl.String,
         )
         types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "host_memory_gib": pl.Float64, "max_gpus": pl.Int64,

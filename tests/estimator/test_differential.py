@@ -40,7 +40,9 @@ INFERENCE = [
     {"engine": "vllm", "context_tokens": 8192, "concurrent_sequences": 1, "kv_precision": "bf16",
      "host_memory_gib": 24.5, "max_gpus": 3},
     {"engine": "llamacpp", "context_tokens": 2000, "concurrent_sequences": 2, "kv_precision": "fp16",
-     "host_memory_gib": 8.0, "max_gpus": 1},
+     "host_memory_gib": 8.0, "max_gpus": 1, "engine_options": "full_window"},
+    {"engine": "vllm", "context_tokens": 6000, "concurrent_sequences": 2, "kv_precision": "bf16",
+     "engine_options": "eager full_window"},
 ]  # fmt: skip
 FULL = {
     "mode": "training", "engine": "transformers", "context_tokens": 2048, "concurrent_sequences": 2, "method": "full",
@@ -290,9 +292,13 @@ def test_which_splits_are_there(tried: Tried) -> None:
     found.check(50_000)
 
 
+def options(workload: Facts) -> list[str]:
+    return (workload.get("engine_options") or "").split()
+
+
 def sequence(tried: Tried, shape: Facts, workload: Facts, over: Split) -> cache.Sequence:
     each = tried.kv[workload["kv_precision"]]["bytes_per_element"]
-    return cache.Sequence(shape, workload["engine"], each, over)
+    return cache.Sequence(shape, workload["engine"], each, over, "full_window" in options(workload))
 
 
 def kept(tried: Tried, shape: Facts, workload: Facts, over: Split) -> tuple[int, int]:
@@ -363,7 +369,12 @@ def test_overheads(tried: Tried) -> None:
         found.compare(
             where, "backward_bytes", lambda s=shape, w=workload, o=over: backward(s, w, o), row["backward_bytes"]
         )
-        found.compare(where, "overhead_bytes", overhead.besides(profile, over), row["overhead_bytes"])
+        found.compare(
+            where,
+            "overhead_bytes",
+            overhead.besides(profile, over, is_eager="eager" in options(workload)),
+            row["overhead_bytes"],
+        )
         sequences = split.sequences(workload["concurrent_sequences"], over)
         is_paged = workload["engine"] == "vllm" and workload["mode"] == "inference"
         in_flight = profile["batched_tokens"] * profile["batches_in_flight"] / sequences if is_paged else 0
@@ -502,7 +513,10 @@ class Needs:
             return None
         shape, workload, profile = self.shape, self.workload, self.tried.profile(self.workload, self.tier)
         held_ = {name: size() for name, size in held(shape, self.precision, format_, workload, over).items()}
-        ahead, besides = forward(self.tried, shape, workload, self.tier, over), overhead.besides(profile, over)
+        ahead, besides = (
+            forward(self.tried, shape, workload, self.tier, over),
+            overhead.besides(profile, over, is_eager="eager" in options(workload)),
+        )
         if workload["mode"] == "training":
             cached, cache_margin = 0, 0
             back = max(backward(shape, workload, over), held_["update_bytes"])

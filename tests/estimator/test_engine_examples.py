@@ -164,6 +164,25 @@ def test_a_step_of_gemma_3_27b_reads_tokens_and_not_what_fills_pages(shapes_of: 
     assert row["kv_cache_bytes"] == 16 * 8192 * (10 * 8192 + 60 * 1040)
 
 
+@pytest.mark.parametrize("engine", ["vllm", "llamacpp"])
+def test_windows_may_be_kept_whole(engine: str, shapes_of: Build, workloads_of: Build) -> None:
+    """Gemma 3 27B at 131,072 tokens: 62 layers x 8,192 B x 131,072 = 62 GiB, where windows leave 10 layers."""
+    workloads = workloads_of({"engine": engine, "context_tokens": 131_072, "engine_options": "full_window"})
+    plans = estimator.cache_plans(shapes_of(GEMMA_3_27B), workloads, catalogs.kv_precisions()).filter(split_ix=0)
+    row = plans.collect().row(0, named=True)
+    assert row["kv_cache_bytes"] == 62 * GIB
+    assert (row["window_tokens"], row["kv_window_bytes_per_token"]) == (0, 0)
+    # vLLM's kernels read the window all the same, llama.cpp's mask it
+    read = 10 * 131_072 + 52 * 1024 if engine == "vllm" else 62 * 131_072
+    assert row["step_cache_bytes"] == 8192 * read
+
+
+def test_eager_steps_have_no_graphs(taken: Callable[..., dict[str, Any]]) -> None:
+    plain, eager = (taken({}, {"engine": "vllm", "engine_options": option}) for option in (None, "eager"))
+    assert plain["overhead_bytes"] - eager["overhead_bytes"] == GIB
+    assert plain["margin_bytes"] == eager["margin_bytes"]
+
+
 def test_encoders_draw_no_tokens(taken: Callable[..., dict[str, Any]]) -> None:
     """XLM-RoBERTa-large (bge-m3): 8,192 tokens of 2 x 4,096 and 4 x 1,024, and no logits of 250,002 words."""
     sizes = {"kind": "encoder", "hidden_size": 1024, "ffn_size": 4096, "vocab_size": 250_002}

@@ -32,6 +32,7 @@ class Sequence:
     engine: str
     element_bytes: float
     over: split.Split
+    keeps_windows_whole: bool = False
 
     def _keeps_nothing(self) -> bool:
         return self.shape.get("kind") in WITHOUT_CACHE
@@ -109,20 +110,23 @@ class Sequence:
             return 0.0
         elements = self._heads("kv_full_elements_per_token", "kv_full_layers")
         elements += self._staged("kv_latent_elements_per_token", "kv_full_layers") * self._latent_ratio()
-        elements *= self._filled("kv_full") if is_paged else 1
+        if is_paged and not self.keeps_windows_whole:
+            elements *= self._filled("kv_full")
+        elif is_paged:
+            elements += self._heads("kv_window_elements_per_token", "kv_window_layers")
         if self._encoder_tokens() == -1:
             elements += self._heads("kv_cross_elements_per_token", "layers")
         return self.element_bytes * elements + self._staged("kv_fixed_bytes_per_token", "kv_full_layers")
 
     def each_window_token(self, is_paged: bool = True) -> float:
-        if self._keeps_nothing():
+        if self._keeps_nothing() or (is_paged and self.keeps_windows_whole):
             return 0.0
         elements = self._heads("kv_window_elements_per_token", "kv_window_layers")
         return self.element_bytes * elements * (self._filled("kv_window") if is_paged else 1)
 
     def window(self) -> int:
         """Tokens that a layer with a window keeps."""
-        if self._keeps_nothing():
+        if self._keeps_nothing() or self.keeps_windows_whole:
             return 0
         tokens = int(self.shape["window_tokens"])
         if self.engine == "llamacpp" and tokens:

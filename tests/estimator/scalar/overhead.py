@@ -74,8 +74,8 @@ def activation(shape: Facts, workload: Facts, profile: Facts, over: Split) -> in
     raise Unknown("engine")
 
 
-def besides(profile: Facts, over: Split) -> int:
+def besides(profile: Facts, over: Split, *, is_eager: bool = False) -> int:
     """Outside the allocator, and CUDA graphs: by the devices that reduce or exchange, not those in turn."""
     devices = over.tensor * over.replicas
     name = {1: "non_torch_bytes_1", 2: "non_torch_bytes_2"}.get(devices, "non_torch_bytes_4")
-    return int(profile[name] + profile["graph_bytes"])
+    return int(profile[name] + (0 if is_eager else profile["graph_bytes"]))
