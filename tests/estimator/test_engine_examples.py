@@ -155,6 +155,16 @@ def test_qwen_35_9b_serves_two_and_a_half_long_requests(shapes_of: Build, worklo
     assert 20.27 * GIB / row["bytes_per_sequence"] == pytest.approx(2.52, abs=0.005)
 
 
+def test_qwen_35_9b_in_llamacpp_is_its_dry_run(shapes_of: Build, workloads_of: Build) -> None:
+    """131,072 cells for four sequences of 32,768 B each and states in fp32: 4,096 and 201 MiB."""
+    workloads = workloads_of(
+        {"engine": "llamacpp", "context_tokens": 32_768, "concurrent_sequences": 4, "kv_precision": "fp16"}
+    )
+    plans = estimator.cache_plans(shapes_of(QWEN_35_9B), workloads, catalogs.kv_precisions()).filter(split_ix=0)
+    row = plans.collect().row(0, named=True)
+    assert (row["kv_cache_bytes"], row["state_bytes"]) == (4096 << 20, 201 << 20)
+
+
 def test_a_step_of_gemma_3_27b_reads_tokens_and_not_what_fills_pages(shapes_of: Build, workloads_of: Build) -> None:
     """16 chats of 8k: 10 x 8,192 and 52 x 1,024 tokens of 8,192 bytes in a layer."""
     workloads = workloads_of({"engine": "vllm", "context_tokens": 8192, "concurrent_sequences": 16})
