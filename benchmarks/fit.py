@@ -118,7 +118,7 @@ def main() -> None:
     engines, kv_precisions = catalogs.engines().filter("is_default"), catalogs.kv_precisions()
     residencies = estimator.residencies(workloads).collect()
     supports = estimator.supports(precisions, gpus, workloads, engines, kv_precisions).collect()
-    capacities = estimator.capacities(gpus, workloads, engines).collect()
+    capacities = estimator.capacities(gpus, workloads, engines, catalogs.reserves()).collect()
     overrides = pl.DataFrame(schema=WEIGHT_OVERRIDES)
 
     shapes = made_up_shapes(args.shapes)

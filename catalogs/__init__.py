@@ -33,6 +33,7 @@ __all__ = [
     "model_ids",
     "precisions",
     "prices",
+    "reserves",
     "speeds",
     "validate",
     "workloads",
@@ -62,6 +63,11 @@ def workloads(folder: str | Path | None = None) -> pl.DataFrame:
 def engines(folder: str | Path | None = None) -> pl.DataFrame:
     """One row per engine and memory tier."""
     return _frame("engines", folder)
+
+
+def reserves(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per engine, version range and size of device: what the engine leaves to its forward passes."""
+    return _frame("reserves", folder)
 
 
 def speeds(folder: str | Path | None = None) -> pl.DataFrame:

@@ -9,11 +9,12 @@ import polars as pl
 
 from catalogs.load import OURS, TABLE_BY_NAME, check_rule, file_name, frame_with_lines, path_of
 from catalogs.rules import Rule
+from catalogs.schema.reserves import RESERVING
 
 
 @dataclass(frozen=True)
 class Reference:
-    """`table.column` must be found in `target.target_column`."""
+    """`table.column` must be found in `target.target_column`, in a row with the same `shared` where one is named."""
 
     table: str
     column: str
@@ -21,9 +22,13 @@ class Reference:
     target_column: str
     # A site's own list is shorter than ours: our prices and measurements of the other devices say nothing to it.
     ours_may_dangle: bool = False
+    shared: str | None = None  # a column of both tables
+    only: tuple[str, ...] = ()  # values of `shared` that the reference is followed for
 
 
 REFERENCES = (
+    # without its reserve an engine's usable memory would silently be unknown
+    Reference("engines", "version_range", "reserves", "version_range", shared="engine", only=RESERVING),
     Reference("speeds", "engine", "engines", "engine"),
     Reference("workloads", "engine", "engines", "engine"),
     Reference("workloads", "kv_precision", "kv_precisions", "kv_precision"),
@@ -37,11 +42,21 @@ REFERENCES = (
 def resolve(reference: Reference, frame: pl.DataFrame, folder: Path | None) -> pl.DataFrame:
     """`frame` itself, or without our own rows that a what-if file orphaned. Errors: CatalogError."""
     table, target = TABLE_BY_NAME[reference.table], TABLE_BY_NAME[reference.target]
-    known = frame_with_lines(target, folder)[reference.target_column].unique()
-    found = pl.col(reference.column).is_in(known.to_list())
+    shared = [] if reference.shared is None else [reference.shared]
+    known = frame_with_lines(target, folder).select(_name(*shared, reference.target_column)).to_series().unique()
+    found = _name(*shared, reference.column).is_in(known.to_list())
+    for column in shared:
+        found = ~pl.col(column).is_in(reference.only) | found
     path = path_of(table, folder)
     if reference.ours_may_dangle and path.parent == OURS and path_of(target, folder).parent != OURS:
         return frame.filter(found.fill_null(True))  # an empty cell names nothing
-    must = f"must be found in {target.file} as {reference.target_column}"
+    must = " ".join(
+        [f"must be found in {target.file} as {reference.target_column}", *(f"for its {column}" for column in shared)]
+    )
     check_rule(Rule(reference.column, must, found), file_name(path), frame)
     return frame
+
+
+def _name(*columns: str) -> pl.Expr:
+    """Null where one of them is: an empty cell names nothing."""
+    return pl.concat_str(columns, separator="\n")

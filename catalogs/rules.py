@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from catalogs import versions
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -63,6 +65,15 @@ def identifier(column: str) -> Rule:
 def version(column: str) -> Rule:
     """Compute capabilities: text, because 12.0 and 8.10 do not survive as numbers."""
     return Rule(column, "must look like 8.9", pl.col(column).str.contains(r"^[0-9]+\.[0-9]+$"))
+
+
+def version_range(column: str) -> list[Rule]:
+    """Ranges as catalogs/versions.py reads them."""
+    range_ = pl.col(column)
+    return [
+        Rule(column, "must look like any, 0.5, 0.17-0.26, 0.27- or -0.16", range_.str.contains(versions.RANGE)),
+        Rule(column, "must not end before it begins", versions.first(range_) <= versions.last(range_)),
+    ]
 
 
 def needs(column: str, when: pl.Expr, why: str) -> Rule:

@@ -3,7 +3,7 @@
 from estimator.activation_slopes import activation_slopes
 from estimator.cache_plans import cache_plans
 from estimator.calculator_rows import calculator_rows
-from estimator.device_classes import capacities, supports
+from estimator.device_classes import capacities, reserved, supports
 from estimator.fit import fit
 from estimator.overhead_plans import overhead_plans
 from estimator.speed_rates import links, speeds
@@ -21,6 +21,7 @@ __all__ = [
     "links",
     "outcomes",
     "overhead_plans",
+    "reserved",
     "residencies",
     "speeds",
     "splits",

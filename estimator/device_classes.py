@@ -110,12 +110,36 @@ def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, k
     )
 
 
-def capacities(gpus: Frame, workloads: Frame, engines: Frame) -> pl.LazyFrame:
-    """Usable bytes of every device in every workload, and those that are usable for certain: CAPACITIES."""
+# Grain: gpu x engine x version range. Engines without rows in reserves.csv have none here.
+RESERVED = pl.Schema({"gpu_ix": pl.UInt16, "engine": pl.String, "version_range": pl.String, "left_bytes": pl.Int64})
+
+
+def reserved(gpus: Frame, reserves: Frame) -> pl.LazyFrame:
+    """What engines leave to their forward passes on each device: RESERVED. `reserves` are the rows of reserves.csv."""
+    c = pl.col
+    key = ["gpu_ix", "engine", "version_range"]
+    sizes = ("prefill_tokens", "graph_sequences", "constant_mib", "token_mib", "sequence_mib", "device_mib")
+    return (
+        gpus.lazy()
+        .select("gpu_ix", "visible_bytes")
+        .join(reserves.lazy().select("engine", "version_range", "below_gib", *sizes), how="cross")
+        .filter(capacity.is_below(visible=c("visible_bytes"), below_gib=c("below_gib")))
+        .sort(*key, "below_gib", nulls_last=True)
+        .unique(key, keep="first", maintain_order=True)
+        .select(*key, left_bytes=capacity.left_bytes(**{size: c(size) for size in sizes}))
+        .match_to_schema(RESERVED)
+    )
+
+
+def capacities(gpus: Frame, workloads: Frame, engines: Frame, reserves: Frame) -> pl.LazyFrame:
+    """Usable bytes of every device in every workload, and those that are usable for certain: CAPACITIES.
+
+    `reserves` are the rows of reserves.csv; those of an engine's version range hold for it.
+    """
     c = pl.col
     ratios = ["reserved_ratio", "reserved_ratio_high", "training_reserved_ratio", "training_reserved_ratio_high"]
     profile = engines.lazy().select(
-        "engine", "memory_tier", "memory_utilization", "context_bytes", "context_margin_bytes", *ratios
+        "engine", "version_range", "memory_tier", "memory_utilization", "context_bytes", "context_margin_bytes", *ratios
     )
 
     def usable(context: pl.Expr, suffix: str) -> pl.Expr:
@@ -128,6 +152,7 @@ def capacities(gpus: Frame, workloads: Frame, engines: Frame) -> pl.LazyFrame:
             reserved_ratio=pl.when(c("mode") == "training")
             .then(f"training_reserved_ratio{suffix}")
             .otherwise(f"reserved_ratio{suffix}"),
+            left=c("left_bytes"),
         )
 
     return (
@@ -135,6 +160,7 @@ def capacities(gpus: Frame, workloads: Frame, engines: Frame) -> pl.LazyFrame:
         .select("gpu_ix", "visible_bytes", "reserve_bytes", "memory_tier")
         .join(workloads.lazy().select("workload_ix", "engine", "mode"), how="cross")
         .join(profile, on=["engine", "memory_tier"], how="left")
+        .join(reserved(gpus, reserves), on=["gpu_ix", "engine", "version_range"], how="left")
         .select(
             "gpu_ix",
             "workload_ix",

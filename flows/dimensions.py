@@ -26,6 +26,7 @@ class Dimensions:
     kv_precisions: pl.DataFrame
     engines: pl.DataFrame
     profiles: pl.DataFrame  # the engines' rows that a night counts with: one version range of each
+    reserves: pl.DataFrame
     prices: pl.DataFrame
     residencies: pl.DataFrame
     memory_tiers: pl.DataFrame
@@ -51,6 +52,7 @@ def load(folder: Path | None) -> Dimensions:
     engines = catalogs.engines(folder)
     profiles = engines.filter("is_default")
     kv_precisions = catalogs.kv_precisions(folder)
+    reserves = catalogs.reserves(folder)
     speeds, links = catalogs.speeds(folder), catalogs.links(folder)
     residencies = estimator.residencies(workloads).collect()
     return Dimensions(
@@ -60,10 +62,11 @@ def load(folder: Path | None) -> Dimensions:
         kv_precisions=kv_precisions,
         engines=engines,
         profiles=profiles,
+        reserves=reserves,
         prices=catalogs.prices(folder),
         residencies=residencies,
         memory_tiers=tiers,
-        capacities=estimator.capacities(gpus, workloads, profiles).collect(),
+        capacities=estimator.capacities(gpus, workloads, profiles, reserves).collect(),
         supports=estimator.supports(precisions, gpus, workloads, profiles, kv_precisions).collect(),
         outcomes=estimator.outcomes(),
         splits=estimator.splits(),

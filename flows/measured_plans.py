@@ -63,6 +63,7 @@ def settings(night: Night) -> pl.DataFrame:
         gpu="gpu_id",
     )
     precisions = dims.precisions.select("precision_ix", kept_in="precision")
+    reserved = estimator.reserved(dims.gpus, dims.reserves).collect()
     return (
         rows.join(
             workloads.with_columns(pl.col("workload_ix").cast(pl.UInt8)), on=SETTING, how="left", nulls_equal=True
@@ -71,6 +72,7 @@ def settings(night: Night) -> pl.DataFrame:
         .join(precisions, on="kept_in", how="left")
         .with_columns(degree=pl.col("devices").cast(pl.UInt8), mxfp4_ffn_columns=_mxfp4_ffn_columns())
         .pipe(with_constants, dims.engines.drop("memory_utilization", "source", "as_of"))
+        .join(reserved, on=["gpu_ix", "engine", "version_range"], how="left", maintain_order="left")
     )
 
 

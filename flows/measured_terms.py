@@ -119,4 +119,5 @@ def _budget(context: pl.Expr) -> pl.Expr:
         utilization=c("given"),
         context=context,
         reserved_ratio=c("reserved_ratio"),
+        left=c("left_bytes"),
     )

@@ -41,7 +41,9 @@ FROM_LAKE = {
     "internal.calculators": "calculators",
     "internal.fit": "fit",
 }
-FROM_CATALOGS = ("gpus", "precisions", "kv_precisions", "prices", "workloads", "engines", "speeds", "links")
+FROM_CATALOGS = (
+    *("gpus", "precisions", "kv_precisions", "prices", "workloads", "engines", "reserves", "speeds", "links"),
+)
 FROM_DIMENSIONS = (
     *("internal.capacities", "internal.supports", "internal.memory_tiers", "internal.outcomes"),
     "internal.splits",

@@ -10,6 +10,7 @@ from catalogs.schema.formats import KV_PRECISIONS, PRECISIONS
 from catalogs.schema.hardware import GPUS, PRICES
 from catalogs.schema.ledger import MEASUREMENTS
 from catalogs.schema.rates import LINKS, SPEEDS
+from catalogs.schema.reserves import RESERVES
 from catalogs.schema.scenarios import ENGINE_PROFILES, WORKLOADS
 from catalogs.schema.table import Table
 
@@ -21,6 +22,7 @@ __all__ = [
     "MEASUREMENTS",
     "PRECISIONS",
     "PRICES",
+    "RESERVES",
     "SPEEDS",
     "TABLES",
     "WORKLOADS",
@@ -28,4 +30,4 @@ __all__ = [
 ]
 
 # In this order they are read, checked and hashed.
-TABLES = (GPUS, PRECISIONS, KV_PRECISIONS, ENGINE_PROFILES, SPEEDS, LINKS, WORKLOADS, PRICES, MEASUREMENTS)
+TABLES = (GPUS, PRECISIONS, KV_PRECISIONS, ENGINE_PROFILES, RESERVES, SPEEDS, LINKS, WORKLOADS, PRICES, MEASUREMENTS)

@@ -18,6 +18,7 @@ from catalogs.rules import (
     positive,
     set_of,
     version,
+    version_range,
 )
 from catalogs.schema.table import CONFIDENCES, PROFILES, VENDORS, Table
 
@@ -71,10 +72,7 @@ ENGINE_PROFILES = Table(
     ),
     rules=(
         one_of("engine", PROFILES),
-        Rule(
-            "version_range", "must look like any, 0.5, 0.17-0.26, 0.27- or -0.16", _range.str.contains(versions.RANGE)
-        ),
-        Rule("version_range", "must not end before it begins", versions.first(_range) <= versions.last(_range)),
+        *version_range("version_range"),
         one_of("memory_tier", gpu_memory.TIERS),
         *(
             needs(column, pl.col("engine") != "transformers", "for an engine that fixes its batches")

@@ -292,6 +292,22 @@ COMMENT ON COLUMN links.source IS 'Where the numbers come from.';
 COMMENT ON COLUMN links.as_of IS 'Date of the row.';
 COMMENT ON COLUMN links.notes IS 'What else there is to know.';
 
+COMMENT ON TABLE reserves IS 'What an engine leaves to activations and graphs beside weights and cache. Grain: engine x version_range x below_gib; the lowest bound above a device holds for it.';
+COMMENT ON COLUMN reserves.engine IS 'Engine.';
+COMMENT ON COLUMN reserves.version_range IS 'Versions that the rows hold for: that of the engine''s rows in engines.';
+COMMENT ON COLUMN reserves.below_gib IS 'Devices with less visible memory, in GiB; null: any larger one.';
+COMMENT ON COLUMN reserves.prefill_tokens IS 'Tokens of a chunk of prefill.';
+COMMENT ON COLUMN reserves.graph_sequences IS 'Sequences of the largest graph.';
+COMMENT ON COLUMN reserves.constant_mib IS 'MiB that are left whatever the sizes.';
+COMMENT ON COLUMN reserves.token_mib IS 'MiB for each token of a chunk.';
+COMMENT ON COLUMN reserves.sequence_mib IS 'MiB for each sequence of a graph.';
+COMMENT ON COLUMN reserves.device_mib IS 'MiB for the device; each further one of several is in engines.non_torch_bytes_2.';
+COMMENT ON COLUMN reserves.confidence IS 'high, medium or low.';
+COMMENT ON COLUMN reserves.residual IS 'What the constants were off by, and on which rows; not measured where nothing judges them.';
+COMMENT ON COLUMN reserves.source IS 'Where the numbers come from.';
+COMMENT ON COLUMN reserves.as_of IS 'Date of the row.';
+COMMENT ON COLUMN reserves.notes IS 'What else there is to know.';
+
 COMMENT ON TABLE engines IS 'Constants of engine profiles. Grain: engine x version_range x memory_tier; a night counts with the rows of is_default.';
 COMMENT ON COLUMN engines.engine IS 'Identifier used by workloads.';
 COMMENT ON COLUMN engines.version_range IS 'Versions that the constants hold for: any, one with its patches, or first-last, of which one may be missing.';

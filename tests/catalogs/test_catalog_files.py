@@ -16,6 +16,7 @@ LOADERS = {
     "precisions": catalogs.precisions,
     "kv_precisions": catalogs.kv_precisions,
     "engines": catalogs.engines,
+    "reserves": catalogs.reserves,
     "speeds": catalogs.speeds,
     "links": catalogs.links,
     "workloads": catalogs.workloads,

@@ -143,6 +143,16 @@ def test_a_workload_that_names_what_is_not_there(what_if: WhatIf, changes: dict[
         catalogs.validate(folder)
 
 
+def test_constants_of_an_engine_without_a_reserve(what_if: WhatIf) -> None:
+    """Whichever of the two files is the site's: usable memory would be unknown without a word."""
+    folder = what_if("engines", ("none", {}), ("sglang", {"version_range": "0.6"}))
+    rule = r"version_range must be found in reserves\.csv as version_range for its engine \(got 0\.6\)"
+    with pytest.raises(catalogs.CatalogError, match=rf"engines\.csv line 3: {rule}"):
+        catalogs.engines(folder)
+    what_if("reserves", ("sglang", {"version_range": "0.6", "below_gib": ""}))
+    assert set(catalogs.engines(folder)["version_range"]) == {"any", "0.6"}
+
+
 def test_the_digest_depends_on_content_alone(tmp_path: Path) -> None:
     ours = catalogs.digest()
     assert len(ours) == 64

@@ -23,6 +23,7 @@ BY_KEY = {
     "precisions": "int4_awq_g128",
     "kv_precisions": "bf16",
     "engines": "vllm",
+    "reserves": "sglang",
     "speeds": "vllm",
     "links": "nvlink",
     "workloads": "chat-8k",
@@ -44,6 +45,7 @@ COMPONENTS = (
     " training_reserved, decode_step, activation, non_torch, kv_pool, kv_token"
 )
 PROFILES = f"must be one of none, {ENGINES}"
+SIZES_OF_RESERVES = ("prefill_tokens", "graph_sequences", "constant_mib", "token_mib", "sequence_mib", "device_mib")
 
 
 def below(table: str, must: str, bad: str, *columns: str, row: str | None = None) -> list[Case]:
@@ -157,6 +159,14 @@ CASES: list[Case] = [
     *below("engines", f"must be a space separated set out of {VENDORS}", "cuda", "vendors"),
     *below("engines", "must look like 8.9", "7", "min_compute_capability"),
     *below("engines", LEVELS, "none", "confidence"),
+    *below("reserves", "must be one of sglang", "vllm", "engine"),
+    *below("reserves", "must look like any, 0.5, 0.17-0.26, 0.27- or -0.16", "0.5+", "version_range"),
+    *below("reserves", "must not end before it begins", "0.6-0.5", "version_range"),
+    *below("reserves", "must be > 0", "0", "below_gib"),
+    *below("reserves", "must be >= 0", "-1", *SIZES_OF_RESERVES),
+    *below("reserves", "must be <= 1000000", "1000001", *SIZES_OF_RESERVES),
+    *below("reserves", LEVELS, "sure", "confidence"),
+    *below("reserves", "must be empty in one row of an engine and version_range", "20", "below_gib"),
     *below("speeds", PROFILES, "vLLM", "engine"),
     *below("speeds", "must be one of hbm, gddr, lpddr, dram", "HBM3", "memory_kind"),
     *below("speeds", "must be > 0 and <= 1", "1.1", "weight_share_16", "weight_share_8", "weight_share_4"),
@@ -291,6 +301,16 @@ def test_rows_that_break_a_rule_together(case: Together, what_if: Callable[..., 
         getattr(catalogs, table)(folder)
     got = changed[line - 2][column]
     assert str(caught.value) == f"{folder / table}.csv line {line}: {column} {must} (got {got})"
+
+
+@pytest.mark.parametrize(
+    ("bound", "shown"), [("", r"sglang, 0\.5 is on line 2 too"), ("20", r"sglang, 0\.5, 20\.0 is on line 2 too")]
+)
+def test_reserves_of_one_range_repeat_no_bound(bound: str, shown: str, what_if: Callable[..., Path]) -> None:
+    changes = {"below_gib": bound}
+    folder = what_if("reserves", ("sglang", changes), ("sglang", changes))
+    with pytest.raises(catalogs.CatalogError, match=rf"line 3: .* must be unique \({shown}\)"):
+        catalogs.reserves(folder)
 
 
 def test_two_defaults_of_an_engine_on_a_tier(what_if: Callable[..., Path]) -> None:

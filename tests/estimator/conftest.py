@@ -249,6 +249,7 @@ def engines() -> pl.DataFrame:
     ]
     return pl.DataFrame(rows).with_columns(
         engine=pl.lit("vllm"),
+        version_range=pl.lit("0.17-0.26"),
         memory_utilization=pl.lit(0.92),
         batches_in_flight=pl.lit(1, dtype=pl.Int64),
         logit_bytes=pl.lit(15.0),

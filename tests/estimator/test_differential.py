@@ -87,6 +87,7 @@ class Tried:
     gpu_frame: pl.DataFrame
     engine_frame: pl.DataFrame
     kv_frame: pl.DataFrame
+    reserve_frame: pl.DataFrame
 
     @cached_property
     def shapes(self) -> list[Facts]:
@@ -159,7 +160,12 @@ class Tried:
 
     @cached_property
     def capacities(self) -> pl.DataFrame:
-        return estimator.capacities(self.gpu_frame, self.workload_frame, self.engine_frame).collect()
+        frames = (self.gpu_frame, self.workload_frame, self.engine_frame, self.reserve_frame)
+        return estimator.capacities(*frames).collect()
+
+    @cached_property
+    def reserves(self) -> list[Facts]:
+        return facts(self.reserve_frame)
 
     @cached_property
     def supports(self) -> pl.DataFrame:
@@ -182,6 +188,7 @@ def tried() -> Tried:
         gpu_frame=numbered(devices, "gpu_ix", pl.UInt16),
         engine_frame=catalogs.engines().filter("is_default"),
         kv_frame=catalogs.kv_precisions(),
+        reserve_frame=catalogs.reserves().sample(fraction=1, shuffle=True, seed=SEED),
     )
 
 
@@ -414,7 +421,7 @@ def test_capacities_and_kernels(tried: Tried) -> None:
         gpu, workload = tried.gpus[row["gpu_ix"]], tried.workloads[row["workload_ix"]]
         profile, where = tried.profile(workload, gpu["memory_tier"]), (gpu["gpu_id"], workload["workload"])
         for column, is_certain in (("usable_bytes", False), ("assured_bytes", True)):
-            answer = capacity.usable(gpu, workload, profile, for_certain=is_certain)
+            answer = capacity.usable(gpu, workload, profile, tried.reserves, for_certain=is_certain)
             found.compare(where, column, answer, row[column])
     for row in tried.supports.iter_rows(named=True):
         gpu, workload = tried.gpus[row["gpu_ix"]], tried.workloads[row["workload_ix"]]
@@ -568,8 +575,8 @@ def decision(tried: Tried, shape: Facts, precision: Facts, workload: Facts, gpu:
         is_supported=support.every(runs),
         need=Needs(tried, shape, precision, workload, gpu["memory_tier"]),
         degrees=split.DEGREES,
-        usable=capacity.usable(gpu, workload, profile, for_certain=False),
-        assured=capacity.usable(gpu, workload, profile, for_certain=True),
+        usable=capacity.usable(gpu, workload, profile, tried.reserves, for_certain=False),
+        assured=capacity.usable(gpu, workload, profile, tried.reserves, for_certain=True),
         most=most_devices(workload, gpu),
         host=host_of(shape, workload, gpu),
     )

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 import estimator
+from catalogs import reserves
 from estimator.schema import DEGREES, FIT, MEMORY_TIERS
 
 KEYS = ["workload_ix", "gpu_ix", "shape_ix", "precision_ix"]
@@ -34,7 +35,7 @@ class Catalogs:
             "cache_plans": estimator.cache_plans(shapes, w, kv),
             "overhead_plans": estimator.overhead_plans(shapes, w, e),
             "supports": estimator.supports(self.precisions, self.gpus, w, e, kv),
-            "capacities": estimator.capacities(self.gpus, w, e),
+            "capacities": estimator.capacities(self.gpus, w, e, reserves()),
         }
         return {"residencies": residencies, **{name: frame.collect() for name, frame in lazy.items()}}
 

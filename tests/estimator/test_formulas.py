@@ -8,6 +8,8 @@ import polars as pl
 import pytest
 from literals import real, text, value, whole
 
+import catalogs
+import estimator
 from estimator import (
     activations,
     bands,
@@ -523,6 +525,7 @@ def test_usable_bytes() -> None:
                 utilization=real(utilization),
                 context=whole(50),
                 reserved_ratio=real(ratio),
+                left=whole(None),
             )
         )
 
@@ -532,6 +535,28 @@ def test_usable_bytes() -> None:
     assert usable("vllm", 1000, 0.98) == 940  # the context leaves less: 1000 - 50 - 10
     assert usable("vllm", None, 0.92) is None
     assert usable("mlx", 1000, 0.92) is None
+
+
+OF_A_CHUNK = {"constant_mib": real(512), "token_mib": real(1.5), "sequence_mib": real(2), "device_mib": real(128)}
+
+
+def test_what_an_engine_leaves() -> None:
+    """512 + 1.5 x 2,048 + 2 x 24 + 128 = 3,760 MiB."""
+    left = capacity.left_bytes(prefill_tokens=whole(2048), graph_sequences=whole(24), **OF_A_CHUNK)
+    assert value(left) == 3760 << 20
+    unknown = capacity.left_bytes(prefill_tokens=whole(None), graph_sequences=whole(24), **OF_A_CHUNK)
+    assert value(unknown) is None
+
+
+@pytest.mark.parametrize(
+    ("visible", "below_gib", "is_below"),
+    [
+        *[((20 << 30) - 1, 20.0, True), (20 << 30, 20.0, False), (20 << 30, 20.5, True)],
+        *[(1 << 40, None, True), (None, None, None), (None, 20.0, None)],
+    ],
+)
+def test_bounds_of_reserves(visible: int | None, below_gib: float | None, is_below: bool | None) -> None:
+    assert value(capacity.is_below(visible=whole(visible), below_gib=real(below_gib))) is is_below
 
 
 @pytest.mark.parametrize(
@@ -547,18 +572,27 @@ def test_usable_bytes() -> None:
     ],
 )
 def test_what_sglang_leaves(gib: int | None, mib: int | None) -> None:
-    visible = whole(None if gib is None else gib << 30)
-    assert value(capacity.sglang_reserve_bytes(visible=visible)) == (None if mib is None else mib << 20)
+    visible = None if gib is None else gib << 30
+    device = pl.DataFrame({"gpu_ix": [7], "visible_bytes": [visible]}, {"gpu_ix": pl.UInt16, "visible_bytes": pl.Int64})
+    rows = estimator.reserved(device, catalogs.reserves()).collect().to_dicts()
+    at = {"gpu_ix": 7, "engine": "sglang", "version_range": "0.5"}
+    assert rows == ([] if mib is None else [{**at, "left_bytes": mib << 20}])
 
 
 def test_usable_bytes_of_sglang() -> None:
     """An H100 of 79.18 GiB: (81,080 - 13,440) / 81,080 MiB = 0.834 of what is left beside a context of 0.5 GiB."""
     visible = 81_080 << 20
-    usable = capacity.usable_bytes(
-        engine=text("sglang"), visible=whole(visible), reserve=whole(0), utilization=real(1.0),
-        context=whole(512 << 20), reserved_ratio=real(1.0),
-    )  # fmt: skip
-    assert value(usable) == int(0.834 * (visible - (512 << 20)))
+
+    def usable(left: int | None) -> Any:
+        return value(
+            capacity.usable_bytes(
+                engine=text("sglang"), visible=whole(visible), reserve=whole(0), utilization=real(1.0),
+                context=whole(512 << 20), reserved_ratio=real(1.0), left=whole(left),
+            )
+        )  # fmt: skip
+
+    assert usable(13_440 << 20) == int(0.834 * (visible - (512 << 20)))
+    assert usable(None) is None
 
 
 @pytest.mark.parametrize(

@@ -389,7 +389,7 @@ def test_more_memory_is_never_worse_and_longer_context_never_better(
         cache_plans=estimator.cache_plans(table, workloads, kv_precisions),
         overhead_plans=estimator.overhead_plans(table, workloads, engines),
         supports=estimator.supports(precisions, devices, workloads, engines, kv_precisions),
-        capacities=estimator.capacities(devices, workloads, engines),
+        capacities=estimator.capacities(devices, workloads, engines, catalogs.reserves()),
     ).collect()
     fit = fit.join(estimator.outcomes(), on="outcome_ix")
     ranked = fit.filter(pl.col("verdict").is_in(list(RANK))).with_columns(
@@ -523,7 +523,7 @@ def test_more_asked_takes_no_fewer_devices(
         cache_plans=estimator.cache_plans(table, workloads, kv_precisions),
         overhead_plans=estimator.overhead_plans(table, workloads, engines),
         supports=estimator.supports(alike, devices, workloads, engines, kv_precisions),
-        capacities=estimator.capacities(devices, workloads, engines),
+        capacities=estimator.capacities(devices, workloads, engines, catalogs.reserves()),
     ).collect()
     # outcomes are numbered from one device to ever more, and too big
     fit = (
@@ -555,7 +555,7 @@ def test_more_catalog_memory_leaves_more_room(shapes_of: Build, workloads_of: Bu
         .collect()
     )
     room = (
-        estimator.capacities(devices, workloads, catalogs.engines().filter("is_default"))
+        estimator.capacities(devices, workloads, catalogs.engines().filter("is_default"), catalogs.reserves())
         .collect()
         .join(devices.select("gpu_ix", "memory_tier", "visible_bytes", "reserve_bytes"), on="gpu_ix")
         .join(tiers, on="memory_tier")

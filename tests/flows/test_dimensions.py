@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 import catalogs
+import estimator
 from flows import dimensions
 
 KEY = ["engine", "memory_tier"]
@@ -18,6 +19,28 @@ def test_a_night_counts_with_one_range_of_each_engine() -> None:
     assert set(dims.profiles.select(KEY).iter_rows()) == set(dims.engines.select(KEY).iter_rows())
     assert set(dims.profiles.filter(engine="vllm")["version_range"]) == {"0.17-0.26"}
     assert dims.engines.filter(engine="vllm")["version_range"].n_unique() == 3
+
+
+def test_a_site_has_another_reserve(tmp_path: Path) -> None:
+    """An H100 of 79.18 GiB that leaves 8,192 MiB instead of 13,440."""
+    reserves = catalogs.reserves().with_columns(
+        pl.lit(8192).alias("constant_mib"),
+        *(pl.lit(0).alias(name) for name in ("token_mib", "sequence_mib", "device_mib")),
+    )
+    reserves.write_csv(tmp_path / "reserves.csv")
+    theirs, before = dimensions.load(tmp_path), dimensions.load(None)
+    [device] = before.gpus.filter(gpu_id="nvidia-h100-sxm-80gb").to_dicts()
+    at = {"gpu_ix": device["gpu_ix"], "engine": "sglang"}
+    [left], [ours] = (
+        estimator.reserved(dims.gpus, dims.reserves).collect().filter(**at)["left_bytes"] for dims in (theirs, before)
+    )
+    assert (left, ours) == (8192 << 20, 13_440 << 20)
+    sglang = before.workloads.head(1).with_columns(engine=pl.lit("sglang"))
+    usable = estimator.capacities(theirs.gpus, sglang, theirs.profiles, theirs.reserves).collect()
+    share = round((device["visible_bytes"] - left) / device["visible_bytes"], 3)
+    assert usable.filter(gpu_ix=at["gpu_ix"])["usable_bytes"].to_list() == [
+        int(share * (device["visible_bytes"] - 2**29))
+    ]
 
 
 def test_a_site_counts_with_another_range(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from scalar.known import Facts, Unknown
 GIB, MIB = 2**30, 2**20
 
 
-def usable(gpu: Facts, workload: Facts, profile: Facts, *, for_certain: bool) -> int:
+def usable(gpu: Facts, workload: Facts, profile: Facts, reserves: list[Facts], *, for_certain: bool) -> int:
     engine = workload["engine"]
     visible, reserve = gpu["visible_bytes"], gpu["reserve_bytes"]
     context = profile["context_bytes"] + (profile["context_margin_bytes"] if for_certain else 0)
@@ -19,7 +19,7 @@ def usable(gpu: Facts, workload: Facts, profile: Facts, *, for_certain: bool) ->
     if engine == "vllm":
         return math.floor(min(profile["memory_utilization"] * visible, visible - context) - reserve)
     if engine == "sglang":
-        share = round((visible - sglang_left(visible)) / visible, 3)
+        share = round((visible - left(visible, profile, reserves)) / visible, 3)
         return math.floor(share * (visible - context) - reserve)
     if engine == "llamacpp":
         return int(visible - reserve - context)
@@ -28,8 +28,11 @@ def usable(gpu: Facts, workload: Facts, profile: Facts, *, for_certain: bool) ->
     raise Unknown("engine")
 
 
-def sglang_left(visible: int) -> int:
-    """512 MiB, 1.5 for a token of a chunk, 2 for a sequence of the largest graph, 128 for a device."""
-    steps = ((20, 2048, 8), (35, 2048, 24), (60, 4096, 32), (90, 8192, 256), (160, 8192, 256), (math.inf, 16_384, 512))
-    chunk, graph = next((chunk, graph) for below, chunk, graph in steps if visible < below * GIB)
-    return int((512 + 1.5 * chunk + 2 * graph + 128) * MIB)
+def left(visible: int, profile: Facts, reserves: list[Facts]) -> int:
+    """Of the rows that the device is below: MiB in all, for a token of a chunk, a sequence of a graph, the device."""
+    key = ("engine", "version_range")
+    rows = [row for row in reserves if all(row[name] == profile[name] for name in key)]
+    bounds = [math.inf if row.get("below_gib") is None else row["below_gib"] * GIB for row in rows]
+    _, row = min((bound, row) for bound, row in zip(bounds, rows, strict=True) if visible < bound)
+    tokens, graph = row["token_mib"] * row["prefill_tokens"], row["sequence_mib"] * row["graph_sequences"]
+    return int((row["constant_mib"] + tokens + graph + row["device_mib"]) * MIB)
