@@ -27,13 +27,14 @@ SPEEDS = Table(
             "layer_seconds": pl.Float64,  # latency of every layer in a step
             "host_seconds": pl.Float64,  # scheduling, once a step
             "confidence": pl.String,
+            "residual": pl.String,  # what the constants were off by, and on which rows
             "source": pl.String,
             "as_of": pl.Date,
             "notes": pl.String,
         }
     ),
     key=("engine", "memory_kind"),
-    optional=("notes",),
+    optional=("residual", "notes"),
     rules=(
         one_of("engine", PROFILES),
         one_of("memory_kind", MEMORY_KINDS),
@@ -55,13 +56,14 @@ LINKS = Table(
             "link_share": pl.Float64,  # of gpus.link_gb_per_s, over large ones
             "reduced_gb_per_s": pl.Float64,  # of links whose rate gpus.csv does not have
             "confidence": pl.String,
+            "residual": pl.String,  # what the constants were off by, and on which rows
             "source": pl.String,
             "as_of": pl.Date,
             "notes": pl.String,
         }
     ),
     key=("link", "degree"),
-    optional=("link_share", "reduced_gb_per_s", "notes"),
+    optional=("link_share", "reduced_gb_per_s", "residual", "notes"),
     rules=(
         one_of("link", LINK_KINDS),
         *positive("degree", "reduce_seconds", "reduced_gb_per_s"),

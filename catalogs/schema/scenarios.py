@@ -60,6 +60,7 @@ ENGINE_PROFILES = Table(
             "vendors": pl.String,
             "min_compute_capability": pl.String,
             "confidence": pl.String,
+            "residual": pl.String,  # what the constants were off by, and on which rows
             "source": pl.String,
             "as_of": pl.Date,
             "notes": pl.String,
@@ -68,7 +69,7 @@ ENGINE_PROFILES = Table(
     key=("engine", "version_range", "memory_tier"),
     optional=(
         *("is_default", "batched_tokens", "max_sequences", "batches_in_flight", "vision_margin_bytes"),
-        *("min_compute_capability", "notes"),
+        *("min_compute_capability", "residual", "notes"),
     ),
     rules=(
         one_of("engine", PROFILES),

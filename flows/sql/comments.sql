@@ -277,6 +277,7 @@ COMMENT ON COLUMN speeds.expert_step_share IS 'The same of models with routed ex
 COMMENT ON COLUMN speeds.layer_seconds IS 'Latency of every layer in a step.';
 COMMENT ON COLUMN speeds.host_seconds IS 'Scheduling, once a step.';
 COMMENT ON COLUMN speeds.confidence IS 'high, medium or low.';
+COMMENT ON COLUMN speeds.residual IS 'What the constants were off by, and on which rows; not measured where nothing judges them.';
 COMMENT ON COLUMN speeds.source IS 'Where the numbers come from.';
 COMMENT ON COLUMN speeds.as_of IS 'Date of the row.';
 COMMENT ON COLUMN speeds.notes IS 'What else there is to know.';
@@ -288,6 +289,7 @@ COMMENT ON COLUMN links.reduce_seconds IS 'Latency of one small reduction.';
 COMMENT ON COLUMN links.link_share IS 'Share of gpus.link_gb_per_s reached by large ones.';
 COMMENT ON COLUMN links.reduced_gb_per_s IS 'Rate of large ones where gpus has none.';
 COMMENT ON COLUMN links.confidence IS 'high, medium or low.';
+COMMENT ON COLUMN links.residual IS 'What the constants were off by, and on which rows; not measured where nothing judges them.';
 COMMENT ON COLUMN links.source IS 'Where the numbers come from.';
 COMMENT ON COLUMN links.as_of IS 'Date of the row.';
 COMMENT ON COLUMN links.notes IS 'What else there is to know.';
@@ -337,6 +339,7 @@ COMMENT ON COLUMN engines.rope_table IS 'Whether a rotary table is resident, for
 COMMENT ON COLUMN engines.vendors IS 'Makers whose devices it runs on.';
 COMMENT ON COLUMN engines.min_compute_capability IS 'Oldest NVIDIA generation it runs on.';
 COMMENT ON COLUMN engines.confidence IS 'How sure the row is.';
+COMMENT ON COLUMN engines.residual IS 'What the constants were off by, and on which rows; not measured where nothing judges them.';
 COMMENT ON COLUMN engines.source IS 'Where the constants come from.';
 COMMENT ON COLUMN engines.as_of IS 'When they were checked.';
 COMMENT ON COLUMN engines.notes IS 'What a reader should know about the row.';

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import polars as pl
@@ -42,6 +43,17 @@ def test_every_row_is_sourced_and_dated(table: Table) -> None:
     assert frame["source"].str.len_chars().min() > 3  # type: ignore[operator]
     assert frame["as_of"].min() >= date(2016, 1, 1)  # type: ignore[operator]
     assert frame["as_of"].max() <= date(2026, 12, 31)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("name", ["engines", "reserves", "speeds", "links"])
+def test_every_row_of_constants_says_what_it_was_off_by(name: str) -> None:
+    """In figures with a unit, or that nothing judges it. That the figures are those of the ledger: tests/flows."""
+    for found in LOADERS[name]().iter_rows(named=True):
+        residual = found["residual"]
+        assert residual is not None, found
+        if not residual.startswith(("not measured", "nothing to be off: ")):
+            assert re.search(r"\d (%|GiB|bytes)", residual), residual
+        assert residual.startswith("nothing to be off: ") == (found.get("engine") == "none"), found
 
 
 def test_counts() -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import catalogs
-from catalogs.load import OURS
+from catalogs.load import OURS, TABLE_BY_NAME
 from catalogs.schema import TABLES, Table
 
 WhatIf = Callable[..., Path]
@@ -74,6 +74,16 @@ def test_columns_may_come_in_any_order(tmp_path: Path) -> None:
     lines = (line.split(",") for line in kv(GOOD).decode().splitlines())
     put(tmp_path, "kv_precisions.csv", "\n".join(",".join(reversed(line)) for line in lines).encode())
     assert catalogs.kv_precisions(tmp_path).columns == catalogs.kv_precisions().columns
+
+
+@pytest.mark.parametrize("name", ["engines", "reserves", "speeds", "links"])
+def test_a_site_need_not_say_what_its_constants_are_off_by(tmp_path: Path, name: str) -> None:
+    getattr(catalogs, name)().drop("residual").select(TABLE_BY_NAME[name].columns.keys() - {"residual"}).write_csv(
+        tmp_path / f"{name}.csv"
+    )
+    theirs = getattr(catalogs, name)(tmp_path)
+    assert theirs["residual"].null_count() == theirs.height
+    assert theirs.drop("residual").equals(getattr(catalogs, name)().drop("residual"))
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

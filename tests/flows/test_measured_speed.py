@@ -95,3 +95,22 @@ def test_tokens_a_second_are_what_the_tables_print() -> None:
     for row in FIGURES:
         printed = float(row["setting"].split()[0])
         assert 1 / row["measured_seconds"] == pytest.approx(printed, rel=1e-4), row["measurement"]
+
+
+def average(steps: list[dict[str, Any]]) -> str:
+    errors = [100 * abs(row["measured_seconds"] / row["predicted_seconds"] - 1) for row in steps]
+    return f"{mean(errors):.1f} % on average, {max(errors):.1f} % at worst of {len(steps)}"
+
+
+def test_the_catalogs_of_rates_say_what_they_are_off_by(steps: list[dict[str, Any]]) -> None:
+    """`residual` of the rows that the steps were fitted to: all of vLLM on HBM, those of several devices by NVLink."""
+    [of_all] = catalogs.speeds().filter(engine="vllm", memory_kind="hbm")["residual"]
+    said = [(of_all, steps)]
+    for degree, residual in catalogs.links().filter(link="nvlink").select("degree", "residual").iter_rows():
+        reduced = [row for row in steps if row["devices"] == degree]
+        assert bool(reduced) == (residual != "not measured")
+        said += [(residual, reduced)] if reduced else []
+    assert len(said) == 4
+    for residual, rows in said:
+        judged, fitted = ([row for row in rows if row["split"] == split] for split in ("judged", "fitted"))
+        assert f"A100: {average(judged)} judged rows; {average(fitted)} fitted rows" in residual

@@ -207,6 +207,55 @@ def test_constants_of_older_versions_follow_from_one_model(table: list[Row]) -> 
     }
 
 
+def per_cent(found: list[Row]) -> str:
+    errors = [100 * error(row) for row in found]
+    return f"{median(errors):.1f} % in the median, {max(errors):.1f} % at worst of {len(found)}"
+
+
+def gib(found: list[Row]) -> str:
+    away = [abs(row["predicted_bytes"] - row["measured_bytes"]) / 2**30 for row in found]
+    return f"{median(away):.2f} GiB in the median, {max(away):.2f} GiB at worst of {len(found)}"
+
+
+@pytest.mark.parametrize(
+    ("engine", "range_", "version"),
+    [("vllm", "-0.16", "0.11.0"), ("vllm", "0.17-0.26", "0.19.0"), ("transformers", "5.17-5.24", "5.17.0")],
+)
+def test_the_engine_catalog_says_what_its_constants_are_off_by(
+    engine: str, range_: str, version: str, judged: Select, table: list[Row]
+) -> None:
+    """`residual` of engines.csv is what this table says of the devices that the constants are from."""
+    rows = catalogs.engines().filter(engine=engine, version_range=range_, memory_tier="70_to_160_gib")
+    [residual] = rows["residual"]
+    fitted = [
+        row
+        for row in table
+        if row["engine"] == engine and row["split"] == "fitted" and row["predicted_bytes"] is not None
+    ]
+
+    def of(component: str) -> list[Row]:
+        return judged(engine=engine, engine_version=version, component=component)
+
+    if engine == "vllm":
+        in_range = is_in_range(pl.col("version"), pl.lit(range_))
+        versions = pl.DataFrame({"version": [row["engine_version"] for row in fitted]}).filter(in_range)["version"]
+        outside = [row for row in fitted if row["component"] == "non_torch" and row["engine_version"] in set(versions)]
+        said = [
+            f"activations {per_cent(of('activation'))}; pools {gib(of('kv_pool'))}; ",
+            f"fitted rows: outside the allocator {gib(outside).split(', ')[1]}; ",
+        ]
+    else:
+        reserved = [row for row in fitted if row["component"] == "training_reserved"]
+        contexts = [row for row in fitted if row["component"] == "context"]
+        off = max(abs(row["predicted_bytes"] - row["measured_bytes"]) for row in contexts)
+        said = [
+            f"prefill peaks {per_cent(of('prefill_peak'))}; training peaks {per_cent(of('training_peak'))}; ",
+            f"fitted rows: reserved in training {per_cent(reserved)}; context {off} bytes off on both; ",
+        ]
+    for figures in said:
+        assert figures in residual
+
+
 def test_a_measurement_has_the_constants_of_its_version() -> None:
     engines = pl.DataFrame(
         {"version_range": ["-0.16", "0.18-0.26"], "is_default": [False, True], "graph_bytes": [1, 2]}
