@@ -34,7 +34,7 @@ _PROFILE = [
 
 # Of shapes and workloads, for training and transformers.
 _TRAINED = [
-    "layers", "max_context_tokens", "p_attn", "p_mlp", "window_tokens",
+    "layers", "max_context_tokens", "p_attn", "p_mlp", "p_shared", "p_expert", "window_tokens",
     "train_full_bytes", "train_autocast_bytes", "train_adapter_bytes", "train_rank_bytes", "train_pair_bytes",
     "train_masked_bytes", "train_masked_pair_bytes", "train_logit_bytes",
     "layer_parameters",
@@ -212,7 +212,7 @@ def _training_bytes() -> pl.Expr:
         is_checkpointed=c("gradient_checkpointing"),
     ) + saved.cast_bytes(
         **which,
-        linears=c("p_attn") + c("p_mlp"),
+        linears=c("p_attn") + c("p_mlp") + c("p_shared") + c("p_expert"),
         head=c("vocab_size") * hidden,
         is_checkpointed=c("gradient_checkpointing"),
     )

@@ -32,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 FIELDS = ("model_id", "changes", "layers", "recipe", "rank", "context_tokens", "bytes_per_token", "source")
 SOURCE = f"torch {torch.__version__.partition('+')[0]}, transformers {transformers.__version__} on fake tensors"
 RANK = 16
+ROUTERS = {"gate", "router", "shared_expert_gate"}  # get no adapters
 BOUNDARY = 2  # the first layers hand on what others free
 LAYERS = 4
 TOKENS = 128
@@ -45,6 +46,8 @@ DENSE = (
     "allenai/OLMo-2-1124-7B", "allenai/Olmo-3.1-32B-Instruct", "openai-community/gpt2", "EleutherAI/pythia-1.4b",
     "EleutherAI/pythia-6.9b", "bigscience/bloom-560m", "facebook/opt-6.7b", "bigcode/starcoder2-15b", "microsoft/phi-2",
 )  # fmt: skip
+TRAINED = ("full", "autocast", "adapters")
+NARROW = {"hidden_size": 1024, "num_attention_heads": 16, "num_key_value_heads": 4, "intermediate_size": 3072}
 WINDOW = {"sliding_window": TOKENS // 2}
 # model, changes to its configuration, recipes
 CASES: tuple[tuple[str, dict[str, Any], tuple[str, ...]], ...] = (
@@ -70,6 +73,146 @@ CASES: tuple[tuple[str, dict[str, Any], tuple[str, ...]], ...] = (
     ("microsoft/phi-2", {"resid_pdrop": 0.1}, ALL),
     ("bigscience/bloom-560m", {"hidden_dropout": 0.1}, ALL),
     ("microsoft/phi-4", {"resid_pdrop": 0.1}, ("full",)),
+    # each class twice, the second time with other widths, heads, experts and switches
+    *(
+        (name, {}, ALL)
+        for name in (
+            "Qwen/Qwen3-VL-8B-Instruct",
+            "stabilityai/stablelm-2-1_6b-chat",
+            "CohereForAI/c4ai-command-r-v01",
+            "EleutherAI/gpt-j-6b",
+            "EleutherAI/gpt-neo-1.3B",
+            "bigcode/gpt_bigcode-santacoder",
+            "tiiuae/falcon-7b",
+            "tiiuae/falcon-40b",
+            "meta-llama/Llama-4-Scout-17B-16E-Instruct",
+            "meta-llama/Llama-4-Maverick-17B-128E-Instruct",
+            "google/gemma-4-31B-it",
+        )
+    ),
+    ("Qwen/Qwen3-VL-8B-Instruct", NARROW, TRAINED),
+    ("Qwen/Qwen2.5-VL-7B-Instruct", {"model_type": "qwen2_5_vl_text"}, ALL),
+    (
+        "Qwen/Qwen2.5-VL-7B-Instruct",
+        {"model_type": "qwen2_5_vl_text", **NARROW, "num_attention_heads": 8, "num_key_value_heads": 2},
+        TRAINED,
+    ),
+    ("stabilityai/stablelm-2-1_6b-chat", {**NARROW, "hidden_dropout": 0.1}, ALL),
+    ("CohereForAI/c4ai-command-r-v01", {**NARROW, "num_key_value_heads": 8}, ALL),
+    (
+        "EleutherAI/gpt-j-6b",
+        {
+            "n_embd": 1024,
+            "n_head": 8,
+            "n_inner": 3072,
+            "resid_pdrop": 0.1,
+            "activation_function": "gelu",
+            "rotary_dim": 32,
+        },
+        ALL,
+    ),
+    (
+        "EleutherAI/gpt-neo-1.3B",
+        {
+            "hidden_size": 1024,
+            "num_heads": 8,
+            "intermediate_size": 3072,
+            "resid_dropout": 0.1,
+            "activation_function": "gelu",
+        },
+        ALL,
+    ),
+    (
+        "bigcode/gpt_bigcode-santacoder",
+        {"multi_query": False, "resid_pdrop": 0.0, "n_embd": 1024, "n_head": 8, "n_inner": 3072},
+        ALL,
+    ),
+    (
+        "tiiuae/falcon-7b",
+        {"multi_query": False, "hidden_size": 1024, "num_attention_heads": 16, "hidden_dropout": 0.1},
+        ALL,
+    ),
+    (
+        "tiiuae/falcon-40b",
+        {"num_kv_heads": 4, "hidden_size": 1024, "num_attention_heads": 16, "hidden_dropout": 0.1},
+        ALL,
+    ),
+    (
+        "meta-llama/Llama-4-Scout-17B-16E-Instruct",
+        {"attention_chunk_size": TOKENS // 2, "num_local_experts": 6, "num_experts_per_tok": 2, "hidden_size": 1024},
+        TRAINED,
+    ),
+    (
+        "google/gemma-4-31B-it",
+        {
+            **WINDOW,
+            "hidden_size": 1024,
+            "num_attention_heads": 12,
+            "num_key_value_heads": 6,
+            "num_global_key_value_heads": 6,
+            "attention_k_eq_v": False,
+            "global_head_dim": 256,
+        },
+        ALL,
+    ),
+    ("nvidia/Gemma-4-26B-A4B-NVFP4", {}, MOE),
+    (
+        "nvidia/Gemma-4-26B-A4B-NVFP4",
+        {"hidden_size": 1024, "num_experts": 48, "top_k_experts": 3, "moe_intermediate_size": 640},
+        MOE,
+    ),
+    ("MiniMaxAI/MiniMax-M2.5", {}, MOE),
+    (
+        "MiniMaxAI/MiniMax-M2.5",
+        {"hidden_size": 1536, "num_local_experts": 48, "num_experts_per_tok": 3, "intermediate_size": 640},
+        MOE,
+    ),
+    ("Qwen/Qwen1.5-MoE-A2.7B", {}, MOE),
+    (
+        "Qwen/Qwen1.5-MoE-A2.7B",
+        {
+            "hidden_size": 1024,
+            "num_experts": 48,
+            "num_experts_per_tok": 3,
+            "moe_intermediate_size": 640,
+            "norm_topk_prob": True,
+            "mlp_only_layers": [3],
+        },
+        MOE,
+    ),
+    *(
+        (name, {}, ("full", "prefill"))
+        for name in ("deepseek-ai/DeepSeek-V3", "zai-org/GLM-4.5-Air", "zai-org/GLM-4.5")
+    ),
+    (
+        "deepseek-ai/DeepSeek-V3",
+        {
+            "hidden_size": 1536,
+            "num_attention_heads": 24,
+            "kv_lora_rank": 384,
+            "q_lora_rank": None,
+            "n_routed_experts": 48,
+            "num_experts_per_tok": 3,
+            "moe_intermediate_size": 640,
+            "n_shared_experts": 2,
+            "norm_topk_prob": False,
+        },
+        ("full", "prefill"),
+    ),
+    (
+        "zai-org/GLM-4.5",
+        {
+            "hidden_size": 1024,
+            "num_attention_heads": 24,
+            "num_key_value_heads": 6,
+            "intermediate_size": 3072,
+            "n_routed_experts": 48,
+            "num_experts_per_tok": 3,
+            "moe_intermediate_size": 640,
+            "n_shared_experts": 2,
+        },
+        ("full", "prefill"),
+    ),
 )
 
 
@@ -102,11 +245,14 @@ class Living(TorchDispatchMode):
 def cut(config: dict[str, Any], changes: dict[str, Any], layers: int) -> dict[str, Any]:
     """A configuration with fewer layers. tests/flows/extract/test_activations.py cuts alike."""
     text = {**config, **(config.get("text_config") or {}), **changes}
-    for name in ("num_hidden_layers", "n_layer"):
+    for name in ("num_hidden_layers", "n_layer", "num_layers"):
         if name in text:
             text[name] = layers
-    if isinstance(text.get("layer_types"), list):
-        text["layer_types"] = text["layer_types"][:layers]
+    for name in ("layer_types", "mlp_layer_types", "indexer_types"):
+        if isinstance(text.get(name), list):
+            text[name] = text[name][:layers]
+    if isinstance(text.get("attention_types"), list):
+        text["attention_types"] = [[kinds, layers // len(kinds)] for kinds, _ in text["attention_types"]]
     return {
         name: value
         for name, value in text.items()
@@ -119,7 +265,9 @@ def build(config: dict[str, Any], recipe: str) -> tuple[Any, Any]:
     raw = dict(config)
     built = transformers.AutoConfig.for_model(raw.pop("model_type"), **raw).get_text_config()
     dtype = torch.float32 if recipe == "autocast" else torch.bfloat16
-    model = transformers.AutoModelForCausalLM.from_config(built, dtype=dtype)
+    # text parts of models that see are no causal models by themselves, and lack a head
+    is_whole = type(built) in transformers.MODEL_FOR_CAUSAL_LM_MAPPING
+    model = (transformers.AutoModelForCausalLM if is_whole else transformers.AutoModel).from_config(built, dtype=dtype)
     count = built.num_hidden_layers
     layers = next(m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == count)
     return (with_adapters(model, layers) if recipe == "adapters" else model), layers
@@ -133,9 +281,10 @@ def with_adapters(model: Any, layers: Any) -> Any:
     BaseTunerLayer._move_adapter_to_device_of_base_layer = lambda *args, **named: None
     torch.nn.Module.to = lambda self, *args, **named: self
     linear = (torch.nn.Linear, transformers.pytorch_utils.Conv1D)
-    targets = {name.rsplit(".", 1)[-1] for name, module in layers.named_modules() if isinstance(module, linear)}
-    targets -= {"gate", "router"}
-    config = peft.LoraConfig(r=RANK, target_modules=sorted(targets), task_type="CAUSAL_LM")
+    found = [name for name, module in layers.named_modules() if isinstance(module, linear)]
+    targets = {name.rsplit(".", 1)[-1] for name in found if not ROUTERS.intersection(name.split("."))}
+    kind = "CAUSAL_LM" if hasattr(model, "lm_head") or hasattr(model, "embed_out") else "FEATURE_EXTRACTION"
+    config = peft.LoraConfig(r=RANK, target_modules=sorted(targets), task_type=kind)
     adapted = peft.get_peft_model(model, config, autocast_adapter_dtype=False)
     for module in adapted.modules():
         for name, parameter in list(module._parameters.items()):
@@ -155,9 +304,14 @@ def kept(config: dict[str, Any], recipe: str, sequences: int) -> int:
         after: list[int] = []
         for layer in layers:
             layer.register_forward_hook(lambda *args: after.append(living.bytes))
+        for module in layers.modules():
+            # Gemma 4's last layers keep what they could lend to others until the forward pass ends
+            if getattr(module, "store_full_length_kv", False) and not config.get("num_kv_shared_layers"):
+                module.store_full_length_kv = False
         model.train()
+        labels = {"labels": ids} if "labels" in inspect.signature(model.forward).parameters else {}
         with living, torch.autocast("cpu", torch.bfloat16, enabled=recipe != "full"):
-            model(input_ids=ids, labels=ids, use_cache=False)
+            model(input_ids=ids, use_cache=False, **labels)
         return after[-1] - after[BOUNDARY - 1]
 
 
@@ -172,7 +326,7 @@ def needed(config: dict[str, Any], sequences: int) -> int:
         last = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
         with torch.no_grad(), living:
             out = model.eval()(input_ids=ids, use_cache=True, **last)
-        return living.peak - (living.bytes - out.logits.untyped_storage().nbytes())
+        return living.peak - (living.bytes - out[0].untyped_storage().nbytes())
 
 
 def main(out: str, *numbers: str) -> None:
@@ -192,7 +346,8 @@ def main(out: str, *numbers: str) -> None:
         if is_new:
             writer.writerow(FIELDS)
         for model_id, changes, recipes in [CASES[int(each)] for each in numbers] if numbers else CASES:
-            layers = 6 if "gemma-3" in model_id else LAYERS  # the sixth is its first without a window
+            # the sixth is the first without a window
+            layers = 6 if "gemma-3" in model_id or "gemma-4" in model_id.lower() else LAYERS
             config = cut(snapshot[model_id], changes, layers)
             for recipe in recipes:
                 tokens, rank = TOKENS, RANK if recipe == "adapters" else ""

@@ -50,10 +50,10 @@ class LayerNorm(torch.autograd.Function):
 
 
 def attend(q: Any, k: Any, v: Any, attn_mask: Any = None, **others: Any) -> Any:
-    if attn_mask is not None and attn_mask.dtype == torch.bool:
-        attn_mask = torch.zeros_like(attn_mask, dtype=q.dtype)  # CUDA's kernels add masks in the type of the queries
     if torch.is_autocast_enabled("cpu"):
         q, k, v = (each.to(torch.bfloat16) for each in (q, k, v))
+    if attn_mask is not None and attn_mask.dtype == torch.bool:
+        attn_mask = torch.zeros_like(attn_mask, dtype=q.dtype)  # CUDA's kernels add masks in the type of the queries
     return Attention.apply(q, k, v, attn_mask)
 
 

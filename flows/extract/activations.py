@@ -19,6 +19,8 @@ RECIPES = {"train_full_bytes": "full", "train_autocast_bytes": "autocast", "trai
 SUMMED = (*RECIPES, "train_rank_bytes", "train_pair_bytes", "train_masked_bytes", "train_masked_pair_bytes")
 # The largest layer's.
 WIDEST = ("prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes")
+# Kinds of layers whose attention takes a mask once a sequence is longer than what they see.
+WINDOWED = ("sliding", "chunked")
 
 Parts = dict[str, int | None]
 
@@ -29,14 +31,15 @@ def of_layer(
     known: Mapping[str, int],
     moe: Experts,
     *,
+    kind: str,
     is_sparse: bool,
-    is_windowed: bool,
 ) -> Parts:
     """Columns of one layer, those of SUMMED and WIDEST; null where the row does not tell."""
     row = dialect.get("activations")
-    if row is None or "heads" not in known:
+    if row is None or "heads" not in known or evaluate(row.get("unless", 0), keys.truth):
         return dict.fromkeys((*SUMMED, *WIDEST))
-    reader = _Reader(row, keys, known, moe)
+    is_windowed = kind in WINDOWED
+    reader = _Reader(row, keys, {**known, "windowed": int(is_windowed)}, moe)
     part = "sparse" if is_sparse else "dense"
     found: Parts = {column: reader.recipe(part, name) for column, name in RECIPES.items()}
     found["train_rank_bytes"] = reader.sum_of([("adapted", "layer"), ("adapted", part)], times=2)

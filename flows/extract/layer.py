@@ -107,9 +107,7 @@ def read_layer(layer: Layer, stack: Stack) -> Sum:
         body.counts["p_norm"] += hidden + ffn
     for part in extras(dialect, frozenset(places), keys, known):
         body.add(part)
-    body.saved = activations.of_layer(
-        dialect, keys, known, stack.moe, is_sparse=layer.is_sparse, is_windowed=kind == "sliding"
-    )
+    body.saved = activations.of_layer(dialect, keys, known, stack.moe, kind=kind, is_sparse=layer.is_sparse)
     return Sum(body, attention, mixer, width)
 
 

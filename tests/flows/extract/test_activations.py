@@ -42,11 +42,14 @@ def golden_rows(*recipes: str) -> list[dict[str, str]]:
 def cut(config: dict[str, Any], changes: dict[str, Any], layers: int) -> dict[str, Any]:
     """As benchmarks/activations/count.py cuts them."""
     text = {**config, **(config.get("text_config") or {}), **changes}
-    for name in ("num_hidden_layers", "n_layer"):
+    for name in ("num_hidden_layers", "n_layer", "num_layers"):
         if name in text:
             text[name] = layers
-    if isinstance(text.get("layer_types"), list):
-        text["layer_types"] = text["layer_types"][:layers]
+    for name in ("layer_types", "mlp_layer_types", "indexer_types"):
+        if isinstance(text.get(name), list):
+            text[name] = text[name][:layers]
+    if isinstance(text.get("attention_types"), list):
+        text["attention_types"] = [[kinds, layers // len(kinds)] for kinds, _ in text["attention_types"]]
     return {name: value for name, value in text.items() if name not in ("text_config", "vision_config")}
 
 
@@ -99,7 +102,7 @@ def test_prompts_need_what_was_counted(row: dict[str, str]) -> None:
 
 def test_every_type_and_recipe_of_the_catalog_was_counted() -> None:
     counted = Counter(
-        (CONFIGS[row["model_id"]].get("text_config", CONFIGS[row["model_id"]])["model_type"], row["recipe"])
+        (cut(CONFIGS[row["model_id"]], json.loads(row["changes"] or "{}"), 2)["model_type"], row["recipe"])
         for row in golden_rows(*COUNTED, "prefill")
     )  # fmt: skip
     for name, row in architectures.activations().items():
@@ -143,6 +146,36 @@ def test_what_was_not_counted_is_unknown(changes: dict[str, Any]) -> None:
     assert columns["train_full_bytes"] is None
     assert columns["train_autocast_bytes"] is None
     assert columns["train_adapter_bytes"] is None
+
+
+@pytest.mark.parametrize(
+    ("model_id", "changes"),
+    [
+        ("stabilityai/stablelm-2-1_6b-chat", {"use_parallel_residual": True}),
+        ("CohereForAI/c4ai-command-r-v01", {"use_qk_norm": True}),
+        ("tiiuae/falcon-7b", {"alibi": True}),
+        ("tiiuae/falcon-7b", {"parallel_attn": False}),
+        ("google/gemma-4-31B-it", {"hidden_size_per_layer_input": 256}),
+    ],
+)
+def test_switches_that_were_not_counted_leave_a_type_unknown(model_id: str, changes: dict[str, Any]) -> None:
+    counted, not_counted = (columns_of(cut(CONFIGS[model_id], each, 2)) for each in ({}, changes))
+    for name in ("train_full_bytes", "train_rank_bytes", "prefill_layer_bytes"):
+        assert counted[name] is not None
+        assert not_counted[name] is None
+
+
+def test_experts_of_llama_4_by_hand() -> None:
+    """All 16 experts see every token, in one layer with chunks (norms of heads) and one of four without."""
+    scout = columns_of(cut(CONFIGS["meta-llama/Llama-4-Scout-17B-16E-Instruct"], {}, 4))
+    experts = 16 * (8 * 8192 + 4 * 5120 + 6) + 8 * 8192 + 8
+    layer = 16 * 5120 + 4 * (40 + 8) * 128 + 4 * 40 + 8
+    normed = layer + 4 * (40 + 8) * 128 + 4 * (40 + 8)
+    assert scout["train_full_bytes"] == 4 * experts + 3 * normed + layer
+    # fp32 between layers; inputs of projections, the router and the shared expert in 16 bits, those of experts in both
+    assert scout["train_autocast_bytes"] == scout["train_full_bytes"] + 4 * (10 * 5120 + 2 * 5120 + 16 * 2 * 5120)
+    assert scout["train_rank_bytes"] == 4 * 2 * (4 + 3)
+    assert scout["train_masked_pair_bytes"] == 3 * 2
 
 
 def test_recipes_that_a_class_refuses_are_unknown() -> None:
