@@ -100,7 +100,7 @@ class _Reader:
     def _function(self) -> int:
         """Bytes that the activation function saves for each element. Raises ValueError for one not measured."""
         written = self._keys.text(self._row["function"]) or self._row["usual"]
-        costs = architectures.functions()
+        costs = self._row.get("functions") or architectures.functions()
         if written not in costs:
             raise ValueError(f"activation function {written!r:.40} was not measured")
         return costs[written]

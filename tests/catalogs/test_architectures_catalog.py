@@ -45,8 +45,8 @@ def test_activations_are_of_declared_types_and_never_inherited() -> None:
     rows = architectures.activations()
     assert rows.keys() <= architectures.dialects().keys()
     assert architectures.dialects()["phi3"]["activations"] is rows["phi3"]
-    # arcee is like llama, and was not counted
-    assert architectures.dialects()["arcee"]["activations"] is None
+    # apertus is like llama, and was not counted
+    assert architectures.dialects()["apertus"]["activations"] is None
     for name, row in rows.items():
         assert row["source"].startswith("transformers 5."), name
         assert row["logit"] in (12, 14), name

@@ -108,7 +108,7 @@ def test_every_type_and_recipe_of_the_catalog_was_counted() -> None:
     for name, row in architectures.activations().items():
         part = row.get("sparse") if "sparse" in row else row["dense"]
         for recipe in COUNTED:
-            if recipe in row["layer"] and recipe in part:
+            if row["layer"].get(recipe) and part.get(recipe):
                 assert counted[name, recipe], (name, recipe)
         assert counted[name, "prefill"], name
 
@@ -136,7 +136,7 @@ def test_windows_add_masks_and_copies() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"model_type": "arcee"},  # llama's parameters, but not its modules
+        {"model_type": "apertus"},  # llama's parameters, but not its modules
         {"model_type": "never_heard_of"},
         {"hidden_act": "xielu"},
     ],
