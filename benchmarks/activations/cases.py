@@ -251,3 +251,10 @@ CASES: tuple[tuple[str, dict[str, Any], tuple[str, ...]], ...] = (
         for size, changes in zip(SIZES, both, strict=True)
     ),
 )
+# narrower configurations again with longer sequences: by every recipe where layers keep scores or masks of all pairs
+LONG = 3 * TOKENS
+LONGER = tuple(
+    (model_id, changes, TRAINED if "falcon" in model_id or "gpt-neo" in model_id else ("full",))
+    for model_id, changes, _ in CASES
+    if not {"hidden_size", "n_embd"}.isdisjoint(changes)
+)

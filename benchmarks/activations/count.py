@@ -24,7 +24,7 @@ from typing import Any
 import cuda_like
 import torch
 import transformers
-from cases import CASES, LAYERS, TOKENS
+from cases import CASES, LAYERS, LONG, LONGER, TOKENS
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -115,12 +115,12 @@ def with_adapters(model: Any, layers: Any) -> Any:
     return adapted
 
 
-def kept(config: dict[str, Any], recipe: str, sequences: int) -> int:
+def kept(config: dict[str, Any], recipe: str, sequences: int, tokens: int) -> int:
     """Bytes that live more after the last layer than after the boundary."""
     with FakeTensorMode():
         model, layers = build(config, recipe)
         living = Living()
-        ids = torch.zeros(sequences, TOKENS, dtype=torch.long)
+        ids = torch.zeros(sequences, tokens, dtype=torch.long)
         for tensor in (*model.parameters(), *model.buffers(), ids):
             living.see(tensor)
         after: list[int] = []
@@ -167,17 +167,18 @@ def main(out: str, *numbers: str) -> None:
         writer = csv.writer(stream, lineterminator="\n")
         if is_new:
             writer.writerow(FIELDS)
-        for model_id, changes, recipes in [CASES[int(each)] for each in numbers] if numbers else CASES:
+        cases = [(TOKENS, each) for each in CASES] + [(LONG, each) for each in LONGER]
+        for length, (model_id, changes, recipes) in [cases[int(each)] for each in numbers] if numbers else cases:
             # the sixth is the first without a window
             layers = 6 if "gemma-3" in model_id or "gemma-4" in model_id.lower() else LAYERS
             config = cut(snapshot[model_id], changes, layers)
             for recipe in recipes:
-                tokens, rank = TOKENS, RANK if recipe == "adapters" else ""
+                tokens, rank = length, RANK if recipe == "adapters" else ""
                 if recipe == "prefill":
                     tokens = PROMPT_TOKENS
                     each = round((needed(config, 2) - needed(config, 1)) / tokens)
                 else:
-                    one, two = (kept(config, recipe, sequences) for sequences in (1, 2))
+                    one, two = (kept(config, recipe, sequences, tokens) for sequences in (1, 2))
                     each, rest = divmod(two - one, tokens)
                     assert not rest, f"{model_id}: {two - one} bytes are not whole bytes a token"
                 told = json.dumps(changes) if changes else ""
