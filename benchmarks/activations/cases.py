@@ -43,7 +43,7 @@ TYPES: tuple[tuple[str, tuple[str, ...], dict[str, Any], dict[str, Any]], ...] =
     ("cohere2", ALL, {"layer_types": ["full_attention"] * 4}, WINDOWS),
     ("helium", ALL, {}, {"num_attention_heads": 24, "num_key_value_heads": 24}),
     ("arcee", ALL, SQUARED, SQUARED),
-    ("nemotron", ("full", "prefill"), SQUARED, SQUARED),
+    ("nemotron", ALL, SQUARED, SQUARED),
     (
         "qwen3_vl_moe_text", MOE, {"num_experts": 16, "moe_intermediate_size": 512, "num_experts_per_tok": 4},
         {"num_experts": 12, "moe_intermediate_size": 640, "num_experts_per_tok": 3},

@@ -76,6 +76,8 @@ def use() -> None:
     functional.scaled_dot_product_attention = attend
     functional.layer_norm = layer_norm
     functional.dropout = drop
+    asked = torch.is_autocast_enabled
+    torch.is_autocast_enabled = lambda device="cpu": asked(device)  # without a device it is CUDA that is asked for
     for names, unless_told in ((IN_FP32, False), (IN_FP32_UNLESS_TOLD, True)):
         for name in names:
             packet, _, overload = name.partition(".")
