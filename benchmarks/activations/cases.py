@@ -115,7 +115,6 @@ CASES: tuple[tuple[str, dict[str, Any], tuple[str, ...]], ...] = (
             "EleutherAI/gpt-j-6b",
             "EleutherAI/gpt-neo-1.3B",
             "bigcode/gpt_bigcode-santacoder",
-            "tiiuae/falcon-7b",
             "tiiuae/falcon-40b",
             "meta-llama/Llama-4-Scout-17B-16E-Instruct",
             "meta-llama/Llama-4-Maverick-17B-128E-Instruct",
@@ -157,11 +156,6 @@ CASES: tuple[tuple[str, dict[str, Any], tuple[str, ...]], ...] = (
     (
         "bigcode/gpt_bigcode-santacoder",
         {"multi_query": False, "resid_pdrop": 0.0, "n_embd": 1024, "n_head": 8, "n_inner": 3072},
-        ALL,
-    ),
-    (
-        "tiiuae/falcon-7b",
-        {"multi_query": False, "hidden_size": 1024, "num_attention_heads": 16, "hidden_dropout": 0.1},
         ALL,
     ),
     (

@@ -50,6 +50,8 @@ class LayerNorm(torch.autograd.Function):
 
 
 def attend(q: Any, k: Any, v: Any, attn_mask: Any = None, **others: Any) -> Any:
+    if q.shape[1] != k.shape[1] and not others.get("enable_gqa"):
+        raise NotImplementedError("fused kernels refuse fewer heads of keys, and attention then keeps its scores")
     if torch.is_autocast_enabled("cpu"):
         q, k, v = (each.to(torch.bfloat16) for each in (q, k, v))
     if attn_mask is not None and attn_mask.dtype == torch.bool:

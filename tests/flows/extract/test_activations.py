@@ -153,8 +153,9 @@ def test_what_was_not_counted_is_unknown(changes: dict[str, Any]) -> None:
     [
         ("stabilityai/stablelm-2-1_6b-chat", {"use_parallel_residual": True}),
         ("CohereForAI/c4ai-command-r-v01", {"use_qk_norm": True}),
-        ("tiiuae/falcon-7b", {"alibi": True}),
-        ("tiiuae/falcon-7b", {"parallel_attn": False}),
+        ("tiiuae/falcon-40b", {"alibi": True}),
+        ("tiiuae/falcon-40b", {"parallel_attn": False}),
+        ("tiiuae/falcon-40b", {"new_decoder_architecture": False}),
         ("google/gemma-4-31B-it", {"hidden_size_per_layer_input": 256}),
     ],
 )
