@@ -139,6 +139,7 @@ def test_windows_add_masks_and_copies() -> None:
         {"model_type": "apertus"},  # llama's parameters, but not its modules
         {"model_type": "never_heard_of"},
         {"hidden_act": "xielu"},
+        {"model_type": "arcee", "hidden_act": "silu"},  # counted with the square of relu alone
     ],
 )
 def test_what_was_not_counted_is_unknown(changes: dict[str, Any]) -> None:
