@@ -35,13 +35,14 @@ _PROFILE = [
 # Of shapes and workloads, for training and transformers.
 _TRAINED = [
     "layers", "max_context_tokens", "p_attn", "p_mlp", "p_shared", "p_expert", "window_tokens",
-    "train_full_bytes", "train_autocast_bytes", "train_adapter_bytes", "train_rank_bytes", "train_pair_bytes",
-    "train_masked_bytes", "train_masked_pair_bytes", "train_logit_bytes",
+    "train_full_bytes", "train_autocast_bytes", "train_adapter_bytes", "train_adapter_qv_bytes", "train_rank_bytes",
+    "train_pair_bytes", "train_fp32_bytes", "train_fp32_pair_bytes", "train_fp32_masked_bytes",
+    "train_fp32_masked_pair_bytes", "train_masked_bytes", "train_masked_pair_bytes", "train_logit_bytes",
     "layer_parameters",
 ]  # fmt: skip
 _RECIPE = [
     "method", "recipe", "objective", "gradient_checkpointing", "lora_rank", "context_tokens", "concurrent_sequences",
-    "sharding", "gradient_accumulation",
+    "sharding", "gradient_accumulation", "loss", "lora_targets",
 ]  # fmt: skip
 
 
@@ -182,6 +183,11 @@ def _training_bytes() -> pl.Expr:
     c = pl.col
     layers, hidden = c("layers"), c("hidden_size")
     which = {"method": c("method"), "recipe": c("recipe")}
+    is_all_fp32 = (c("method") == "full") & (c("recipe") == "fp32")
+
+    def in_arithmetic(name: str) -> pl.Expr:
+        return pl.when(is_all_fp32).then(f"train_fp32_{name}_bytes").otherwise(f"train_{name}_bytes")
+
     context = cache.context_tokens(asked=c("context_tokens"), limit=c("max_context_tokens"))
     sequences = c("concurrent_sequences") * training.copies(
         objective=c("objective"), counts=training.SEQUENCES_OF_AN_EXAMPLE
@@ -191,24 +197,44 @@ def _training_bytes() -> pl.Expr:
         **which,
         full=c("train_full_bytes"),
         autocast=c("train_autocast_bytes"),
-        adapters=c("train_adapter_bytes"),
-        rank_bytes=c("train_rank_bytes"),
-        rank=c("lora_rank"),
+        fp32=c("train_fp32_bytes"),
+        adapted=saved.adapted_bytes(
+            targets=c("lora_targets"),
+            adapters=c("train_adapter_bytes"),
+            rank_bytes=c("train_rank_bytes"),
+            qv=c("train_adapter_qv_bytes"),
+            layers=layers,
+            rank=c("lora_rank"),
+        ),
     ) + saved.sequence_bytes(
         context=context,
         window=c("window_tokens"),
-        pair=c("train_pair_bytes"),
-        masked=c("train_masked_bytes"),
-        masked_pair=c("train_masked_pair_bytes"),
+        **{name: in_arithmetic(name) for name in ("pair", "masked", "masked_pair")},
+    )
+    is_full = c("method") == "full"
+    is_fp32 = is_full & c("recipe").is_in(["autocast", "fp32"])
+    each = pl.when(is_fp32).then(4.0).otherwise(2.0)
+    between = saved.input_bytes(**which, hidden=hidden)
+    dequantised = training_gathers.dequantised_bytes(
+        method=c("method"), ffn=c("ffn_size"), expert_ffn=c("expert_ffn_size"), hidden=hidden
+    )
+    loss = saved.loss_bytes(
+        loss=c("loss"),
+        tokens=tokens,
+        hidden=hidden,
+        vocabulary=c("vocab_size"),
+        logit_bytes=saved.logit_bytes(**which, half=c("train_logit_bytes")),
+        norm=saved.norm_bytes(**which, hidden=hidden),
+        between=between,
+        head_gradient=pl.when(is_full).then(each * c("vocab_size") * hidden).otherwise(0.0),
     )
     forward = saved.forward_peak_bytes(
         tokens=tokens,
         saved=kept,
         layers=layers,
-        between=saved.input_bytes(**which, hidden=hidden),
-        hidden=hidden,
-        vocabulary=c("vocab_size"),
-        logit_bytes=c("train_logit_bytes"),
+        between=between,
+        loss=loss,
+        dequantised=dequantised,
         is_checkpointed=c("gradient_checkpointing"),
     ) + saved.cast_bytes(
         **which,
@@ -216,8 +242,6 @@ def _training_bytes() -> pl.Expr:
         head=c("vocab_size") * hidden,
         is_checkpointed=c("gradient_checkpointing"),
     )
-    is_fp32 = (c("method") == "full") & c("recipe").is_in(["autocast", "fp32"])
-    each = pl.when(is_fp32).then(4.0).otherwise(2.0)
     gathers = {
         "sharding": c("sharding"),
         "degree": c("degree"),
@@ -227,11 +251,10 @@ def _training_bytes() -> pl.Expr:
     }
     gathered = training_gathers.gathered_bytes(**gathers, each=each)
     # a frozen unit has no gradients to scatter
-    scattered = training_gathers.scattered_bytes(
-        **gathers, each=pl.when(c("method") == "full").then(each).otherwise(0.0)
-    )
+    scattered = training_gathers.scattered_bytes(**gathers, each=pl.when(is_full).then(each).otherwise(0.0))
+    bucket = training_gathers.bucket_bytes(sharding=c("sharding"), degree=c("degree"), recipe=c("recipe"), each=each)
     forward += gathered
-    backward = kept / layers * tokens + gathered + scattered
+    backward = kept / layers * tokens + gathered + scattered + bucket + dequantised
     keeps = training.keeps_gradients(recipe=c("recipe"), is_accumulated=c("gradient_accumulation"))
     return pl.struct(
         forward=whole_bytes(forward),

@@ -58,7 +58,9 @@ class Requirements:
             weight_plans.lazy()
             .join(rows, on=_PAIR)
             .select(
-                *("residency_ix", "row", "degree", "margin_bytes"),
+                *("residency_ix", "row", "degree"),
+                # pages may all be on the device, or none of them
+                margin_bytes=c("margin_bytes") + c("paged_bytes"),
                 held=c("weights_bytes") + c("optimizer_bytes"),
                 gradients="gradient_bytes",
                 update="update_bytes",

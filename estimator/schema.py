@@ -95,16 +95,10 @@ SHAPES = pl.Schema(
         "attention_step_width": pl.Int64,  # full layers, of the next token; latent caches are multiplied as they are
         "attention_prompt_width": pl.Int64,  # full layers, of a prompt
         "attention_window_width": pl.Int64,  # sliding and chunked layers
-        # --- which degrees of tensor parallelism divide this model (bit n - 1 answers for n devices)
-        "tp_ok_mask": pl.Int64,
-        "tp_ok_mask_32": pl.Int64,  # additionally every sharded input width is a multiple of 32
-        "tp_ok_mask_64": pl.Int64,
-        "tp_ok_mask_128": pl.Int64,
-        # --- the same where every device keeps whole experts; 0 without experts
-        "ep_ok_mask": pl.Int64,
-        "ep_ok_mask_32": pl.Int64,
-        "ep_ok_mask_64": pl.Int64,
-        "ep_ok_mask_128": pl.Int64,
+        # --- which degrees of tensor parallelism divide this model (bit n - 1 answers for n devices), and which where
+        # every device keeps whole experts (`ep`, 0 without experts): at all, and where additionally every sharded input
+        # width is a multiple of 32, 64 and 128
+        **{f"{kind}_ok_mask{block}": pl.Int64 for kind in ("tp", "ep") for block in ("", "_32", "_64", "_128")},
         # --- layers of each kind, which decide what the fullest group of layers has
         "expert_layers": pl.Int64,
         "kv_full_layers": pl.Int64,  # with a cache that grows with the context, latent ones included
@@ -112,6 +106,8 @@ SHAPES = pl.Schema(
         "state_layers": pl.Int64,
         # --- training
         "lora_io": pl.Int64,  # sum of (in + out) over all adapted linears: adapter parameters = rank * lora_io
+        "lora_qv_io": pl.Int64,  # over the projections of queries and values; null where the class was not counted so
+        "lora_qv_rows": pl.Int64,  # of their outputs
         # --- what the seed calculators count: the class behind transformers' AutoModel, without memory
         "automodel_parameters": pl.Int64,  # without a head, unless remote code names a class that has one
         "automodel_buffer_bytes": pl.Int64,  # in the buffers' own types
@@ -120,6 +116,10 @@ SHAPES = pl.Schema(
         "train_full_bytes": pl.Int64,  # kept by all layers for a backward pass, weights in 16 bits
         "train_autocast_bytes": pl.Int64,  # weights in fp32 under autocast
         "train_adapter_bytes": pl.Int64,  # adapters on all linear modules of a frozen base
+        "train_adapter_qv_bytes": pl.Int64,  # on the projections of queries and values alone
+        "train_fp32_bytes": pl.Int64,  # weights and arithmetic in fp32
+        # then, as the three of these names below
+        **{f"train_fp32_{name}_bytes": pl.Int64 for name in ("pair", "masked", "masked_pair")},
         "train_rank_bytes": pl.Int64,  # on top of it for each rank of the adapters
         "train_pair_bytes": pl.Int64,  # for each other token of the sequence: scores, where attention keeps them
         "train_masked_bytes": pl.Int64,  # by layers with a window, where the sequence is as long as that
@@ -194,6 +194,7 @@ RESIDENCIES = pl.Schema(
         "optimizer": pl.String,
         "sharding": pl.String,
         "lora_rank": pl.Int64,
+        "lora_targets": pl.String,
         "host_memory_gib": pl.Float64,  # for states of training; null for inference
     }
 )
@@ -210,6 +211,7 @@ WEIGHT_PLANS = pl.Schema(
         "gradient_bytes": pl.Int64,
         "optimizer_bytes": pl.Int64,
         "update_bytes": pl.Int64,  # that the optimizer's step needs besides
+        "paged_bytes": pl.Int64,  # of optimizer states that may be on the device or on the host, beside optimizer_bytes
         "weights_basis": pl.String,  # stored | computed; null when weights_bytes is null
         "margin_bytes": pl.Int64,  # how far the sum of the three may lie from the truth, either way
         # --- inference alone

@@ -9,7 +9,7 @@ What is trained, `recipe`:
   whose accumulated shares are the only ones; DeepSpeed `runtime/zero`, `estimate_zero2` and `estimate_zero3`);
 * `megatron`: the same with gradients in fp32 alone, 18 bytes (Megatron-LM's distributed optimizer);
 * `pure`: everything in 16 bits, 8 bytes a parameter with Adam;
-* `fp32`: everything in fp32, matrices too; 16 bytes a parameter with Adam, and activations of no rule yet.
+* `fp32`: everything in fp32, arithmetic too; 16 bytes a parameter with Adam.
 
 Adapters (LoRA, arXiv 2106.09685; DoRA, arXiv 2402.09353; QLoRA, arXiv 2305.14314) are kept in fp32 by PEFT whatever the
 recipe, over a frozen base. Explained in docs/method.md, section "Training".
@@ -32,23 +32,32 @@ KEEPING = ("deepspeed", "megatron")
 # (bitsandbytes `optim/optimizer.py`, functional block size 256); Adafactor keeps rows and columns instead of matrices.
 MOMENTS = {"adamw": 2, "adamw_foreach": 2, "lion": 1, "sgd_momentum": 1, "sgd": 0}
 EIGHT_BIT_BYTES = 2 + 2 * 4 / 256
-OPTIMIZERS = (*MOMENTS, "adamw_8bit", "adamw_paged", "muon", "adafactor")
+# Whose moments move to the host's memory page by page when the device is full (bitsandbytes, QLoRA section 3).
+PAGED = ("adamw_paged",)
+OPTIMIZERS = (*MOMENTS, "adamw_8bit", *PAGED, "muon", "adafactor")
 
 HALF = ("bf16", "fp16")
 FULL = ("fp32",)
 FOUR_BIT = ("nf4", "nf4_dq", "fp4_bnb")
 ADAPTED = ("lora", "dora", "qlora")
+# Modules that get adapters: all linear ones, as QLoRA has it, or the projections of queries and values, which PEFT
+# picks in most decoders unless told (PEFT `utils/constants.py`).
+TARGETS = ("all_linear", "attention_qv")
 
 # Engines whose memory of a training step is known; `none` counts the step alone.
 ENGINES = ("none", "transformers")
 
 # ZeRO stages that divide states; `none` divides nothing.
 # FSDP divides what stage 3 divides.
-ZERO_STAGES = {"zero1": 1, "zero2": 2, "zero3": 3, "fsdp": 3, "zero2_offload": 2, "zero3_offload": 3}
-# Shardings whose gradients and optimizer states live in the memory of the host.
-OFFLOADED = ("zero2_offload", "zero3_offload")
+ZERO_STAGES = {
+    "zero1": 1, "zero2": 2, "zero3": 3, "fsdp": 3, "zero2_offload": 2, "zero3_offload": 3, "zero3_param_offload": 3
+}  # fmt: skip
+# Shardings whose gradients and optimizer states live in the memory of the host, and the one whose weights do as well.
+OFFLOADED = ("zero2_offload", "zero3_offload", "zero3_param_offload")
+WITHOUT_WEIGHTS = ("zero3_param_offload",)
 # Bytes of the host for each trained parameter: fp32 weights, gradients and moments, at stage 2 four for each process
-# where that is more, and half as much again for buffers (DeepSpeed `runtime/zero`, estimate_zero2 and estimate_zero3).
+# where that is more; weights that leave too as they are, and half as much again of all for buffers (DeepSpeed
+# `runtime/zero`, estimate_zero2 and estimate_zero3: 16 and 18 bytes with weights in 16 bits).
 HOST_BYTES, HOST_BYTES_OF_A_PROCESS, HOST_BUFFERS = 16, 4, 1.5
 
 # Copies of the model beside the one that is fine-tuned: preference tuning keeps a frozen reference (DPO, arXiv
@@ -128,8 +137,8 @@ def moment_bytes(
 ) -> pl.Expr:
     """Bytes of all moments of `trained` parameters, of which `matrices` are matrices inside layers.
 
-    `factors`: rows and columns of all matrices and the numbers of everything else. Pages of `adamw_paged` count like
-    AdamW's, for they may all be on the device. Null for an optimizer without a rule and when a needed count is null.
+    `factors`: rows and columns of all matrices and the numbers of everything else. `adamw_paged` has those of AdamW,
+    wherever they are (`paged_share`). Null for an optimizer without a rule and when a needed count is null.
     """
     count = optimizer.replace_strict(MOMENTS, default=None, return_dtype=pl.Float64)
     return (
@@ -146,6 +155,15 @@ def moment_bytes(
     )
 
 
+def paged_share(*, optimizer: pl.Expr) -> pl.Expr:
+    """Share of the moments that need not be on a device: 1.0 of an optimizer with pages, else 0.0; null with its input.
+
+    A step works with none of them there, and takes all where there is room: nothing in the middle, all of it at the
+    upper end of a need.
+    """
+    return pl.when(optimizer.is_in(list(PAGED))).then(1.0).when(optimizer.is_not_null()).then(0.0)
+
+
 def update_bytes(*, optimizer: pl.Expr, trained: pl.Expr, number_bytes: pl.Expr) -> pl.Expr:
     """Bytes that the optimizer's step itself needs: PyTorch's `foreach` loop makes the roots of all moments at once.
 
@@ -154,6 +172,11 @@ def update_bytes(*, optimizer: pl.Expr, trained: pl.Expr, number_bytes: pl.Expr)
     return (
         pl.when(optimizer == "adamw_foreach").then(trained * number_bytes).when(optimizer.is_in(OPTIMIZERS)).then(0.0)
     )
+
+
+def of_targets(*, targets: pl.Expr, all_linear: pl.Expr, qv: pl.Expr) -> pl.Expr:
+    """A sum over the modules that get adapters; null for targets that are not ours."""
+    return pl.when(targets == "all_linear").then(all_linear).when(targets == "attention_qv").then(qv)
 
 
 def adapter_parameters(*, method: pl.Expr, rank: pl.Expr, io: pl.Expr, rows: pl.Expr) -> pl.Expr:
@@ -195,14 +218,16 @@ def frozen_copies_bytes(*, objective: pl.Expr, method: pl.Expr, one: pl.Expr) ->
     return product_or_absent(others - shared, one)
 
 
-def offloaded_host_bytes(*, sharding: pl.Expr, trained: pl.Expr, degree: pl.Expr) -> pl.Expr:
-    """Bytes of the host's memory (Float64) for states of `trained` parameters that leave `degree` devices of one node.
+def offloaded_host_bytes(*, sharding: pl.Expr, trained: pl.Expr, degree: pl.Expr, weights: pl.Expr) -> pl.Expr:
+    """Bytes of the host's memory (Float64) for what leaves `degree` devices of one node: states of `trained` parameters
+    and, where weights leave too, `weights` bytes of all that a device would keep undivided.
 
-    0 for shardings that leave none there. Null when an input is null.
+    0 for shardings that leave nothing there. Null when a needed input is null.
     """
     processes = larger(HOST_BYTES_OF_A_PROCESS * degree.cast(pl.Int64), pl.lit(HOST_BYTES, dtype=pl.Int64))
     each = pl.when(sharding == "zero2_offload").then(processes).when(sharding.is_not_null()).then(HOST_BYTES)
-    return pl.when(sharding.is_in(list(OFFLOADED))).then(trained * each * HOST_BUFFERS).otherwise(0.0)
+    too = pl.when(sharding.is_in(list(WITHOUT_WEIGHTS))).then(weights).otherwise(0.0)
+    return pl.when(sharding.is_in(list(OFFLOADED))).then((trained * each + too) * HOST_BUFFERS).otherwise(0.0)
 
 
 def device_states(*, sharding: pl.Expr, host_need: pl.Expr, host_bytes: pl.Expr) -> pl.Expr:
@@ -212,6 +237,14 @@ def device_states(*, sharding: pl.Expr, host_need: pl.Expr, host_bytes: pl.Expr)
     """
     is_away = sharding.is_in(list(OFFLOADED)) & (host_need <= host_bytes.fill_null(0))
     return pl.when(is_away).then(0.0).when(~is_away).then(1.0)
+
+
+def device_weights(*, sharding: pl.Expr, states: pl.Expr) -> pl.Expr:
+    """Share of weights that stays on devices: as much as of the states where they leave with these, else 1.0.
+
+    Null when `states`, the answer of `device_states`, is null.
+    """
+    return pl.when(sharding.is_in(list(WITHOUT_WEIGHTS))).then(states).when(states.is_not_null()).then(1.0)
 
 
 def zero_share(*, sharding: pl.Expr, divided_from: int, degree: pl.Expr) -> pl.Expr:

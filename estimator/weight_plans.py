@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from estimator import bands, components, sharding, training, weights
-from estimator.bounds import GIB, larger, whole_bytes
+from estimator.bounds import GIB, larger, product_or_absent, whole_bytes
 from estimator.device_weights import device_weights
 from estimator.layouts import layouts
 from estimator.pairs import Frame
@@ -19,7 +19,7 @@ from estimator.whole_weights import whole_weights
 
 _RESIDENCY = [
     *("scheme", "engine", "mode", "method", "recipe", "objective", "optimizer", "sharding", "lora_rank"),
-    "host_memory_gib",
+    *("lora_targets", "host_memory_gib"),
 ]
 _KEYS = ["shape_ix", "precision_ix", "residency_ix", "degree"]
 _CONFIDENCES = ["confidence", "format_confidence"]
@@ -90,7 +90,8 @@ def weight_plans(
         )
         .join(
             shapes.select(
-                *("shape_ix", "confidence", "parameters_resident", "lora_io", "quant_rows"),
+                *("shape_ix", "confidence", "parameters_resident"),
+                *("lora_io", "quant_rows", "lora_qv_io", "lora_qv_rows"),
                 linears_whole=components.dense_linears() + c("p_expert"),
                 # rows and columns of all matrices, and what is no matrix; experts are stacked, which no rule covers
                 factors=pl.when(c("p_expert") == 0).then(
@@ -182,6 +183,7 @@ def _serving(rows: pl.LazyFrame, mxfp4_ffn_columns: int) -> pl.LazyFrame:
             gradient_bytes=pl.lit(0, dtype=pl.Int64),
             optimizer_bytes=pl.lit(0, dtype=pl.Int64),
             update_bytes=pl.lit(0, dtype=pl.Int64),
+            paged_bytes=pl.lit(0, dtype=pl.Int64),
         )
     )
 
@@ -191,7 +193,10 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
     c = pl.col
     is_full = c("method") == "full"
     adapters = training.adapter_parameters(
-        method=c("method"), rank=c("lora_rank"), io=c("lora_io"), rows=c("quant_rows")
+        method=c("method"),
+        rank=c("lora_rank"),
+        io=training.of_targets(targets=c("lora_targets"), all_linear=c("lora_io"), qv=c("lora_qv_io")),
+        rows=training.of_targets(targets=c("lora_targets"), all_linear=c("quant_rows"), qv=c("lora_qv_rows")),
     )
     models = training.copies(objective=c("objective"), counts=training.TRAINED_COPIES)
     trained = pl.when(is_full).then("parameters_resident").otherwise(adapters) * models
@@ -208,6 +213,7 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
         factors=pl.when(is_full).then(c("factors") * models),
         number_bytes=number,
     )
+    paged = training.paged_share(optimizer=c("optimizer"))
     masters = trained * training.master_bytes_each(precision=precision, recipe=recipe)
     frozen = pl.when(is_full).then(0.0).otherwise(
         c("whole") + training.kept_in_fp32_bytes(method=c("method"), rest=c("parameters_resident") - c("linears_whole"))
@@ -220,9 +226,12 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
     def share(divided_from: int) -> pl.Expr:
         return training.zero_share(sharding=c("sharding"), divided_from=divided_from, degree=c("degree"))
 
+    held = frozen + trained * each
     states = training.device_states(
         sharding=c("sharding"),
-        host_need=training.offloaded_host_bytes(sharding=c("sharding"), trained=trained, degree=c("degree")),
+        host_need=training.offloaded_host_bytes(
+            sharding=c("sharding"), trained=trained, degree=c("degree"), weights=held
+        ),
         host_bytes=c("host_memory_gib") * GIB,
     )
 
@@ -240,10 +249,14 @@ def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
         unpacking=pl.lit(0.0),
         step_dense_bytes=pl.lit(None, dtype=pl.Int64),
         step_expert_bytes=pl.lit(None, dtype=pl.Int64),
-        weights_bytes=known((frozen + trained * each) * share(3)),
+        weights_bytes=known(held * share(3) * training.device_weights(sharding=c("sharding"), states=states)),
         gradient_bytes=known(trained * of_gradients * share(2) * states),
-        optimizer_bytes=known((masters + moments) * share(1) * states),
+        optimizer_bytes=known((masters + moments * (1 - paged)) * share(1) * states),
         update_bytes=known(
-            training.update_bytes(optimizer=c("optimizer"), trained=trained, number_bytes=number) * share(1) * states
+            product_or_absent(
+                training.update_bytes(optimizer=c("optimizer"), trained=trained, number_bytes=number),
+                share(1) * states,
+            )
         ),
+        paged_bytes=known(product_or_absent(paged, moments * share(1) * states)),
     )

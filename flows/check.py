@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 import catalogs
-from estimator.calculators import ADAPTER_PERCENT
-from flows import check_calculators, night, pipeline, stages, terminal, warehouse
-from flows.failures import Stop
+from flows import check_calculators, check_question, night, pipeline, stages, terminal, warehouse
+from flows.check_question import Question, Unreadable, known
 from flows.night import Night
 from flows.settings import Settings
 
 GIB = 2**30
 MOST_MODELS = 20
-DEFAULT_WORKLOAD = "chat-8k"
 
 # What a person asks about first; --precision asks for any other.
 PRECISIONS = ("stored", "bf16", "fp8_e4m3_block128", "int4_awq_g128", "nf4_dq", "gguf_q8_0", "gguf_q4_k_m")
@@ -39,29 +37,6 @@ VERDICT_STYLES = {
 }
 
 
-class Unreadable(Stop):
-    """The model could not be read, or an option names something that no catalog knows."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked of every model; null leaves it to the nearest workload of the catalog."""
-
-    source: str
-    catalogs_folder: Path | None
-    gpus: Sequence[str]
-    precisions: Sequence[str]
-    context_tokens: int | None
-    concurrent_sequences: int | None
-    train: str | None
-    engine: str | None
-    host_memory_gib: float | None = None  # for weights of one device; without it several devices may share the model
-    host_gb_per_s: float | None = None  # at which the host reads them; null leaves speed unknown
-    has_calculators: bool = False
-    fsdp: int | None = None  # devices among which vram_estimator shards
-    lora_percent: float = ADAPTER_PERCENT  # of the parameters that can_it_run trains
-
-
 def check(model_ids: Sequence[str], settings: Settings, question: Question, *, as_json: bool) -> None:
     """Print what each model needs at each precision and what it fits on: one object as JSON, a list for several.
 
@@ -69,6 +44,9 @@ def check(model_ids: Sequence[str], settings: Settings, question: Question, *, a
     """
     if not 0 < len(model_ids) <= MOST_MODELS:
         raise Unreadable(f"name one to {MOST_MODELS} models; `hubfit run` audits whole lists")
+    for option, value in (("--loss", question.loss), ("--lora-targets", question.lora_targets)):
+        if value and not question.train:
+            raise Unreadable(f"{option} is of training: say --train as well")
     catalogs.validate(question.catalogs_folder)  # under the name that its owner knows
     answers, failures = [], []
     for model_id in model_ids:
@@ -90,8 +68,8 @@ def check(model_ids: Sequence[str], settings: Settings, question: Question, *, a
 
 def _ask(model_id: str, settings: Settings, question: Question) -> dict[str, Any]:
     with _workplace(question) as (place, folder, workload):
-        _known("gpu", question.gpus, catalogs.gpus(folder)["gpu_id"].to_list())
-        _known("precision", question.precisions, catalogs.precisions(folder)["precision"].to_list())
+        known("gpu", question.gpus, catalogs.gpus(folder)["gpu_id"].to_list())
+        known("precision", question.precisions, catalogs.precisions(folder)["precision"].to_list())
         this, database = _estimate(model_id, settings, question.source, place, folder)
         with duckdb.connect(str(database), read_only=True) as connection:
             answer = _answer(connection, workload, question.gpus, question.precisions)
@@ -117,7 +95,7 @@ def _workplace(question: Question) -> Iterator[tuple[Path, Path, str]]:
         if question.catalogs_folder is not None:
             for file in sorted(question.catalogs_folder.glob("*.csv")):
                 shutil.copy(file, folder)
-        workload = _workload(question)
+        workload = check_question.workload(question)
         with (folder / "workloads.csv").open("w", encoding="utf-8", newline="") as text:
             writer = csv.DictWriter(text, fieldnames=list(workload), lineterminator="\n")
             writer.writeheader()
@@ -128,59 +106,6 @@ def _workplace(question: Question) -> Iterator[tuple[Path, Path, str]]:
             # of the file that was just made of the question, which nobody has ever seen
             raise Unreadable(f"no such question: {error.rule}") from None
         yield Path(place), folder, str(workload["workload"])
-
-
-def _workload(question: Question) -> dict[str, Any]:
-    """The catalog's own row that is nearest to the question, with the numbers of the question."""
-    rows = catalogs.workloads(question.catalogs_folder).to_dicts()
-    changes: dict[str, Any]
-    train, context_tokens = question.train, question.context_tokens
-    concurrent_sequences, engine = question.concurrent_sequences, question.engine
-    if train:
-        trainings = [row for row in rows if row["mode"] == "training"]
-        alike = [row for row in trainings if (row["lora_rank"] is None) == (train == "full")]
-        near = next((row for row in trainings if row["method"] == train), (alike or trainings)[0])
-        changes = {
-            "method": train,
-            "lora_rank": None if train == "full" else near["lora_rank"] or 16,
-        }
-    else:
-        inference = [row for row in rows if row["mode"] == "inference"]
-        served = [row for row in inference if engine in (None, row["engine"])]
-        if not served:
-            _known("engine", [engine or ""], catalogs.engines(question.catalogs_folder)["engine"].unique().to_list())
-        alike = served or inference
-        near = next((row for row in alike if row["workload"] == DEFAULT_WORKLOAD), alike[0])
-        changes = {} if served else {"engine": engine}
-        # whoever asks says whether there is a host and no other device, not the workload that is near
-        host = question.host_memory_gib
-        if host != near["host_memory_gib"]:
-            changes |= {"host_memory_gib": host, "max_gpus": None if host is None else 1}
-        reads = question.host_gb_per_s or (near["host_gb_per_s"] if host is not None else None)
-        if reads != near["host_gb_per_s"]:
-            changes |= {"host_gb_per_s": reads}
-    if context_tokens or concurrent_sequences or train or changes:
-        changes["context_tokens"] = context_tokens or near["context_tokens"]
-        changes["concurrent_sequences"] = concurrent_sequences or near["concurrent_sequences"]
-        changes["workload"] = "asked"
-        changes["title"] = (
-            f"{'training, ' + train + ', ' if train else ''}{changes['context_tokens']:,} tokens"
-            f" x {changes['concurrent_sequences']}"
-            f"{f', {question.host_memory_gib:g} GiB of host memory' if question.host_memory_gib else ''}"
-        )
-    row = {**near, **changes}
-    return {
-        key: {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
-        for key, value in row.items()
-    }
-
-
-def _known(what: str, asked: Sequence[str], known: Sequence[str]) -> None:
-    for name in asked:
-        if name not in known:
-            near = [candidate for candidate in known if name.lower() in candidate][:5]
-            hint = f"; did you mean {', '.join(near)}?" if near else f'; `hubfit sql "FROM {what}s"` lists them'
-            raise Unreadable(f"unknown {what} {name!r}{hint}")
 
 
 def _estimate(model_id: str, settings: Settings, source: str, place: Path, folder: Path) -> tuple[Night, Path]:

@@ -46,6 +46,16 @@ class Train(StrEnum):
     qlora = "qlora"
 
 
+class Loss(StrEnum):
+    plain = "plain"
+    fused = "fused"
+
+
+class LoraTargets(StrEnum):
+    all_linear = "all_linear"
+    attention_qv = "attention_qv"
+
+
 SourceOption = Annotated[SourceName, typer.Option("--source", help="Live Hub or the embedded snapshot.")]
 ListsOption = Annotated[
     list[str] | None,
@@ -202,6 +212,10 @@ def check(
     context: Annotated[int | None, typer.Option(help="Context in tokens.", min=1)] = None,
     concurrency: Annotated[int | None, typer.Option(help="Concurrent sequences.", min=1)] = None,
     train: Annotated[Train | None, typer.Option(help="Training instead of inference.")] = None,
+    loss: Annotated[Loss | None, typer.Option(help="--train, with all logits at once or in chunks.")] = None,
+    lora_targets: Annotated[
+        LoraTargets | None, typer.Option(help="--train lora, dora or qlora: modules that get adapters.")
+    ] = None,
     engine: Annotated[
         str | None, typer.Option(help="none (bare minimum), vllm, sglang, llamacpp, transformers.")
     ] = None,
@@ -235,10 +249,11 @@ def check(
     from estimator.calculators import ADAPTER_PERCENT
     from flows import check as checking
     from flows import pipeline
+    from flows.check_question import Question
     from flows.settings import Settings
 
     listed = [model_id for model_id, _ in pipeline.listed(lists, [])] if lists else []
-    question = checking.Question(
+    question = Question(
         source=source.value,
         catalogs_folder=catalogs,
         gpus=gpu or [],
@@ -246,6 +261,8 @@ def check(
         context_tokens=context,
         concurrent_sequences=concurrency,
         train=train.value if train else None,
+        loss=loss.value if loss else None,
+        lora_targets=lora_targets.value if lora_targets else None,
         engine=engine,
         host_memory_gib=host_memory or None,
         host_gb_per_s=host_bandwidth or None,

@@ -211,6 +211,8 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             objective=in_training("sft"),
             optimizer=in_training("adamw_foreach"),
             sharding=in_training("none"),
+            loss=in_training("plain"),
+            lora_targets=pl.when(c("lora_rank").is_not_null()).then(pl.lit("all_linear")),
             host_memory_gib=pl.lit(None, dtype=pl.Float64),
             host_gb_per_s=pl.lit(None, dtype=pl.Float64),
             gradient_accumulation=pl.lit(None, dtype=pl.Boolean),

@@ -18,6 +18,14 @@ DENSE = (
     "allenai/OLMo-2-1124-7B", "allenai/Olmo-3.1-32B-Instruct", "openai-community/gpt2", "EleutherAI/pythia-1.4b",
     "EleutherAI/pythia-6.9b", "bigscience/bloom-560m", "facebook/opt-6.7b", "bigcode/starcoder2-15b", "microsoft/phi-2",
 )  # fmt: skip
+EXPERTS = (
+    "mistralai/Mixtral-8x7B-v0.1", "Qwen/Qwen3-30B-A3B", "openai/gpt-oss-20b", "allenai/OLMoE-1B-7B-0125-Instruct",
+)  # fmt: skip
+# queries, keys and values
+ONE_MODULE = (
+    "microsoft/phi-4", "openai-community/gpt2", "EleutherAI/pythia-1.4b", "EleutherAI/pythia-6.9b",
+    "bigscience/bloom-560m",
+)  # fmt: skip
 TRAINED = ("full", "autocast", "adapters")
 NARROW = {"hidden_size": 1024, "num_attention_heads": 16, "num_key_value_heads": 4, "intermediate_size": 3072}
 WINDOW = {"sliding_window": TOKENS // 2}
@@ -94,9 +102,10 @@ CASES: tuple[tuple[str, dict[str, Any], tuple[str, ...]], ...] = (
     ("Qwen/Qwen3-30B-A3B", {"num_experts": 48, "num_experts_per_tok": 3, "mlp_only_layers": [3]}, ("full", "prefill")),
     ("openai/gpt-oss-20b", {"num_experts_per_tok": 2, "intermediate_size": 1024}, MOE),
     # windows that the sequence fills
-    ("mistralai/Mistral-7B-v0.1", WINDOW, ("full", "adapters")),
-    ("google/gemma-3-12b-it", WINDOW, ("full", "adapters")),
-    ("bigcode/starcoder2-15b", WINDOW, ("full",)),
+    ("mistralai/Mistral-7B-v0.1", WINDOW, ("full", "fp32", "adapters", "adapters_qv")),
+    ("google/gemma-3-12b-it", WINDOW, ("full", "fp32", "adapters", "adapters_qv")),
+    ("google/gemma-3-1b-it", WINDOW, ("fp32",)),
+    ("bigcode/starcoder2-15b", WINDOW, ("full", "fp32")),
     # switches
     ("openai-community/gpt2", {"resid_pdrop": 0.0, "activation_function": "gelu"}, ALL),
     ("facebook/opt-6.7b", {"dropout": 0.0, "activation_function": "gelu"}, ALL),
@@ -104,7 +113,14 @@ CASES: tuple[tuple[str, dict[str, Any], tuple[str, ...]], ...] = (
     ("bigcode/starcoder2-3b", {"residual_dropout": 0.1}, ALL),
     ("microsoft/phi-2", {"resid_pdrop": 0.1}, ALL),
     ("bigscience/bloom-560m", {"hidden_dropout": 0.1}, ALL),
-    ("microsoft/phi-4", {"resid_pdrop": 0.1}, ("full",)),
+    ("microsoft/phi-4", {"resid_pdrop": 0.1}, ("full", "fp32")),
+    ("microsoft/phi-4", {"num_key_value_heads": 40}, ("fp32",)),
+    *((model_id, {}, ("fp32",)) for model_id in (*DENSE, "google/gemma-2-9b-it")),
+    *(
+        (model_id, {}, ("adapters_qv",))
+        for model_id in (*DENSE, *EXPERTS, "google/gemma-2-9b-it")
+        if model_id not in ONE_MODULE
+    ),
     # each class twice, the second time with other widths, heads, experts and switches
     *(
         (name, {}, ALL)

@@ -36,6 +36,9 @@ RANK = 16
 ROUTERS = {"gate", "router", "shared_expert_gate"}  # get no adapters
 BOUNDARY = 2  # the first layers hand on what others free
 PROMPT_TOKENS = 1024
+IN_FP32 = ("autocast", "fp32")
+ADAPTED = ("adapters", "adapters_qv")
+QUERIES_AND_VALUES = {"q_proj", "v_proj"}  # PEFT's own choice for most decoders
 
 
 class Living(TorchDispatchMode):
@@ -86,16 +89,16 @@ def build(config: dict[str, Any], recipe: str) -> tuple[Any, Any]:
     """The class, and the list of its layers."""
     raw = dict(config)
     built = transformers.AutoConfig.for_model(raw.pop("model_type"), **raw).get_text_config()
-    dtype = torch.float32 if recipe == "autocast" else torch.bfloat16
+    dtype = torch.float32 if recipe in IN_FP32 else torch.bfloat16
     # text parts of models that see are no causal models by themselves, and lack a head
     is_whole = type(built) in transformers.MODEL_FOR_CAUSAL_LM_MAPPING
     model = (transformers.AutoModelForCausalLM if is_whole else transformers.AutoModel).from_config(built, dtype=dtype)
     count = built.num_hidden_layers
     layers = next(m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) == count)
-    return (with_adapters(model, layers) if recipe == "adapters" else model), layers
+    return (with_adapters(model, layers, recipe) if recipe in ADAPTED else model), layers
 
 
-def with_adapters(model: Any, layers: Any) -> Any:
+def with_adapters(model: Any, layers: Any, recipe: str) -> Any:
     import peft
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -105,6 +108,7 @@ def with_adapters(model: Any, layers: Any) -> Any:
     linear = (torch.nn.Linear, transformers.pytorch_utils.Conv1D)
     found = [name for name, module in layers.named_modules() if isinstance(module, linear)]
     targets = {name.rsplit(".", 1)[-1] for name in found if not ROUTERS.intersection(name.split("."))}
+    targets = QUERIES_AND_VALUES if recipe == "adapters_qv" else targets
     kind = "CAUSAL_LM" if hasattr(model, "lm_head") or hasattr(model, "embed_out") else "FEATURE_EXTRACTION"
     config = peft.LoraConfig(r=RANK, target_modules=sorted(targets), task_type=kind)
     adapted = peft.get_peft_model(model, config, autocast_adapter_dtype=False)
@@ -132,7 +136,7 @@ def kept(config: dict[str, Any], recipe: str, sequences: int, tokens: int) -> in
                 module.store_full_length_kv = False
         model.train()
         labels = {"labels": ids} if "labels" in inspect.signature(model.forward).parameters else {}
-        with living, torch.autocast("cpu", torch.bfloat16, enabled=recipe != "full"):
+        with living, torch.autocast("cpu", torch.bfloat16, enabled=recipe not in ("full", "fp32")):
             model(input_ids=ids, use_cache=False, **labels)
         return after[-1] - after[BOUNDARY - 1]
 
@@ -173,7 +177,7 @@ def main(out: str, *numbers: str) -> None:
             layers = 6 if "gemma-3" in model_id or "gemma-4" in model_id.lower() else LAYERS
             config = cut(snapshot[model_id], changes, layers)
             for recipe in recipes:
-                tokens, rank = length, RANK if recipe == "adapters" else ""
+                tokens, rank = length, RANK if recipe in ADAPTED else ""
                 if recipe == "prefill":
                     tokens = PROMPT_TOKENS
                     each = round((needed(config, 2) - needed(config, 1)) / tokens)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_map
 
 IN_FP32 = (
@@ -19,6 +20,7 @@ IN_FP32 = (
 )
 IN_FP32_UNLESS_TOLD = ("softmax.int", "log_softmax.int", "sum", "sum.dim_IntList", "prod", "cumsum", "cumprod")
 _AUTOCAST = torch._C.DispatchKeySet(torch._C.DispatchKey.AutocastCPU)
+_of_pytorch = functional.scaled_dot_product_attention
 _library = torch.library.Library("aten", "IMPL")
 
 
@@ -50,6 +52,11 @@ class LayerNorm(torch.autograd.Function):
 
 
 def attend(q: Any, k: Any, v: Any, attn_mask: Any = None, **others: Any) -> Any:
+    is_half = torch.is_autocast_enabled("cpu") or q.dtype != torch.float32
+    if not is_half and others.get("enable_gqa") and q.shape[1] != k.shape[1]:
+        # the fused kernel for fp32 knows no groups of queries: PyTorch computes all scores
+        with sdpa_kernel(SDPBackend.MATH):
+            return _of_pytorch(q, k, v, attn_mask=attn_mask, **others)
     if q.shape[1] != k.shape[1] and not others.get("enable_gqa"):
         raise NotImplementedError("fused kernels refuse fewer heads of keys, and attention then keeps its scores")
     if torch.is_autocast_enabled("cpu"):

@@ -70,7 +70,14 @@ def dialects() -> Mapping[str, Mapping[str, Any]]:
 def activations() -> Mapping[str, Mapping[str, Any]]:
     """model_type -> what its layers keep for a backward pass, everything inherited filled in. Errors: CatalogError."""
     rows = _tables()["activations"]
-    return {name: _merged(name, rows, ()) for name in rows}
+    return {name: _counted(name, _merged(name, rows, ())) for name in rows}
+
+
+def _counted(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row without the recipes by which its own layers were not counted, whatever its relative has."""
+    absent = [recipe for recipe, types in _tables()["counted"].items() if name not in types]
+    kept = {part: {key: it for key, it in row[part].items() if key not in absent} for part in PARTS if part in row}
+    return {**row, **kept}
 
 
 @cache
@@ -142,7 +149,18 @@ def _merged(name: str, rows: Mapping[str, Any], seen: tuple[str, ...]) -> dict[s
 @cache
 def _tables() -> Mapping[str, Any]:
     """All files as one. Raises CatalogError for a file that cannot be read or a row that stands in two."""
-    names = ("spellings", "dialects", "parts", "towers", "multimodal", "gguf_keys", "gguf", "activations", "functions")
+    names = (
+        "spellings",
+        "dialects",
+        "parts",
+        "towers",
+        "multimodal",
+        "gguf_keys",
+        "gguf",
+        "activations",
+        "functions",
+        "counted",
+    )
     tables: dict[str, dict[str, Any]] = {name: {} for name in names}
     for name in FILES:
         try:

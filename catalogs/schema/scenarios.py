@@ -111,8 +111,11 @@ ENGINE_PROFILES = Table(
     ),
 )
 
-# Shardings that leave gradients and optimizer states in the memory of the host.
-OFFLOADED = ("zero2_offload", "zero3_offload")
+# Shardings that leave gradients and optimizer states in the memory of the host, and the last one weights as well.
+OFFLOADED = ("zero2_offload", "zero3_offload", "zero3_param_offload")
+LOSSES = ("plain", "fused")
+ADAPTED = ("lora", "dora", "qlora")
+TARGETS = ("all_linear", "attention_qv")
 SHARDINGS = ("none", "zero1", "zero2", "zero3", "fsdp", *OFFLOADED)
 OPTIMIZERS = (
     *("adamw", "adamw_foreach", "adamw_8bit", "adamw_paged", "sgd", "sgd_momentum", "lion", "muon", "adafactor"),
@@ -145,12 +148,14 @@ WORKLOADS = Table(
             "gradient_checkpointing": pl.Boolean,
             "sharding": pl.String,
             "lora_rank": pl.Int64,
+            "lora_targets": pl.String,  # modules that get adapters; empty: all_linear
             "attention_parallelism": pl.String,  # of several devices, how attention divides; empty: tensor
             "engine_options": pl.String,  # out of ENGINE_OPTIONS; empty: none
             "host_memory_gib": pl.Float64,  # of the host, for weights that the device has no room for; empty: none
             "host_gb_per_s": pl.Float64,  # at which the host reads them; empty: unknown
             "max_gpus": pl.Int64,  # devices that may share one model; empty: as many as a node has
             "gradient_accumulation": pl.Boolean,  # over several steps, so that gradients stay; empty: no
+            "loss": pl.String,  # all logits at once, or a chunk of them with the output head; empty: plain
             "source": pl.String,
             "as_of": pl.Date,
         }
@@ -159,7 +164,7 @@ WORKLOADS = Table(
     optional=(
         *("kv_precision", "method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding"),
         *("lora_rank", "gradient_accumulation", "attention_parallelism", "engine_options", "host_memory_gib"),
-        *("host_gb_per_s", "max_gpus"),
+        *("host_gb_per_s", "max_gpus", "loss", "lora_targets"),
     ),
     rules=(
         identifier("workload"),
@@ -173,6 +178,8 @@ WORKLOADS = Table(
         one_of("objective", ("sft", "dpo", "grpo", "ppo")),
         one_of("optimizer", OPTIMIZERS),
         one_of("sharding", SHARDINGS),
+        one_of("loss", LOSSES),
+        one_of("lora_targets", TARGETS),
         one_of("attention_parallelism", ("tensor", "data")),
         set_of("engine_options", ENGINE_OPTIONS),
         absent("engine_options", ~pl.col("engine").is_in(["vllm", "llamacpp"]), "for an engine without them"),
@@ -183,7 +190,7 @@ WORKLOADS = Table(
             absent(column, _inference, "for inference")
             for column in (
                 *("method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding", "lora_rank"),
-                "gradient_accumulation",
+                *("gradient_accumulation", "loss", "lora_targets"),
             )
         ),
         *(
@@ -192,7 +199,7 @@ WORKLOADS = Table(
         ),
         absent("kv_precision", _training, "for training"),
         absent("attention_parallelism", _training, "for training"),
-        needs("host_memory_gib", pl.col("sharding").is_in(OFFLOADED), "for zero2_offload and zero3_offload"),
+        needs("host_memory_gib", pl.col("sharding").is_in(OFFLOADED), "for a sharding that offloads"),
         absent(
             "host_memory_gib",
             _training & ~pl.col("sharding").is_in(OFFLOADED).fill_null(False),
@@ -204,11 +211,15 @@ WORKLOADS = Table(
             ~pl.col("engine").is_in(["none", "vllm", "sglang"]),
             "for an engine that splits by layers",
         ),
-        needs("lora_rank", pl.col("method").is_in(["lora", "dora", "qlora"]), "for lora, dora and qlora"),
-        absent("lora_rank", pl.col("method") == "full", "for full training"),
+        needs("lora_rank", pl.col("method").is_in(ADAPTED), "for lora, dora and qlora"),
+        *(absent(column, pl.col("method") == "full", "for full training") for column in ("lora_rank", "lora_targets")),
     ),
     derive=(
         pl.when(_training).then(pl.col("recipe").fill_null("mixed")).alias("recipe"),
         pl.when(_training).then(pl.col("objective").fill_null("sft")).alias("objective"),
+        pl.when(_training).then(pl.col("loss").fill_null("plain")).alias("loss"),
+        pl.when(pl.col("method").is_in(ADAPTED))
+        .then(pl.col("lora_targets").fill_null("all_linear"))
+        .alias("lora_targets"),
     ),
 )

@@ -15,8 +15,21 @@ from flows.extract.expressions import evaluate
 from flows.extract.keys import Keys
 
 # Column of SHAPES -> recipe in the rows; sums over the layers.
-RECIPES = {"train_full_bytes": "full", "train_autocast_bytes": "autocast", "train_adapter_bytes": "adapters"}
-SUMMED = (*RECIPES, "train_rank_bytes", "train_pair_bytes", "train_masked_bytes", "train_masked_pair_bytes")
+RECIPES = {
+    "train_full_bytes": "full",
+    "train_autocast_bytes": "autocast",
+    "train_adapter_bytes": "adapters",
+    "train_adapter_qv_bytes": "adapters_qv",
+    "train_fp32_bytes": "fp32",
+}
+OF_PAIRS = ("train_pair_bytes", "train_fp32_pair_bytes")
+OF_WINDOWS = {
+    "train_masked_bytes": "masked",
+    "train_masked_pair_bytes": "masked_pair",
+    "train_fp32_masked_bytes": "masked_fp32",
+    "train_fp32_masked_pair_bytes": "masked_pair_fp32",
+}
+SUMMED = (*RECIPES, "train_rank_bytes", *OF_PAIRS, *OF_WINDOWS)
 # The largest layer's.
 WIDEST = ("prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes")
 # Kinds of layers whose attention takes a mask once a sequence is longer than what they see.
@@ -44,8 +57,8 @@ def of_layer(
     found: Parts = {column: reader.recipe(part, name) for column, name in RECIPES.items()}
     found["train_rank_bytes"] = reader.sum_of([("adapted", "layer"), ("adapted", part)], times=2)
     found["train_pair_bytes"] = reader.value(row.get("pair", 0))
-    found["train_masked_bytes"] = reader.value(row.get("masked", 0)) if is_windowed else 0
-    found["train_masked_pair_bytes"] = reader.value(row.get("masked_pair", 0)) if is_windowed else 0
+    found["train_fp32_pair_bytes"] = reader.value(row.get("pair_fp32", 0))
+    found |= {column: reader.value(row.get(name, 0)) if is_windowed else 0 for column, name in OF_WINDOWS.items()}
     found["prefill_layer_bytes"] = reader.sum_of([("prefill", part)])
     found["prefill_attention_bytes"] = reader.sum_of([("prefill", "attention")])
     found["prefill_pair_bytes"] = reader.value(row.get("prefill_pair", 0))

@@ -82,11 +82,11 @@ def grouped(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, owns_c
     if keys.flag(dialect["o_bias"]) or dialect.get("o_bias_alone"):
         bias += h
     width = keys.count(dialect["attention_input"]) if "attention_input" in dialect else h
-    linears = [Linear("attn", queries, width)]
+    linears = [Linear("attn", queries, width, 1, "queries")]
     if has_keys:
         linears.append(Linear("attn", kv_heads * key_dim, width, 1, "kv"))
     if has_values:
-        linears.append(Linear("attn", kv_heads * value_dim, width, 1, "kv"))
+        linears.append(Linear("attn", kv_heads * value_dim, width, 1, "values"))
     return Attention(
         linears=(*linears, Linear("attn", h, heads * value_dim)),
         heads=heads,

@@ -10,7 +10,7 @@ from flows.extract.architecture import layers_that_keep
 from flows.extract.attention import Attention
 from flows.extract.decoder import Decoder
 from flows.extract.keys import Keys
-from flows.extract.linears import sums
+from flows.extract.linears import of_queries_and_values, sums
 
 COUNTS = ("p_embed", "p_pos_embed", "p_lm_head", "p_router", "p_norm", "p_bias", "p_small", "p_head_other")
 # What is not known when a layer's cache is not.
@@ -68,6 +68,9 @@ def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str,
         "expert_layers": found.routers,
         **layers_that_keep((kind, count) for (kind, *_), count in body.groups.items()),
     }
+    # a class whose projections are one module, or were not counted, has none of its own
+    if row["train_adapter_qv_bytes"] is not None:
+        row |= of_queries_and_values(body.linears)
     if body.unknown_cache:
         row |= {name: None for name in row if name.startswith(OF_THE_CACHE)}
     return row

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 class Linear:
     """`count` equal matrices of rows (outputs) x columns (inputs).
 
-    component: attn, mlp, expert, shared or ssm. role: kv (key and value projections), replicated (on every rank of
-    a tensor-parallel group) or nothing.
+    component: attn, mlp, expert, shared or ssm. role: kv and values (projections of keys, of values), queries,
+    replicated (on every rank of a tensor-parallel group) or nothing.
     """
 
     component: str
@@ -36,10 +36,19 @@ def sums(linears: Mapping[Linear, int]) -> dict[str, int]:
         totals[f"p_{linear.component}"] += parameters
         totals["quant_rows"] += linear.rows * matrices
         totals["fp8_block_scales"] += -(-linear.rows // 128) * -(-linear.columns // 128) * matrices
-        if linear.role == "kv":
+        if linear.role in ("kv", "values"):
             totals["p_kv_proj"] += parameters
         if linear.role == "replicated":
             totals["p_tp_replicated"] += parameters
         if linear.component != "expert":  # PEFT leaves fused expert tensors alone
             totals["lora_io"] += (linear.rows + linear.columns) * matrices
     return totals
+
+
+def of_queries_and_values(linears: Mapping[Linear, int]) -> dict[str, int]:
+    """Columns of SHAPES that are sums over the projections of queries and of values, PEFT's own choice of modules."""
+    chosen = [(one, one.count * times) for one, times in linears.items() if one.role in ("queries", "values")]
+    return {
+        "lora_qv_io": sum((one.rows + one.columns) * matrices for one, matrices in chosen),
+        "lora_qv_rows": sum(one.rows * matrices for one, matrices in chosen),
+    }

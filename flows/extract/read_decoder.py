@@ -95,7 +95,7 @@ def _idle(columns: Mapping[str, Any]) -> int:
 
 def _without_counts(columns: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of a decoder whose parameters are not known: every count is null, dimensions and cache stay."""
-    lost = ("quant_rows", "fp8_block_scales", "lora_io")
+    lost = ("quant_rows", "fp8_block_scales", "lora_io", "lora_qv_io", "lora_qv_rows")
     kept = {key: None if key.startswith("p_") or key in lost else value for key, value in columns.items()}
     return {**kept, "parameters_resident": None, "active_read_parameters": None}
 

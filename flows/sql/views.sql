@@ -84,8 +84,8 @@ CREATE MACRO internal.prompt_seconds(linear_flops, attention_flops, linear_rate,
 
 CREATE VIEW requirements AS
 SELECT
-    * EXCLUDE (held_margin, kept_margin, taken_margin),
-    total_bytes + held_margin + kept_margin + taken_margin AS total_bytes_high,
+    * EXCLUDE (held_margin, kept_margin, taken_margin, paged_bytes),
+    total_bytes + paged_bytes + held_margin + kept_margin + taken_margin AS total_bytes_high,
     -- greatest() passes over a null, so it is asked only when every term is known
     CASE WHEN total_bytes IS NOT NULL AND held_margin + kept_margin + taken_margin IS NOT NULL THEN
         greatest(0, weights_bytes + gradient_bytes + optimizer_bytes - held_margin)
@@ -94,10 +94,10 @@ SELECT
     END AS total_bytes_low
 FROM (
     SELECT
-        * EXCLUDE (held_margin, kept_margin, taken_margin),
+        * EXCLUDE (held_margin, kept_margin, taken_margin, paged_bytes),
         weights_bytes + kv_cache_bytes + state_bytes + activation_bytes + gradient_bytes + optimizer_bytes + overhead_bytes
             AS total_bytes,
-        held_margin, kept_margin, taken_margin
+        held_margin, kept_margin, taken_margin, paged_bytes
     FROM (
         SELECT
             m.model_id,
@@ -117,7 +117,7 @@ FROM (
             wp.gradient_bytes,
             wp.optimizer_bytes,
             o.overhead_bytes,
-            wp.margin_bytes AS held_margin, c.margin_bytes AS kept_margin, o.margin_bytes AS taken_margin
+            wp.margin_bytes AS held_margin, c.margin_bytes AS kept_margin, o.margin_bytes AS taken_margin, wp.paged_bytes
         FROM internal.weight_plans wp
         JOIN internal.shapes s USING (shape_ix)
         JOIN models m USING (shape_id)
@@ -244,7 +244,7 @@ FROM (
     FROM (
         SELECT
             *,
-            required_bytes + held_margin + kept_margin + taken_margin AS required_bytes_high,
+            required_bytes + paged_bytes + held_margin + kept_margin + taken_margin AS required_bytes_high,
             usable_bytes - required_bytes AS headroom_bytes,
             internal.host_read_bytes(
                 CASE WHEN is_offloaded THEN required_bytes - usable_bytes ELSE 0 END, held, step_dense, step_experts, expert_share
@@ -278,7 +278,7 @@ FROM (
                     floor(w.host_memory_gib * 1073741824 * 0.8) AS host_room,
                     w.host_gb_per_s * 1e9 AS host_rate,
                     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes AS held,
-                    wp.margin_bytes AS held_margin,
+                    wp.margin_bytes AS held_margin, wp.paged_bytes,
                     internal.filled(c.context_tokens, c.block_tokens) AS filled_tokens,
                     c.kv_cache_bytes + internal.in_flight_bytes(
                         internal.filled(c.context_tokens, c.block_tokens), c.window_tokens, o.in_flight_tokens,

@@ -36,6 +36,7 @@ Case = tuple[str, str, str, dict[str, str]] | tuple[str, str, str, dict[str, str
 VENDORS = "nvidia, amd, intel, apple, google, aws, huawei, qualcomm, tenstorrent"
 ENGINES = "vllm, sglang, transformers, llamacpp, mlx, exllama, trtllm"
 FORMATS = "fp32, bf16, fp16, fp8, int8, fp4"
+OFFLOADED = "zero2_offload, zero3_offload, zero3_param_offload"
 OPTIMIZERS = "adamw, adamw_foreach, adamw_8bit, adamw_paged, sgd, sgd_momentum, lion, muon, adafactor"
 NAME = "must be lower case letters, digits, '_', '.' and '-'"
 LEVELS = "must be one of exact, high, medium, low"
@@ -197,12 +198,12 @@ CASES: list[Case] = [
     *below("workloads", "must be one of sft, dpo, grpo, ppo", "orpo", "objective", row="train-full-2k"),
     *below("workloads", f"must be one of {OPTIMIZERS}", "adam", "optimizer", row="train-full-2k"),
     *below(
-        *("workloads", "must be one of none, zero1, zero2, zero3, fsdp, zero2_offload, zero3_offload", "ddp"),
+        *("workloads", f"must be one of none, zero1, zero2, zero3, fsdp, {OFFLOADED}", "ddp"),
         "sharding",
         row="train-full-2k",
     ),
     (
-        *("workloads", "host_memory_gib", "must not be empty for zero2_offload and zero3_offload"),
+        *("workloads", "host_memory_gib", "must not be empty for a sharding that offloads"),
         *({"sharding": "zero2_offload", "host_memory_gib": ""}, "train-full-2k"),
     ),
     *below(
@@ -215,6 +216,11 @@ CASES: list[Case] = [
     *below("workloads", "must be empty for inference", "pure", "recipe"),
     *below("workloads", "must be empty for inference", "false", "gradient_accumulation"),
     *below("workloads", "must be empty for inference", "dpo", "objective"),
+    *below("workloads", "must be empty for inference", "fused", "loss"),
+    *below("workloads", "must be empty for inference", "all_linear", "lora_targets"),
+    *below("workloads", "must be empty for full training", "attention_qv", "lora_targets", row="train-full-2k"),
+    *below("workloads", "must be one of all_linear, attention_qv", "all-linear", "lora_targets", row="train-qlora-2k"),
+    *below("workloads", "must be one of plain, fused", "chunked", "loss", row="train-full-2k"),
     *below("workloads", "must be empty for inference", "true", "gradient_checkpointing"),
     *below("workloads", "must be empty for inference", "none", "sharding"),
     *below("workloads", "must be empty for inference", "16", "lora_rank"),

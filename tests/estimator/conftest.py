@@ -79,12 +79,19 @@ LLAMA_8B: dict[str, Any] = {
     "kv_window_layers": 0,
     "state_layers": 0,
     "lora_io": 2_621_440,
+    "lora_qv_io": 32 * (4096 + 4096 + 4096 + 1024),
+    "lora_qv_rows": 32 * (4096 + 1024),
     "automodel_parameters": 7_504_924_672,
     "automodel_buffer_bytes": 512,
     "automodel_layer_bytes": 525_336_576 * 4,
     "train_full_bytes": 32 * 200_840,
     "train_autocast_bytes": 32 * 241_800,
     "train_adapter_bytes": 32 * 217_224,
+    "train_adapter_qv_bytes": 32 * 155_784,
+    "train_fp32_bytes": 32 * 393_224,
+    "train_fp32_pair_bytes": 32 * 4 * 32,
+    "train_fp32_masked_bytes": 0,
+    "train_fp32_masked_pair_bytes": 0,
     "train_rank_bytes": 32 * 14,
     "train_pair_bytes": 0,
     "train_masked_bytes": 0,
@@ -192,7 +199,16 @@ WORKLOAD: dict[str, Any] = {
     "host_memory_gib": None,
     "max_gpus": None,
     "gradient_accumulation": None,
+    "loss": None,
+    "lora_targets": None,
 }
+
+
+def _usual(change: dict[str, Any]) -> dict[str, Any]:
+    """What the catalog fills in for training."""
+    is_adapted = change.get("method") in ("lora", "dora", "qlora")
+    usual = {"loss": "plain", "lora_targets": "all_linear" if is_adapted else None}
+    return usual if change.get("mode") == "training" else {}
 
 
 @pytest.fixture
@@ -200,7 +216,7 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
     """Workloads like one 8k sequence of inference without an engine, with some columns changed."""
 
     def build(*changes: dict[str, Any]) -> pl.DataFrame:
-        rows = [{"workload_ix": i, **WORKLOAD, **change} for i, change in enumerate(changes)]
+        rows = [{"workload_ix": i, **WORKLOAD, **_usual(change), **change} for i, change in enumerate(changes)]
         types: dict[str, Any] = dict.fromkeys(
             (
                 "method",
@@ -211,11 +227,13 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
                 "kv_precision",
                 "attention_parallelism",
                 "engine_options",
+                "loss",
             ),
             pl.String,
         )
         types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "host_memory_gib": pl.Float64, "max_gpus": pl.Int64,
-                  "gradient_checkpointing": pl.Boolean, "gradient_accumulation": pl.Boolean}  # fmt: skip
+                  "gradient_checkpointing": pl.Boolean, "gradient_accumulation": pl.Boolean,
+                  "lora_targets": pl.String}  # fmt: skip
         return pl.DataFrame(rows, schema_overrides=types)
 
     return build

@@ -47,6 +47,7 @@ INFERENCE = [
 FULL = {
     "mode": "training", "engine": "transformers", "context_tokens": 2048, "concurrent_sequences": 2, "method": "full",
     "recipe": "mixed", "objective": "sft", "optimizer": "adamw", "gradient_checkpointing": False, "sharding": "none",
+    "loss": "plain",
 }  # fmt: skip
 TRAINING = [
     {"method": "lora", "lora_rank": 8},
@@ -56,13 +57,27 @@ TRAINING = [
     {"recipe": "autocast", "optimizer": "muon", "gradient_checkpointing": True, "sharding": "zero2"},
     {"recipe": "pure", "optimizer": "lion", "objective": "ppo"},
     {"recipe": "fp32", "optimizer": "sgd", "sharding": "zero1"},
+    {"recipe": "fp32", "loss": "fused", "gradient_checkpointing": True, "context_tokens": 5000},
     {"optimizer": "adafactor", "objective": "grpo", "sharding": "zero3"},
     {"recipe": "deepspeed", "sharding": "zero3", "gradient_checkpointing": True},
     {"recipe": "deepspeed", "sharding": "zero2", "gradient_accumulation": True},
     {"recipe": "megatron", "sharding": "zero1"},
+    {"recipe": "pure", "loss": "fused", "optimizer": "adamw_paged"},
+    {"method": "dora", "lora_rank": 4, "lora_targets": "attention_qv", "sharding": "zero3"},
+    {"recipe": "autocast", "loss": "fused", "gradient_checkpointing": True, "sharding": "fsdp"},
+    {
+        "method": "lora",
+        "lora_rank": 8,
+        "lora_targets": "attention_qv",
+        "loss": "fused",
+        "objective": "dpo",
+        "context_tokens": 1500,
+    },
     {"recipe": "deepspeed", "sharding": "zero2_offload", "host_memory_gib": 500.0},
     {"sharding": "zero3_offload", "host_memory_gib": 2000.0, "gradient_checkpointing": True},
     {"recipe": "autocast", "optimizer": "adamw_foreach", "sharding": "zero3_offload", "host_memory_gib": 8.0},
+    {"recipe": "deepspeed", "sharding": "zero3_param_offload", "host_memory_gib": 2000.0},
+    {"method": "qlora", "lora_rank": 8, "sharding": "zero3_param_offload", "host_memory_gib": 30.0, "loss": "fused"},
     {"recipe": "autocast", "sharding": "fsdp", "gradient_accumulation": True, "gradient_checkpointing": True},
     {"method": "lora", "lora_rank": 8, "sharding": "fsdp", "gradient_accumulation": True, "recipe": "pure"},
     {"engine": "none", "optimizer": "sgd_momentum", "objective": "dpo", "gradient_checkpointing": True},
@@ -177,7 +192,8 @@ class Tried:
 def tried() -> Tried:
     shapes = pl.DataFrame(random_shapes.shapes(SEED, SHAPES_TRIED), schema=SHAPES, orient="row")
     ours = catalogs.workloads()
-    more = [{"mode": "inference", **each} for each in INFERENCE] + [{**FULL, **each} for each in TRAINING]
+    more = [{"mode": "inference", **each} for each in INFERENCE]
+    more += [{**FULL, "lora_targets": "all_linear" if "lora_rank" in each else None, **each} for each in TRAINING]
     rows = [{**dict.fromkeys(ours.columns), "workload": f"more-{n}", **each} for n, each in enumerate(more)]
     tiers = pl.DataFrame({"memory_tier": MEMORY_TIERS}).with_row_index("tier")
     devices = catalogs.gpus().sample(DEVICES_TRIED, seed=SEED).join(tiers, on="memory_tier").sort("tier", "gpu_id")
@@ -224,7 +240,7 @@ def held(
 ) -> dict[str, Callable[[], int]]:
     """What stays resident, by column of the weight plans."""
     if run["mode"] == "inference":
-        nothing = dict.fromkeys(("gradient_bytes", "optimizer_bytes", "update_bytes"), lambda: 0)
+        nothing = dict.fromkeys(("gradient_bytes", "optimizer_bytes", "update_bytes", "paged_bytes"), lambda: 0)
         own = weights.Weights(shape, precision, effective)
         return {"weights_bytes": lambda: up(own.held(run["engine"], over)), **nothing}
 
@@ -233,7 +249,9 @@ def held(
         return lambda: up(getattr(training.States(shape, precision, format_, run, over), name)())
 
     columns = {"weights": "weights_bytes", "gradients": "gradient_bytes", "optimizer": "optimizer_bytes"}
-    return {column: part(name) for name, column in (columns | {"update": "update_bytes"}).items()}
+    return {
+        column: part(name) for name, column in (columns | {"update": "update_bytes", "paged": "paged_bytes"}).items()
+    }
 
 
 def bits(format_: Facts | None) -> float | None:
@@ -540,6 +558,7 @@ class Needs:
         resident = held_["weights_bytes"] + held_["optimizer_bytes"]
         middle = resident + cached + peak + besides
         high = middle + margin(shape, self.precision, bits(format_), workload, resident + held_["gradient_bytes"])
+        high += held_["paged_bytes"]  # of a full device they leave
         of_engine = margins.of_engine(ahead, profile, over, sees(shape, workload)) + overhead.uncounted(
             shape, workload, profile, over
         )

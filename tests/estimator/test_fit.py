@@ -292,6 +292,22 @@ def test_what_a_host_holds_is_a_literal(
     assert fit["verdict"].to_list() == ["unknown", "too_big", "too_big"]
 
 
+def test_pages_of_an_optimizer_are_tight_without_and_fit_with_them(
+    catalogs: Catalogs, shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame]
+) -> None:
+    """24.86 GB of a device: 4·10⁹ parameters in 16 bits with gradients are 16 GB and a layer, two moments 16 more.
+
+    Of 2·10⁹ all have room, and without pages nothing changes for those.
+    """
+    training = {"mode": "training", "method": "full", "recipe": "pure", "objective": "sft", "sharding": "none",
+                "gradient_checkpointing": True, "context_tokens": 2048}  # fmt: skip
+    workloads = workloads_of(*({**training, "optimizer": name} for name in ("adamw_paged", "adamw")))
+    ours = Catalogs(**{**catalogs.__dict__, "workloads": workloads})
+    shapes = shapes_of({"parameters_resident": 4 * 10**9}, {"parameters_resident": 2 * 10**9})
+    fit = ours.fit(shapes).collect().filter(precision_ix=0, gpu_ix=1)
+    assert fit["verdict"].to_list() == ["tight", "fits", "too_big", "fits"]
+
+
 def test_every_verdict_but_offload_occurs(catalogs: Catalogs, shapes_of: Callable[..., pl.DataFrame]) -> None:
     rng = random.Random(0)
     verdicts = catalogs.fit(shapes_of(*(random_shape(rng) for _ in range(30)))).collect()["verdict"]

@@ -392,6 +392,15 @@ def test_training_recipes() -> None:
     assert adapters("lora", None) is None
 
 
+@pytest.mark.parametrize(
+    ("targets", "qv", "found"),
+    [("all_linear", 4, 10), ("all_linear", None, 10), ("attention_qv", 4, 4), ("attention_qv", None, None),
+     ("embeddings", 4, None), (None, 4, None)],
+)  # fmt: skip
+def test_sums_of_the_modules_that_get_adapters(targets: str | None, qv: int | None, found: int | None) -> None:
+    assert value(training.of_targets(targets=text(targets), all_linear=whole(10), qv=whole(qv))) == found
+
+
 # bytes of weight, gradient, master and moments of a parameter with AdamW
 @pytest.mark.parametrize(
     ("recipe", "precision", "each"),
@@ -460,6 +469,11 @@ def moments(optimizer: str | None, *, trained: int = 1, number_bytes: pl.Expr | 
 )  # fmt: skip
 def test_moments_of_optimizers(optimizer: str | None, bytes_: float | None) -> None:
     assert value(moments(optimizer, trained=1000)) == bytes_
+
+
+def test_pages_need_not_be_on_a_device() -> None:
+    names = ("adamw_paged", "adamw", "adamw_8bit", None)
+    assert [value(training.paged_share(optimizer=text(name))) for name in names] == [1, 0, 0, None]
 
 
 def test_the_foreach_loop_makes_all_roots_at_once() -> None:
@@ -809,19 +823,33 @@ def test_a_batch_is_spread_over_all_sequences() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sharding", "trained", "degree", "host_bytes"),
+    ("sharding", "trained", "degree", "weights", "host_bytes"),
     [
-        ("zero2_offload", 1000, 1, 24_000),
-        ("zero2_offload", 1000, 8, 48_000),
-        ("zero3_offload", 1000, 8, 24_000),
-        ("zero3", 1000, 8, 0),
-        ("zero3", None, 8, 0),
-        ("zero3_offload", None, 8, None),
+        ("zero2_offload", 1000, 1, 2000, 24_000),
+        ("zero2_offload", 1000, 8, 2000, 48_000),
+        ("zero3_offload", 1000, 8, None, 24_000),
+        ("zero3_param_offload", 1000, 8, 2000, 27_000),  # 18 bytes a parameter with weights in 16 bits
+        ("zero3_param_offload", 1000, 8, None, None),
+        ("zero3", 1000, 8, 2000, 0),
+        ("zero3", None, 8, None, 0),
+        ("zero3_offload", None, 8, 2000, None),
     ],
 )
-def test_what_a_host_holds_of_states(sharding: str, trained: int | None, degree: int, host_bytes: int | None) -> None:
-    found = training.offloaded_host_bytes(sharding=text(sharding), trained=whole(trained), degree=whole(degree))
+def test_what_a_host_holds_of_states(
+    sharding: str, trained: int | None, degree: int, weights: int | None, host_bytes: int | None
+) -> None:
+    found = training.offloaded_host_bytes(
+        sharding=text(sharding), trained=whole(trained), degree=whole(degree), weights=whole(weights)
+    )
     assert value(found) == host_bytes
+
+
+def test_weights_leave_with_the_states_or_not_at_all() -> None:
+    def stays(sharding: str | None, states: float | None) -> Any:
+        return value(training.device_weights(sharding=text(sharding), states=real(states)))
+
+    assert [stays("zero3_param_offload", states) for states in (0.0, 1.0, None)] == [0, 1, None]
+    assert [stays("zero3_offload", states) for states in (0.0, 1.0, None)] == [1, 1, None]
 
 
 def test_states_leave_where_there_is_room() -> None:

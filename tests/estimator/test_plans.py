@@ -11,7 +11,7 @@ from with_devices import with_devices
 
 import estimator
 from catalogs.schema import scenarios
-from estimator import training
+from estimator import training, training_activations
 from estimator.schema import CACHE_PLANS, DEGREES, OVERHEAD_PLANS, WEIGHT_OVERRIDES, WEIGHT_PLANS, WORK_PLANS
 
 GIB = 1 << 30
@@ -259,6 +259,10 @@ def test_residencies_tell_apart_what_stays(workloads: pl.DataFrame) -> None:
         ("zero2_offload", 8, 358, [2, 0.25, 1.5]),  # a host without the room takes none
         ("zero3_offload", 8, 180, [0.25, 0, 0]),
         ("zero3_offload", 8, 179, [0.25, 0.25, 1.5]),
+        # at 1.5 x 18 bytes 201.93 GiB
+        ("zero3_param_offload", 1, 202, [0, 0, 0]),
+        ("zero3_param_offload", 8, 202, [0, 0, 0]),
+        ("zero3_param_offload", 8, 201, [0.25, 0.25, 1.5]),
     ],
 )
 def test_zero_stages_divide_in_turn_and_states_leave_for_a_host_with_room(
@@ -278,9 +282,39 @@ def test_zero_stages_divide_in_turn_and_states_leave_for_a_host_with_room(
     assert list(states) == [share * 8_030_261_248 for share in shares]
 
 
+@pytest.mark.parametrize(
+    ("recipe", "sharding", "degree", "host_gib", "states", "pages"),
+    [
+        ("mixed", "none", 1, None, 4, 8),  # the master copy stays
+        ("pure", "none", 1, None, 0, 4),
+        ("mixed", "zero1", 8, None, 0.5, 1),
+        ("mixed", "zero3_offload", 8, 180, 0, 0),  # all of it on the host for good
+    ],
+)
+def test_moments_with_pages_stand_by_themselves(
+    recipe: str,
+    sharding: str,
+    degree: int,
+    host_gib: float | None,
+    states: float,
+    pages: float,
+    shapes_of: Callable[..., pl.DataFrame],
+    workloads_of: Callable[..., pl.DataFrame],
+    precisions: pl.DataFrame,
+    no_overrides: pl.DataFrame,
+) -> None:
+    training = {"mode": "training", "method": "full", "recipe": recipe, "objective": "sft", "sharding": sharding}
+    training |= {"host_memory_gib": host_gib, "optimizer": "adamw_paged"}
+    plans = weights_of(shapes_of({}), precisions, workloads_of(training), no_overrides)
+    bytes_ = plans.filter(precision="bf16", degree=degree).select("optimizer_bytes", "paged_bytes").row(0)
+    assert bytes_ == (states * 8_030_261_248, pages * 8_030_261_248)
+
+
 def test_the_catalog_and_the_estimator_know_the_same_words() -> None:
     assert set(scenarios.OPTIMIZERS) == set(training.OPTIMIZERS)
     assert scenarios.OFFLOADED == training.OFFLOADED
+    assert scenarios.LOSSES == training_activations.LOSSES
+    assert (scenarios.TARGETS, scenarios.ADAPTED) == (training.TARGETS, training.ADAPTED)
     assert set(scenarios.SHARDINGS) == {"none", *training.ZERO_STAGES}
 
 
@@ -328,8 +362,10 @@ def test_gradients_that_are_kept_stand_beside_the_forward_pass(
 @pytest.mark.parametrize(
     ("sharding", "method", "forward", "backward"),
     [
-        ("zero2", "full", 0, 0),
+        ("zero2", "full", 0, 1_000_000_000 / 525_336_576),  # a bucket of gradients
+        ("zero2", "lora", 0, 1_000_000_000 / 525_336_576),
         ("zero3", "full", 4, 4),
+        ("zero3_param_offload", "full", 0, 0),  # one device gathers as well
         ("fsdp", "full", 4, 6),
         ("fsdp", "lora", 4, 4),  # a frozen unit has no gradients to scatter
     ],
@@ -338,7 +374,7 @@ def test_divided_weights_are_gathered_a_unit_at_a_time(
     sharding: str,
     method: str,
     forward: int,
-    backward: int,
+    backward: float,
     shapes_of: Callable[..., pl.DataFrame],
     workloads_of: Callable[..., pl.DataFrame],
     engines: pl.DataFrame,

@@ -411,25 +411,36 @@ def test_more_memory_is_never_worse_and_longer_context_never_better(
 def test_training_activations_order(
     full: int, more_in_fp32: int, layers: int, hidden: int, tokens: int, more: int
 ) -> None:
-    """Checkpointing needs no more where layers keep their inputs, autocast no less, and more tokens no less."""
+    """Checkpointing needs no more where layers keep their inputs, autocast no less, and more tokens no less; a fused
+    loss no more where the words are three times as many as the numbers of a hidden state.
+    """
     full += 4 * hidden * layers
 
-    def step(method: str, tokens: int, *, is_checkpointed: bool, recipe: str = "mixed") -> float:
+    def step(method: str, tokens: int, *, is_checkpointed: bool, recipe: str = "mixed", loss: str = "plain") -> float:
         which = {"method": pl.lit(method), "recipe": pl.lit(recipe)}
+        between = training_activations.input_bytes(**which, hidden=pl.lit(hidden))
         saved = training_activations.token_bytes(
-            **which, full=pl.lit(full), autocast=pl.lit(full + more_in_fp32), adapters=pl.lit(full),
-            rank_bytes=pl.lit(0), rank=pl.lit(None, dtype=pl.Int64),
+            **which, full=pl.lit(full), autocast=pl.lit(full + more_in_fp32), fp32=pl.lit(2 * full),
+            adapted=pl.lit(full),
         )  # fmt: skip
         total = training_activations.forward_peak_bytes(
-            tokens=pl.lit(tokens), saved=saved, layers=pl.lit(layers), hidden=pl.lit(hidden), vocabulary=pl.lit(32_000),
-            between=training_activations.input_bytes(**which, hidden=pl.lit(hidden)), logit_bytes=pl.lit(12),
+            tokens=pl.lit(tokens), saved=saved, layers=pl.lit(layers), between=between, dequantised=pl.lit(0.0),
             is_checkpointed=pl.lit(is_checkpointed),
+            loss=training_activations.loss_bytes(
+                loss=pl.lit(loss), tokens=pl.lit(tokens), hidden=pl.lit(hidden), vocabulary=pl.lit(3 * hidden),
+                logit_bytes=pl.lit(12), between=between, head_gradient=pl.lit(0.0),
+                norm=training_activations.norm_bytes(**which, hidden=pl.lit(hidden)),
+            ),
         )  # fmt: skip
         return float(pl.select(total).item())
 
     assert step("full", tokens, is_checkpointed=False) <= step("full", tokens, is_checkpointed=False, recipe="autocast")
+    assert step("full", tokens, is_checkpointed=False) <= step("full", tokens, is_checkpointed=False, recipe="fp32")
     assert step("full", tokens, is_checkpointed=True) <= step("full", tokens, is_checkpointed=False)
     assert step("full", tokens, is_checkpointed=True) <= step("full", tokens + more, is_checkpointed=True)
+    for is_checkpointed in (False, True):
+        fused = step("full", tokens, is_checkpointed=is_checkpointed, loss="fused")
+        assert fused <= step("full", tokens, is_checkpointed=is_checkpointed)
 
 
 @few
@@ -598,13 +609,13 @@ def test_training_adapters_takes_less_than_training_all(
 def test_twice_the_layers_keep_twice_as_much_for_the_backward_pass(layers: int, hidden: int, tokens: int) -> None:
     """Beside the loss, which layers do not change."""
 
+    loss = tokens * (8.0 * hidden + 12 * 32_000)
+
     def step(layers: int) -> float:
         total = training_activations.forward_peak_bytes(
-            tokens=pl.lit(tokens), saved=pl.lit(layers * 34.0 * hidden), layers=pl.lit(layers), hidden=pl.lit(hidden),
-            vocabulary=pl.lit(32_000), logit_bytes=pl.lit(12), between=pl.lit(2 * hidden),
-            is_checkpointed=pl.lit(False),
+            tokens=pl.lit(tokens), saved=pl.lit(layers * 34.0 * hidden), layers=pl.lit(layers),
+            between=pl.lit(2 * hidden), loss=pl.lit(loss), dequantised=pl.lit(0.0), is_checkpointed=pl.lit(False),
         )  # fmt: skip
         return float(pl.select(total).item())
 
-    loss = tokens * (8.0 * hidden + 12 * 32_000)
     assert step(2 * layers) - loss == 2 * (step(layers) - loss)

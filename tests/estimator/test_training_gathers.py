@@ -77,6 +77,48 @@ def test_units_that_are_gathered() -> None:
     assert gathered(None, 8) is None
 
 
+def test_one_device_gathers_what_its_host_has() -> None:
+    assert gathered("zero3_param_offload", 8) == gathered("zero3_param_offload", 1) == 4 * 1000
+    assert gathered("zero3_offload", 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("sharding", "degree", "recipe", "each", "bytes_"),
+    [
+        ("zero1", 8, "mixed", 2.0, 1_000_000_000),  # 5·10⁸ elements in 16 bits
+        ("zero2", 2, "autocast", 4.0, 2_000_000_000),
+        ("zero2_offload", 8, "deepspeed", 2.0, 1_000_000_000),
+        ("zero2", 1, "mixed", 2.0, 0),
+        ("zero1", 8, "megatron", 2.0, 0),
+        ("zero3", 8, "mixed", 2.0, 0),
+        ("fsdp", 8, "mixed", 2.0, 0),
+        ("zero2", 8, "mixed", None, None),
+        (None, 8, "mixed", 2.0, None),
+    ],
+)
+def test_buckets_of_gradients(
+    sharding: str | None, degree: int, recipe: str, each: float | None, bytes_: int | None
+) -> None:
+    found = training_gathers.bucket_bytes(
+        sharding=text(sharding), degree=whole(degree), recipe=text(recipe), each=real(each)
+    )
+    assert value(found) == bytes_
+
+
+def test_what_is_quantised_is_computed_with_in_16_bits() -> None:
+    """Llama-3.1-8B: 14,336 times 4,096 in two bytes each, 0.11 GiB; 70B: 28,672 times 8,192, 0.44."""
+
+    def copied(method: str, ffn: int | None, hidden: int, expert_ffn: int = 0) -> float | None:
+        widths = {"ffn": whole(ffn), "expert_ffn": whole(expert_ffn), "hidden": whole(hidden)}
+        return value(training_gathers.dequantised_bytes(method=text(method), **widths))
+
+    assert copied("qlora", 14_336, 4096) == 117_440_512
+    assert copied("qlora", 28_672, 8192) == 469_762_048
+    assert copied("qlora", 0, 2048, 768) == 3_145_728
+    assert copied("qlora", None, 4096) is None
+    assert copied("lora", None, 4096) == copied("full", 14_336, 4096) == 0
+
+
 def test_gradients_of_a_unit_wait_to_be_scattered() -> None:
     def scattered(sharding: str, degree: int, each: float = 2.0) -> float | None:
         return value(

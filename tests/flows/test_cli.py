@@ -103,6 +103,25 @@ def test_check_answers_for_one_model(tmp_path: Path) -> None:
     forward = 2048 * (2 * 1024 * 28 + max(layer, 8 * 1024 + 12 * 151_936))  # before there are gradients
     beside = forward - 2 * 596_049_920
     assert (bf16["activation_bytes"], bf16["total_bytes"]) == (beside, 16 * 596_049_920 + beside)
+    fused = hubfit(
+        *("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--train", "full", "--loss", "fused", "--json"),
+        *("--context", "16384", "--concurrency", "4"),
+    )
+    [bf16] = [row for row in json.loads(fused.stdout)["requirements"] if row["precision"] == "bf16"]
+    # 149 times as wide: 512 of 65,536 tokens at once; the tied head has a gradient of 2 x 155,582,464
+    loss = 65_536 * 10 * 1024 + 4 * 512 * 151_936 + 2 * 155_582_464
+    forward = 65_536 * 2 * 1024 * 28 + max(65_536 * layer, loss)
+    assert bf16["activation_bytes"] == max(forward - 2 * 596_049_920, 65_536 * layer)
+    adapted = hubfit(
+        *("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--train", "lora", "--lora-targets", "attention_qv"),
+        "--json",
+    )
+    [bf16] = [row for row in json.loads(adapted.stdout)["requirements"] if row["precision"] == "bf16"]
+    # rank 16 in 28 layers: 1,024 inputs each, 2,048 and 1,024 outputs; two fp32 moments
+    assert bf16["optimizer_bytes"] == 8 * 16 * 28 * (1024 + 2048 + 1024 + 1024)
+    refused = hubfit("check", "Qwen/Qwen3-0.6B", "--train", "full", "--lora-targets", "attention_qv")
+    assert "lora_targets must be empty for full training" in refused.stderr
+    assert "say --train as well" in hubfit("check", "Qwen/Qwen3-0.6B", "--loss", "fused").stderr
     assert not list(tmp_path.iterdir())
 
 

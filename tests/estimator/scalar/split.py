@@ -193,7 +193,7 @@ def fullest_stage(layered: Layered, shape: Facts, split: Split) -> float:
 
 def zero(sharding: str, stage: int, split: Split) -> float:
     """Share of a state that is divided from `stage` on: 1 optimizer, 2 gradients, 3 weights."""
-    reached = 3 if sharding == "fsdp" else int(sharding.removesuffix("_offload").replace("none", "zero0")[-1])
+    reached = 3 if sharding == "fsdp" else int(sharding.partition("_")[0].replace("none", "zero0")[-1])
     return 1 / split.replicas if reached >= stage else 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from scalar import cache, split, weights
@@ -47,8 +48,10 @@ class States:
         shape = self.shape
         if not self._is_adapted():
             return int(shape["parameters_resident"]) * self._models()
-        outputs = shape["quant_rows"] if self.run["method"] == "dora" else 0
-        return (int(self.run["lora_rank"]) * int(shape["lora_io"]) + int(outputs)) * self._models()
+        names = {"all_linear": ("lora_io", "quant_rows"), "attention_qv": ("lora_qv_io", "lora_qv_rows")}
+        ends, outputs = names[self.run["lora_targets"]]
+        magnitudes = shape[outputs] if self.run["method"] == "dora" else 0
+        return (int(self.run["lora_rank"]) * int(shape[ends]) + int(magnitudes)) * self._models()
 
     def _each(self) -> int:
         return 4 if self._is_adapted() or self.precision == "fp32" else 2
@@ -57,7 +60,7 @@ class States:
         recipe = self.run["recipe"]
         if self._is_adapted() or recipe not in KEEPING:
             return self._each()
-        return 4 if recipe == "megatron" or self.run["sharding"] in ("zero3", "zero3_offload") else 2 + 4
+        return 4 if recipe == "megatron" or self.run["sharding"].split("_")[0] == "zero3" else 2 + 4
 
     def _number(self) -> int:
         return 2 if self.run["recipe"] == "pure" and not self._is_adapted() else 4
@@ -75,14 +78,20 @@ class States:
 
     def _is_away(self) -> bool:
         """Whether the host has room for gradients and optimizer states: half more than what ZeRO counts for them."""
-        stage, _, place = self.run["sharding"].partition("_")
-        if place != "offload":
+        stage, _, what = self.run["sharding"].partition("_")
+        if not what:
             return False
         each = max(4 * self.over.replicas, 16) if stage == "zero2" else 16
-        return bool(1.5 * each * self._trained() <= self.run["host_memory_gib"] * 2**30)
+        needed = each * self._trained() + (self._resident() if what == "param_offload" else 0)
+        return bool(1.5 * needed <= self.run["host_memory_gib"] * 2**30)
+
+    def _resident(self) -> float:
+        return self._frozen() + self._trained() * self._each()
 
     def weights(self) -> float:
-        return (self._frozen() + self._trained() * self._each()) * split.zero(self.run["sharding"], 3, self.over)
+        if self.run["sharding"] == "zero3_param_offload" and self._is_away():
+            return 0.0
+        return self._resident() * split.zero(self.run["sharding"], 3, self.over)
 
     def gradients(self) -> float:
         if self._is_away():
@@ -94,7 +103,14 @@ class States:
             return 0.0
         is_mastered = self.run["recipe"] in MASTERED and not self._is_adapted()
         master = self._trained() * 4 if is_mastered else 0
-        return (master + self._moments()) * split.zero(self.run["sharding"], 1, self.over)
+        moments = 0.0 if self.run["optimizer"] == "adamw_paged" else self._moments()
+        return (master + moments) * split.zero(self.run["sharding"], 1, self.over)
+
+    def paged(self) -> float:
+        """Moments that may be on either side."""
+        if self.run["optimizer"] != "adamw_paged" or self._is_away():
+            return 0.0
+        return self._moments() * split.zero(self.run["sharding"], 1, self.over)
 
     def update(self) -> float:
         """What the optimizer's own step needs."""
@@ -142,42 +158,74 @@ def forward(shape: Facts, run: Facts, over: Split) -> float:
     """Bytes at the loss."""
     is_cast = run["method"] == "full" and run["recipe"] == "autocast"
     hidden, words, layers = shape["hidden_size"], shape["vocab_size"], shape["layers"]
-    loss, kept = 8 * hidden + shape["train_logit_bytes"] * words, saved(shape, run)
+    is_fp32 = run["method"] == "full" and run["recipe"] == "fp32"
+    many, kept, between = tokens(shape, run), saved(shape, run), (4 if is_cast or is_fp32 else 2) * hidden
+    norm, logit = 8 * hidden, shape["train_logit_bytes"]
+    if is_fp32:
+        norm, logit = 12 * hidden, 12 + 2 * (logit - 12)
+    loss = many * (norm + logit * words)
+    if run["loss"] == "fused":
+        loss = many * (norm + between) + 4 * words * chunk(many, hidden, words)
+        if run["method"] == "full":
+            loss += words * hidden * (4 if run["recipe"] in ("autocast", "fp32") else 2)
     if run["gradient_checkpointing"]:
-        each = (4 if is_cast else 2) * hidden * layers + max(loss, kept / layers)
+        all_ = many * between * layers + max(loss, many * kept / layers + dequantised(shape, run))
     else:
-        each = kept + loss
+        all_ = many * kept + max(loss, dequantised(shape, run))
     copies = 0
     if is_cast:
         copies = words * hidden + (0 if run["gradient_checkpointing"] else _linears(shape))
-    return tokens(shape, run) * each + 2 * copies + gathered(shape, run, over)[0]
+    return float(all_ + 2 * copies + gathered(shape, run, over)[0])
+
+
+def chunk(tokens: int, hidden: int, words: int) -> int:
+    """Tokens of which a fused loss makes logits at once: doubled from one until as many chunks cover all of them."""
+    found, chunks = 1, math.ceil(words / hidden)
+    while found < math.ceil(tokens / chunks):
+        found *= 2
+    return min(found, tokens)
 
 
 def backward(shape: Facts, run: Facts, over: Split) -> float:
     """Bytes beside all gradients, where these stay those of the forward pass too."""
     last = tokens(shape, run) * saved(shape, run) / shape["layers"] + sum(gathered(shape, run, over))
+    last += dequantised(shape, run)
+    if run["sharding"] in ("zero1", "zero2", "zero2_offload") and over.degree > 1 and run["recipe"] != "megatron":
+        last += 5e8 * (4 if run["method"] == "full" and run["recipe"] in ("autocast", "fp32") else 2)
     stays = run.get("gradient_accumulation") or run["recipe"] in KEEPING
     return max(forward(shape, run, over), last) if stays else last
+
+
+def dequantised(shape: Facts, run: Facts) -> float:
+    """The largest matrix of a quantised layer, in 16 bits."""
+    if run["method"] != "qlora":
+        return 0.0
+    return 2.0 * max(shape["ffn_size"], shape["expert_ffn_size"]) * shape["hidden_size"]
 
 
 def saved(shape: Facts, run: Facts) -> float:
     """Bytes of a token that all layers keep for the backward pass."""
     if run["method"] in ADAPTERS:
-        kept = shape["train_adapter_bytes"] + shape["train_rank_bytes"] * run["lora_rank"]
+        if run["lora_targets"] == "attention_qv":
+            kept = shape["train_adapter_qv_bytes"] + 4 * shape["layers"] * run["lora_rank"]
+        else:
+            kept = shape["train_adapter_bytes"] + shape["train_rank_bytes"] * run["lora_rank"]
     elif run["recipe"] == "fp32":
-        raise Unknown("activations of this recipe")
+        kept = shape["train_fp32_bytes"]
     else:
         kept = shape["train_autocast_bytes" if run["recipe"] == "autocast" else "train_full_bytes"]
     length = cache.context(run["context_tokens"], shape)
-    kept += shape["train_pair_bytes"] * length
+    of = "train_fp32" if run["method"] == "full" and run["recipe"] == "fp32" else "train"
+    kept += shape[f"{of}_pair_bytes"] * length
     if shape["window_tokens"] and length >= shape["window_tokens"]:
-        kept += shape["train_masked_bytes"] + shape["train_masked_pair_bytes"] * length
+        kept += shape[f"{of}_masked_bytes"] + shape[f"{of}_masked_pair_bytes"] * length
     return float(kept)
 
 
 def gathered(shape: Facts, run: Facts, over: Split) -> tuple[float, float]:
     """Bytes of units put together: of weights that are divided, and of their gradients until they are scattered."""
-    if over.degree == 1 or run["sharding"] not in ("zero3", "zero3_offload", "fsdp"):
+    is_on_host = run["sharding"] == "zero3_param_offload"
+    if not is_on_host and (over.degree == 1 or run["sharding"] not in ("zero3", "zero3_offload", "fsdp")):
         return 0.0, 0.0
     unit = max(shape["layer_parameters"], shape["vocab_size"] * shape["hidden_size"])
     if run["sharding"] != "fsdp":

@@ -23,10 +23,13 @@ Columns = dict[str, Any]
 GOLDEN = Path(__file__).parents[2] / "golden" / "activations.csv"
 CONFIGS = {row["model_id"]: json.loads(row["config"]) for row in catalogs.hub_snapshot() if row["config"]}
 BOUNDARY = 2
-COUNTED = ("full", "autocast", "adapters")
+COUNTED = ("full", "autocast", "fp32", "adapters", "adapters_qv")
 # CPU and GPU differ in what they need for a moment beside the tensors of a layer.
 PREFILL_ERROR = 0.03
-METHODS = {"full": ("full", "mixed"), "autocast": ("full", "autocast"), "adapters": ("lora", "mixed")}
+METHODS = {
+    "full": ("full", "mixed"), "autocast": ("full", "autocast"), "adapters": ("lora", "mixed"),
+    "adapters_qv": ("lora", "mixed"), "fp32": ("full", "fp32"),
+}  # fmt: skip
 LLAMA: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
     "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336, "vocab_size": 128256,
@@ -63,11 +66,17 @@ def kept(columns: Columns, recipe: str, rank: int | None, context: int) -> float
     c = {column: pl.lit(columns[column], dtype=pl.Int64) for column in columns if column.startswith("train_")}
     of_token = training_activations.token_bytes(
         method=pl.lit(method), recipe=pl.lit(name), full=c["train_full_bytes"], autocast=c["train_autocast_bytes"],
-        adapters=c["train_adapter_bytes"], rank_bytes=c["train_rank_bytes"], rank=pl.lit(rank, dtype=pl.Int64),
+        fp32=c["train_fp32_bytes"],
+        adapted=training_activations.adapted_bytes(
+            targets=pl.lit("attention_qv" if recipe == "adapters_qv" else "all_linear"),
+            adapters=c["train_adapter_bytes"], rank_bytes=c["train_rank_bytes"], qv=c["train_adapter_qv_bytes"],
+            layers=pl.lit(columns["layers"]), rank=pl.lit(rank, dtype=pl.Int64),
+        ),
     )  # fmt: skip
+    of = "train_fp32" if recipe == "fp32" else "train"
     of_sequence = training_activations.sequence_bytes(
-        context=pl.lit(context), window=pl.lit(columns["window_tokens"]), pair=c["train_pair_bytes"],
-        masked=c["train_masked_bytes"], masked_pair=c["train_masked_pair_bytes"],
+        context=pl.lit(context), window=pl.lit(columns["window_tokens"]), pair=c[f"{of}_pair_bytes"],
+        masked=c[f"{of}_masked_bytes"], masked_pair=c[f"{of}_masked_pair_bytes"],
     )  # fmt: skip
     return float(pl.select(of_token + of_sequence).item())
 
@@ -121,9 +130,35 @@ def test_a_layer_of_llama_by_hand() -> None:
     # 18·4,096, and the inputs of the output projection 2·4,096 for its adapter
     assert columns["train_adapter_bytes"] == 32 * (200_840 + 2 * 4096 + 2 * 4096)
     assert columns["train_rank_bytes"] == 32 * 2 * 7
+    # groups of queries have no kernel in fp32: queries, keys and values of every head, scores, and what goes out
+    assert columns["train_fp32_bytes"] == 32 * (24 * 4096 + 16 * 4096 + 16 * 14_336 + 8)
+    assert columns["train_fp32_pair_bytes"] == 32 * 4 * 32
+    # inputs of the other modules are not kept, and the feed-forward's product neither
+    assert columns["train_adapter_qv_bytes"] == 32 * 155_784
     assert columns["prefill_layer_bytes"] == 118_784
     assert columns["train_pair_bytes"] == columns["train_masked_bytes"] == columns["prefill_pair_bytes"] == 0
     assert columns["train_logit_bytes"] == 12
+
+
+@pytest.mark.parametrize(
+    ("model_id", "rank", "parameters"),
+    [("meta-llama/Llama-3.1-8B", 8, 3_407_872), ("meta-llama/Llama-3.2-3B", 32, 9_175_040)],
+)
+def test_adapters_on_queries_and_values(model_id: str, rank: int, parameters: int) -> None:
+    columns = columns_of(CONFIGS[model_id])
+    assert rank * columns["lora_qv_io"] == parameters
+    # inputs of both are as wide as the hidden state
+    assert columns["lora_qv_io"] - columns["lora_qv_rows"] == 2 * columns["layers"] * columns["hidden_size"]
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    ["microsoft/phi-4", "openai-community/gpt2", "EleutherAI/pythia-1.4b", "deepseek-ai/DeepSeek-V2-Lite"],
+)
+def test_queries_and_values_that_are_one_module_or_were_not_counted_are_unknown(model_id: str) -> None:
+    columns = columns_of(CONFIGS[model_id])
+    assert columns["train_adapter_qv_bytes"] is None
+    assert "lora_qv_io" not in columns
 
 
 def test_windows_add_masks_and_copies() -> None:

@@ -1,0 +1,95 @@
+"""What `hubfit check` is asked of every model, and the workload that it comes to: the catalog's nearest, changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import catalogs
+from estimator.calculators import ADAPTER_PERCENT
+from flows.failures import Stop
+
+DEFAULT_WORKLOAD = "chat-8k"
+
+
+class Unreadable(Stop):
+    """The model could not be read, or an option names something that no catalog knows."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of every model; null leaves it to the nearest workload of the catalog."""
+
+    source: str
+    catalogs_folder: Path | None
+    gpus: Sequence[str]
+    precisions: Sequence[str]
+    context_tokens: int | None
+    concurrent_sequences: int | None
+    train: str | None
+    engine: str | None
+    loss: str | None = None  # of training
+    lora_targets: str | None = None  # of its adapters
+    host_memory_gib: float | None = None  # for weights of one device; without it several devices may share the model
+    host_gb_per_s: float | None = None  # at which the host reads them; null leaves speed unknown
+    has_calculators: bool = False
+    fsdp: int | None = None  # devices among which vram_estimator shards
+    lora_percent: float = ADAPTER_PERCENT  # of the parameters that can_it_run trains
+
+
+def workload(question: Question) -> dict[str, Any]:
+    """The catalog's own row that is nearest to the question, with the numbers of the question."""
+    rows = catalogs.workloads(question.catalogs_folder).to_dicts()
+    changes: dict[str, Any]
+    train, context_tokens = question.train, question.context_tokens
+    concurrent_sequences, engine = question.concurrent_sequences, question.engine
+    if train:
+        trainings = [row for row in rows if row["mode"] == "training"]
+        alike = [row for row in trainings if (row["lora_rank"] is None) == (train == "full")]
+        near = next((row for row in trainings if row["method"] == train), (alike or trainings)[0])
+        changes = {
+            "method": train,
+            "lora_rank": None if train == "full" else near["lora_rank"] or 16,
+            "loss": question.loss or near["loss"],
+            "lora_targets": question.lora_targets or (None if train == "full" else near["lora_targets"]),
+        }
+    else:
+        inference = [row for row in rows if row["mode"] == "inference"]
+        served = [row for row in inference if engine in (None, row["engine"])]
+        if not served:
+            known("engine", [engine or ""], catalogs.engines(question.catalogs_folder)["engine"].unique().to_list())
+        alike = served or inference
+        near = next((row for row in alike if row["workload"] == DEFAULT_WORKLOAD), alike[0])
+        changes = {} if served else {"engine": engine}
+        # whoever asks says whether there is a host and no other device, not the workload that is near
+        host = question.host_memory_gib
+        if host != near["host_memory_gib"]:
+            changes |= {"host_memory_gib": host, "max_gpus": None if host is None else 1}
+        reads = question.host_gb_per_s or (near["host_gb_per_s"] if host is not None else None)
+        if reads != near["host_gb_per_s"]:
+            changes |= {"host_gb_per_s": reads}
+    if context_tokens or concurrent_sequences or train or changes:
+        changes["context_tokens"] = context_tokens or near["context_tokens"]
+        changes["concurrent_sequences"] = concurrent_sequences or near["concurrent_sequences"]
+        changes["workload"] = "asked"
+        changes["title"] = (
+            f"{'training, ' + train + ', ' if train else ''}{changes['context_tokens']:,} tokens"
+            f" x {changes['concurrent_sequences']}"
+            f"{f', {question.host_memory_gib:g} GiB of host memory' if question.host_memory_gib else ''}"
+        )
+    row = {**near, **changes}
+    return {
+        key: {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
+        for key, value in row.items()
+    }
+
+
+def known(what: str, asked: Sequence[str], among: Sequence[str]) -> None:
+    """Raises Unreadable for the first of `asked` that is not there."""
+    for name in asked:
+        if name not in among:
+            near = [candidate for candidate in among if name.lower() in candidate][:5]
+            hint = f"; did you mean {', '.join(near)}?" if near else f'; `hubfit sql "FROM {what}s"` lists them'
+            raise Unreadable(f"unknown {what} {name!r}{hint}")
