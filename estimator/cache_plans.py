@@ -8,6 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from estimator import bands, cache, sharding, support
+from estimator.bounds import product_or_absent
 from estimator.layouts import split_rows
 from estimator.schema import CACHE_PLANS
 from estimator.splits import Frame
@@ -42,6 +43,10 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
 
     def kept_heads(elements: pl.Expr) -> pl.Expr:
         return sharding.kv_part(elements=elements, kv_heads=c("kv_heads"), degree=c("tensor"))
+
+    tensor = c("tensor").cast(pl.Int64)
+    of_latents = sharding.context_parts(asked=c("context_parallel"), copies=tensor)
+    of_full = sharding.context_parts(asked=c("context_parallel"), copies=tensor // c("kv_heads"))
 
     def of_heads(name: str, layers: str) -> pl.Expr:
         return staged(kept_heads(c(name)), layers)
@@ -86,8 +91,8 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
 
     def token(full_slots: pl.Expr) -> pl.Expr:
         return cache.token_bytes(
-            full=of_heads("kv_full_elements_per_token", "kv_full_layers") * full_slots,
-            latent=staged(c("kv_latent_elements_per_token"), "kv_full_layers") * full_slots * latent_ratio,
+            full=product_or_absent(of_heads("kv_full_elements_per_token", "kv_full_layers"), full_slots / of_full),
+            latent=staged(c("kv_latent_elements_per_token"), "kv_full_layers") * full_slots * latent_ratio / of_latents,
             cross=cross,
             cross_tokens=cross_tokens,
             fixed_bytes=staged(c("kv_fixed_bytes_per_token"), "kv_full_layers"),
@@ -125,6 +130,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
         .join(
             workloads.lazy().select(
                 *("workload_ix", "mode", "engine", "engine_options", "kv_precision", "concurrent_sequences"),
+                "context_parallel",
                 asked="context_tokens",
             ),
             on="workload_ix",

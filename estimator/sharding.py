@@ -144,6 +144,16 @@ def kv_part(*, elements: pl.Expr, kv_heads: pl.Expr, degree: pl.Expr) -> pl.Expr
     )
 
 
+def context_parts(*, asked: pl.Expr, copies: pl.Expr) -> pl.Expr:
+    """Parts into which devices that would keep copies of a cache divide its tokens instead (1 at least).
+
+    Decode-context parallelism of vLLM (`--decode-context-parallel-size`) shares what tensor parallelism copies: at most
+    `copies` devices, all of a group for a latent cache, those of one head for others. Null `asked` is 1; null `copies`
+    is null where more than 1 is asked.
+    """
+    return pl.when(asked.is_null() | (asked == 1)).then(1).otherwise(larger(smaller(asked, copies), pl.lit(1)))
+
+
 def sharded_linears(
     *, linears: pl.Expr, kv_projections: pl.Expr, replicated: pl.Expr, kv_heads: pl.Expr, degree: pl.Expr
 ) -> pl.Expr:

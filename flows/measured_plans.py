@@ -218,5 +218,6 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             gradient_accumulation=pl.lit(None, dtype=pl.Boolean),
             attention_parallelism=pl.lit(None, dtype=pl.String),
             engine_options=pl.lit(None, dtype=pl.String),
+            context_parallel=pl.lit(None, dtype=pl.Int64),
         )
     )

@@ -150,6 +150,7 @@ WORKLOADS = Table(
             "lora_rank": pl.Int64,
             "lora_targets": pl.String,  # modules that get adapters; empty: all_linear
             "attention_parallelism": pl.String,  # of several devices, how attention divides; empty: tensor
+            "context_parallel": pl.Int64,  # devices of a group that share one context's cache; empty: 1
             "engine_options": pl.String,  # out of ENGINE_OPTIONS; empty: none
             "host_memory_gib": pl.Float64,  # of the host, for weights that the device has no room for; empty: none
             "host_gb_per_s": pl.Float64,  # at which the host reads them; empty: unknown
@@ -164,7 +165,7 @@ WORKLOADS = Table(
     optional=(
         *("kv_precision", "method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding"),
         *("lora_rank", "gradient_accumulation", "attention_parallelism", "engine_options", "host_memory_gib"),
-        *("host_gb_per_s", "max_gpus", "loss", "lora_targets"),
+        *("host_gb_per_s", "max_gpus", "loss", "lora_targets", "context_parallel"),
     ),
     rules=(
         identifier("workload"),
@@ -182,6 +183,8 @@ WORKLOADS = Table(
         one_of("lora_targets", TARGETS),
         one_of("attention_parallelism", ("tensor", "data")),
         set_of("engine_options", ENGINE_OPTIONS),
+        *positive("context_parallel"),
+        absent("context_parallel", pl.col("engine") != "vllm", "for an engine without it"),
         absent("engine_options", ~pl.col("engine").is_in(["vllm", "llamacpp"]), "for an engine without them"),
         *positive("host_memory_gib", "host_gb_per_s", "max_gpus"),
         absent("host_gb_per_s", pl.col("host_memory_gib").is_null() | _training, "without host memory for weights"),

@@ -300,9 +300,11 @@ FROM (
                     a.layer_bytes, a.token_bytes, a.attention_bytes, a.pair_bytes, a.held_bytes AS held_token,
                     n.replicas, s.experts, v.speed_confidence,
                     wp.step_dense_bytes AS step_dense, wp.step_expert_bytes AS step_experts, k.expert_share,
-                    -- null where there is no step to ask about, and without graphs, whose layers take nobody knows how long
+                    -- null where there is no step to ask about, and where nobody knows how long: without graphs, and what
+                    -- devices exchange that share a context
                     CASE WHEN (t.gpus_needed IS NOT NULL OR t.verdict = 'offload')
                             AND NOT coalesce(list_contains(string_split(w.engine_options, ' '), 'eager'), false)
+                            AND coalesce(w.context_parallel, 1) = 1
                         THEN s.layers END AS step_layers,
                     s.layers, n.stages * c.step_cache_bytes AS step_cache, k.step_flops,
                     v.weight_bytes_per_second AS weight_rate, v.cache_bytes_per_second AS cache_rate,

@@ -196,6 +196,7 @@ WORKLOAD: dict[str, Any] = {
     "gradient_checkpointing": None,
     "attention_parallelism": None,
     "engine_options": None,
+    "context_parallel": None,
     "host_memory_gib": None,
     "max_gpus": None,
     "gradient_accumulation": None,
@@ -231,7 +232,8 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
             ),
             pl.String,
         )
-        types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64, "host_memory_gib": pl.Float64, "max_gpus": pl.Int64,
+        types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64,
+                  "context_parallel": pl.Int64, "host_memory_gib": pl.Float64, "max_gpus": pl.Int64,
                   "gradient_checkpointing": pl.Boolean, "gradient_accumulation": pl.Boolean,
                   "lora_targets": pl.String}  # fmt: skip
         return pl.DataFrame(rows, schema_overrides=types)

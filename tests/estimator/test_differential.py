@@ -43,6 +43,8 @@ INFERENCE = [
      "host_memory_gib": 8.0, "max_gpus": 1, "engine_options": "full_window"},
     {"engine": "vllm", "context_tokens": 6000, "concurrent_sequences": 2, "kv_precision": "bf16",
      "engine_options": "eager full_window"},
+    {"engine": "vllm", "context_tokens": 9000, "concurrent_sequences": 2, "kv_precision": "bf16",
+     "context_parallel": 2},
 ]  # fmt: skip
 FULL = {
     "mode": "training", "engine": "transformers", "context_tokens": 2048, "concurrent_sequences": 2, "method": "full",
@@ -323,7 +325,9 @@ def options(workload: Facts) -> list[str]:
 
 def sequence(tried: Tried, shape: Facts, workload: Facts, over: Split) -> cache.Sequence:
     each = tried.kv[workload["kv_precision"]]["bytes_per_element"]
-    return cache.Sequence(shape, workload["engine"], each, over, "full_window" in options(workload))
+    return cache.Sequence(
+        shape, workload["engine"], each, over, "full_window" in options(workload), workload.get("context_parallel") or 1
+    )
 
 
 def kept(tried: Tried, shape: Facts, workload: Facts, over: Split) -> tuple[int, int]:

@@ -80,6 +80,16 @@ def taken(workloads_of: Build, shapes_of: Build) -> Callable[..., dict[str, Any]
     return row
 
 
+def test_deepseek_v3_shares_a_context(shapes_of: Build, workloads_of: Build) -> None:
+    """On four devices of which two share it: half of 70,272 bytes a token; one device alone shares with nobody."""
+    workloads = workloads_of({"engine": "vllm", "context_parallel": 2})
+    shapes = shapes_of(DEEPSEEK_V3)
+    assert [token_bytes(shapes, workloads, degree) for degree in (1, 2, 4)] == [70_272, 35_136, 35_136]
+    # Llama-3.1-405B has 8 heads: nothing is kept twice on 8 devices, all of it on 16
+    workloads = workloads_of({"engine": "vllm", "context_parallel": 4})
+    assert [token_bytes(shapes_of(LLAMA_405B), workloads, degree) for degree in (8, 16)] == [64_512, 32_256]
+
+
 def token_bytes(shapes: pl.DataFrame, workloads: pl.DataFrame, degree: int) -> float:
     plans = estimator.cache_plans(shapes, workloads, catalogs.kv_precisions()).collect()
     return float(with_devices(plans).filter(tensor=degree, stages=1)["kv_bytes_per_token"].item())

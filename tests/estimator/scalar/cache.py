@@ -33,6 +33,11 @@ class Sequence:
     element_bytes: float
     over: split.Split
     keeps_windows_whole: bool = False
+    context_parallel: int = 1
+
+    def _shared_by(self, copies: int) -> int:
+        """Devices that would keep copies and share the tokens instead."""
+        return max(1, min(self.context_parallel, copies))
 
     def _keeps_nothing(self) -> bool:
         return self.shape.get("kind") in WITHOUT_CACHE
@@ -109,7 +114,10 @@ class Sequence:
         if self._keeps_nothing():
             return 0.0
         elements = self._heads("kv_full_elements_per_token", "kv_full_layers")
-        elements += self._staged("kv_latent_elements_per_token", "kv_full_layers") * self._latent_ratio()
+        if elements and self.context_parallel > 1:
+            elements /= self._shared_by(self.over.tensor // self.shape["kv_heads"])
+        latents = self._staged("kv_latent_elements_per_token", "kv_full_layers") * self._latent_ratio()
+        elements += latents / self._shared_by(self.over.tensor)
         if is_paged and not self.keeps_windows_whole:
             elements *= self._filled("kv_full")
         elif is_paged:
