@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import activations, bands, cache, overhead, support, training, training_gathers
-from estimator import training_activations as saved
+from estimator import activations, bands, cache, overhead, support
 from estimator.activation_slopes import GROWING_ENGINES, activation_slopes, peak_bytes, tiers
-from estimator.bounds import larger, whole_bytes
+from estimator.bounds import whole_bytes
 from estimator.layouts import split_rows
 from estimator.schema import OVERHEAD_PLANS
 from estimator.splits import Frame
+from estimator.training_peaks import training_peaks
 
 _KEYS = ["shape_ix", "workload_ix", "memory_tier_ix", "split_ix"]
 _PROFILE = [
@@ -31,19 +31,6 @@ _PROFILE = [
     "margin_bytes_2",
     "vision_margin_bytes",
 ]
-
-# Of shapes and workloads, for training and transformers.
-_TRAINED = [
-    "layers", "max_context_tokens", "p_attn", "p_mlp", "p_shared", "p_expert", "window_tokens",
-    "train_full_bytes", "train_autocast_bytes", "train_adapter_bytes", "train_adapter_qv_bytes", "train_rank_bytes",
-    "train_pair_bytes", "train_fp32_bytes", "train_fp32_pair_bytes", "train_fp32_masked_bytes",
-    "train_fp32_masked_pair_bytes", "train_masked_bytes", "train_masked_pair_bytes", "train_logit_bytes",
-    "layer_parameters",
-]  # fmt: skip
-_RECIPE = [
-    "method", "recipe", "objective", "gradient_checkpointing", "lora_rank", "context_tokens", "concurrent_sequences",
-    "sharding", "gradient_accumulation", "loss", "lora_targets",
-]  # fmt: skip
 
 
 def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFrame:
@@ -115,11 +102,18 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
                 "experts_per_token",
                 "stored_precision",
                 "p_vision",
-                *_TRAINED,
+                "max_context_tokens",
+                "window_tokens",
             ),
             on="shape_ix",
         )
-        .join(workloads.lazy().select("workload_ix", "mode", "engine", "engine_options", *_RECIPE), on="workload_ix")
+        .join(
+            workloads.lazy().select(
+                "workload_ix", "mode", "engine", "engine_options", "context_tokens", "concurrent_sequences"
+            ),
+            on="workload_ix",
+        )
+        .join(training_peaks(shapes, workloads), on=["shape_ix", "workload_ix", "split_ix"], how="left")
         .join(tiers(), how="cross")
         .join(profile, on=["engine", "memory_tier"], how="left")
         .join(
@@ -129,7 +123,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
         )
         .with_columns(
             activation_bytes=pl.when(c("mode") == "training")
-            .then(_training_bytes().struct.field("forward"))
+            .then("forward")
             .when(is_none)
             .then(pl.lit(0, dtype=pl.Int64))
             .when(grows)
@@ -138,9 +132,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
             .when(c("batched_tokens") == 0)
             .then(pl.lit(0, dtype=pl.Int64))
             .otherwise(of_batches),
-            backward_bytes=pl.when(c("mode") == "training")
-            .then(_training_bytes().struct.field("backward"))
-            .otherwise(pl.lit(0, dtype=pl.Int64)),
+            backward_bytes=pl.when(c("mode") == "training").then("backward").otherwise(pl.lit(0, dtype=pl.Int64)),
             overhead_bytes=pl.when(is_none).then(pl.lit(0, dtype=pl.Int64)).otherwise(outside),
             in_flight_tokens=pl.when(c("mode") == "training")
             .then(0.0)
@@ -175,88 +167,4 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
         )
         .sort(_KEYS)
         .match_to_schema(OVERHEAD_PLANS)
-    )
-
-
-def _training_bytes() -> pl.Expr:
-    """Struct of bytes on each device, from the columns of _TRAINED and _RECIPE: `forward`, `backward`."""
-    c = pl.col
-    layers, hidden = c("layers"), c("hidden_size")
-    which = {"method": c("method"), "recipe": c("recipe")}
-    is_all_fp32 = (c("method") == "full") & (c("recipe") == "fp32")
-
-    def in_arithmetic(name: str) -> pl.Expr:
-        return pl.when(is_all_fp32).then(f"train_fp32_{name}_bytes").otherwise(f"train_{name}_bytes")
-
-    context = cache.context_tokens(asked=c("context_tokens"), limit=c("max_context_tokens"))
-    sequences = c("concurrent_sequences") * training.copies(
-        objective=c("objective"), counts=training.SEQUENCES_OF_AN_EXAMPLE
-    )
-    tokens = context * sequences
-    kept = saved.token_bytes(
-        **which,
-        full=c("train_full_bytes"),
-        autocast=c("train_autocast_bytes"),
-        fp32=c("train_fp32_bytes"),
-        adapted=saved.adapted_bytes(
-            targets=c("lora_targets"),
-            adapters=c("train_adapter_bytes"),
-            rank_bytes=c("train_rank_bytes"),
-            qv=c("train_adapter_qv_bytes"),
-            layers=layers,
-            rank=c("lora_rank"),
-        ),
-    ) + saved.sequence_bytes(
-        context=context,
-        window=c("window_tokens"),
-        **{name: in_arithmetic(name) for name in ("pair", "masked", "masked_pair")},
-    )
-    is_full = c("method") == "full"
-    is_fp32 = is_full & c("recipe").is_in(["autocast", "fp32"])
-    each = pl.when(is_fp32).then(4.0).otherwise(2.0)
-    between = saved.input_bytes(**which, hidden=hidden)
-    dequantised = training_gathers.dequantised_bytes(
-        method=c("method"), ffn=c("ffn_size"), expert_ffn=c("expert_ffn_size"), hidden=hidden
-    )
-    loss = saved.loss_bytes(
-        loss=c("loss"),
-        tokens=tokens,
-        hidden=hidden,
-        vocabulary=c("vocab_size"),
-        logit_bytes=saved.logit_bytes(**which, half=c("train_logit_bytes")),
-        norm=saved.norm_bytes(**which, hidden=hidden),
-        between=between,
-        head_gradient=pl.when(is_full).then(each * c("vocab_size") * hidden).otherwise(0.0),
-    )
-    forward = saved.forward_peak_bytes(
-        tokens=tokens,
-        saved=kept,
-        layers=layers,
-        between=between,
-        loss=loss,
-        dequantised=dequantised,
-        is_checkpointed=c("gradient_checkpointing"),
-    ) + saved.cast_bytes(
-        **which,
-        linears=c("p_attn") + c("p_mlp") + c("p_shared") + c("p_expert"),
-        head=c("vocab_size") * hidden,
-        is_checkpointed=c("gradient_checkpointing"),
-    )
-    gathers = {
-        "sharding": c("sharding"),
-        "degree": c("degree"),
-        "unit": training_gathers.unit_parameters(
-            layer=c("layer_parameters"), vocabulary=c("vocab_size"), hidden=hidden
-        ),
-    }
-    gathered = training_gathers.gathered_bytes(**gathers, each=each)
-    # a frozen unit has no gradients to scatter
-    scattered = training_gathers.scattered_bytes(**gathers, each=pl.when(is_full).then(each).otherwise(0.0))
-    bucket = training_gathers.bucket_bytes(sharding=c("sharding"), degree=c("degree"), recipe=c("recipe"), each=each)
-    forward += gathered
-    backward = kept / layers * tokens + gathered + scattered + bucket + dequantised
-    keeps = training.keeps_gradients(recipe=c("recipe"), is_accumulated=c("gradient_accumulation"))
-    return pl.struct(
-        forward=whole_bytes(forward),
-        backward=whole_bytes(pl.when(keeps).then(larger(forward, backward)).otherwise(backward)),
     )
