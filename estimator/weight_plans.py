@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import bands, components, sharding, training, weights
-from estimator.bounds import GIB, larger, product_or_absent, whole_bytes
+from estimator import bands, components, sharding, weights
+from estimator.bounds import larger, whole_bytes
 from estimator.device_weights import device_weights
 from estimator.layouts import layouts
 from estimator.pairs import Frame
 from estimator.schema import RESIDENCIES, WEIGHT_PLANS
 from estimator.splits import of_workloads
+from estimator.training_states import training_states
 from estimator.whole_weights import whole_weights
 
 _RESIDENCY = [
@@ -102,7 +103,7 @@ def weight_plans(
             ),
             on="shape_ix",
         )
-        .pipe(_learning)
+        .pipe(training_states)
     )
     return (
         pl.concat([serving, learning])
@@ -185,78 +186,4 @@ def _serving(rows: pl.LazyFrame, mxfp4_ffn_columns: int) -> pl.LazyFrame:
             update_bytes=pl.lit(0, dtype=pl.Int64),
             paged_bytes=pl.lit(0, dtype=pl.Int64),
         )
-    )
-
-
-def _learning(rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Training holds the trained parameters, their gradients and optimizer states, and for adapters a frozen base."""
-    c = pl.col
-    is_full = c("method") == "full"
-    adapters = training.adapter_parameters(
-        method=c("method"),
-        rank=c("lora_rank"),
-        io=training.of_targets(targets=c("lora_targets"), all_linear=c("lora_io"), qv=c("lora_qv_io")),
-        rows=training.of_targets(targets=c("lora_targets"), all_linear=c("quant_rows"), qv=c("lora_qv_rows")),
-    )
-    models = training.copies(objective=c("objective"), counts=training.TRAINED_COPIES)
-    trained = pl.when(is_full).then("parameters_resident").otherwise(adapters) * models
-    # adapters are matrices in fp32 whatever the precision and the recipe of the base
-    precision = pl.when(is_full).then("effective").otherwise(pl.lit("fp32"))
-    recipe = pl.when(is_full).then("recipe").otherwise(pl.lit("autocast"))
-    each = training.weight_bytes_each(precision=precision)
-    of_gradients = training.gradient_bytes_each(precision=precision, recipe=recipe, sharding=c("sharding"))
-    number = training.moment_number_bytes(precision=precision, recipe=recipe)
-    moments = training.moment_bytes(
-        optimizer=c("optimizer"),
-        trained=trained,
-        matrices=pl.when(is_full).then(c("linears_whole") * models).otherwise(trained),
-        factors=pl.when(is_full).then(c("factors") * models),
-        number_bytes=number,
-    )
-    paged = training.paged_share(optimizer=c("optimizer"))
-    masters = trained * training.master_bytes_each(precision=precision, recipe=recipe)
-    frozen = pl.when(is_full).then(0.0).otherwise(
-        c("whole") + training.kept_in_fp32_bytes(method=c("method"), rest=c("parameters_resident") - c("linears_whole"))
-    ) + training.frozen_copies_bytes(
-        objective=c("objective"),
-        method=c("method"),
-        one=pl.when(is_full).then(c("parameters_resident") * each).otherwise("whole"),
-    )
-
-    def share(divided_from: int) -> pl.Expr:
-        return training.zero_share(sharding=c("sharding"), divided_from=divided_from, degree=c("degree"))
-
-    held = frozen + trained * each
-    states = training.device_states(
-        sharding=c("sharding"),
-        host_need=training.offloaded_host_bytes(
-            sharding=c("sharding"), trained=trained, degree=c("degree"), weights=held
-        ),
-        host_bytes=c("host_memory_gib") * GIB,
-    )
-
-    def known(quantity: pl.Expr) -> pl.Expr:
-        trains = training.is_trainable(method=c("method"), precision=c("effective"), recipe=c("recipe"))
-        trains &= c("engine").is_in(training.ENGINES)
-        return pl.when(trains).then(whole_bytes(quantity))
-
-    return rows.select(
-        *_KEYS,
-        *_CONFIDENCES,
-        "split_ix",
-        "format_ix",
-        pl.when(is_full).then(pl.lit("computed")).otherwise("weights_basis").alias("weights_basis"),
-        unpacking=pl.lit(0.0),
-        step_dense_bytes=pl.lit(None, dtype=pl.Int64),
-        step_expert_bytes=pl.lit(None, dtype=pl.Int64),
-        weights_bytes=known(held * share(3) * training.device_weights(sharding=c("sharding"), states=states)),
-        gradient_bytes=known(trained * of_gradients * share(2) * states),
-        optimizer_bytes=known((masters + moments * (1 - paged)) * share(1) * states),
-        update_bytes=known(
-            product_or_absent(
-                training.update_bytes(optimizer=c("optimizer"), trained=trained, number_bytes=number),
-                share(1) * states,
-            )
-        ),
-        paged_bytes=known(product_or_absent(paged, moments * share(1) * states)),
     )

@@ -234,7 +234,7 @@ def test_plans_follow_their_schemas_and_keys(
             (estimator.work_plans(shapes, workloads), WORK_PLANS, 3),
         ):
             # a formula is planned anew wherever it is named: nested ones grow without bounds, and belong in steps
-            assert len(plans.explain(optimized=False)) < 300_000
+            assert len(plans.explain(optimized=False)) < 200_000
             frame = plans.collect()
             key = list(schema)[:keys]
             assert frame.schema == schema
