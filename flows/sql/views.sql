@@ -303,7 +303,7 @@ FROM (
                     -- null where there is no step to ask about, and where nobody knows how long: without graphs, and what
                     -- devices exchange that share a context
                     CASE WHEN (t.gpus_needed IS NOT NULL OR t.verdict = 'offload')
-                            AND NOT coalesce(list_contains(string_split(w.engine_options, ' '), 'eager'), false)
+                            AND NOT coalesce(contains(w.engine_options, 'eager'), false)
                             AND coalesce(w.context_parallel, 1) = 1
                         THEN s.layers END AS step_layers,
                     s.layers, n.stages * c.step_cache_bytes AS step_cache, k.step_flops,
