@@ -91,6 +91,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
 
     def token(full_slots: pl.Expr) -> pl.Expr:
         return cache.token_bytes(
+            # heads that are not known matter only where there are any
             full=product_or_absent(of_heads("kv_full_elements_per_token", "kv_full_layers"), full_slots / of_full),
             latent=staged(c("kv_latent_elements_per_token"), "kv_full_layers") * full_slots * latent_ratio / of_latents,
             cross=cross,

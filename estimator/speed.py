@@ -112,7 +112,10 @@ def host_read_bytes(
 
 
 def host_step_seconds(*, read: pl.Expr, bytes_per_second: pl.Expr) -> pl.Expr:
-    """Seconds that a host takes in a step for weights of its own; 0 without any, null when its bandwidth is null."""
+    """Seconds that a host takes in a step for weights of its own; 0 without any, null when its bandwidth is null.
+
+    `internal.host_step_seconds` in flows/sql/views.sql says the same.
+    """
     return product_or_absent(read, 1 / bytes_per_second)
 
 

@@ -16,6 +16,10 @@ CREATE MACRO internal.in_flight_bytes(tokens, "window", in_flight, token_bytes) 
 -- Tokens in whole blocks of a cache.
 CREATE MACRO internal.filled(tokens, block) AS block * ceil(tokens / block);
 
+-- Cache of all sequences with the batches in flight beside it.
+CREATE MACRO internal.held_cache_bytes(kv_cache_bytes, context, block, "window", in_flight, token_bytes) AS
+    kv_cache_bytes + internal.in_flight_bytes(internal.filled(context, block), "window", in_flight, token_bytes);
+
 -- The largest x with token * x + pair * x * x within room: without end where nothing grows, -1 where there is no room.
 CREATE MACRO internal.largest(room, token, pair) AS
     CASE
@@ -77,6 +81,10 @@ CREATE MACRO internal.host_read_bytes(left_bytes, held, dense, experts, expert_s
         WHEN left_bytes > experts THEN experts * expert_share + (left_bytes - experts) * (dense / (held - experts))
     END;
 
+-- That a host takes in a step for weights of its own. Says the same as estimator.speed.host_step_seconds.
+CREATE MACRO internal.host_step_seconds(read, bytes_per_second) AS
+    CASE WHEN read = 0 THEN 0 ELSE read / bytes_per_second END;
+
 -- Until the first token of a prompt. Says the same as estimator.speed.prompt_seconds.
 CREATE MACRO internal.prompt_seconds(linear_flops, attention_flops, linear_rate, attention_rate, reduced_bytes, reduced_rate) AS
     linear_flops / linear_rate + attention_flops / attention_rate
@@ -106,8 +114,8 @@ FROM (
             c.context_tokens,
             wp.weights_bytes,
             wp.weights_basis,
-            c.kv_cache_bytes + internal.in_flight_bytes(
-                internal.filled(c.context_tokens, c.block_tokens), c.window_tokens, o.in_flight_tokens,
+            internal.held_cache_bytes(
+                c.kv_cache_bytes, c.context_tokens, c.block_tokens, c.window_tokens, o.in_flight_tokens,
                 c.kv_window_bytes_per_token
             ) AS kv_cache_bytes,
             c.state_bytes,
@@ -223,12 +231,12 @@ FROM (
             step_layers, layer_seconds, reduce_seconds, host_seconds
         )
             -- 0.6 of a host's bandwidth: estimator.speed.HOST_READ_SHARE
-            + CASE WHEN host_read_bytes = 0 THEN 0 ELSE host_read_bytes / (0.6 * host_rate) END AS step_seconds,
+            + internal.host_step_seconds(host_read_bytes, 0.6 * host_rate) AS step_seconds,
         internal.step_seconds(
             step_bytes - host_read_bytes, step_cache, step_flops, nominal_rate, nominal_rate, nominal_flops, step_layers,
             0, 0, 0
         )
-            + CASE WHEN host_read_bytes = 0 THEN 0 ELSE host_read_bytes / host_rate END AS least_step_seconds,
+            + internal.host_step_seconds(host_read_bytes, host_rate) AS least_step_seconds,
         -- the inverse of a need in three places, each below the window of a cache and beyond it
         internal.largest(ends_room, cache_token + window_token, 0) AS ends_below,
         internal.largest(ends_room - window_token * reach, cache_token, 0) AS ends_beyond,
@@ -280,8 +288,8 @@ FROM (
                     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes AS held,
                     wp.margin_bytes AS held_margin, wp.paged_bytes,
                     internal.filled(c.context_tokens, c.block_tokens) AS filled_tokens,
-                    c.kv_cache_bytes + internal.in_flight_bytes(
-                        internal.filled(c.context_tokens, c.block_tokens), c.window_tokens, o.in_flight_tokens,
+                    internal.held_cache_bytes(
+                        c.kv_cache_bytes, c.context_tokens, c.block_tokens, c.window_tokens, o.in_flight_tokens,
                         c.kv_window_bytes_per_token
                     ) AS cache_bytes,
                     c.state_bytes, c.margin_bytes AS kept_margin, o.in_flight_tokens,
@@ -365,8 +373,8 @@ FROM (
     SELECT
         m.model_id, p.precision, w.workload, g.gpu_id AS gpu, t.verdict, t.gpus_needed, wp.degree, n.parallelism,
         u.usable_bytes,
-        wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes + c.kv_cache_bytes + internal.in_flight_bytes(
-            internal.filled(c.context_tokens, c.block_tokens), c.window_tokens, o.in_flight_tokens,
+        wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes + internal.held_cache_bytes(
+            c.kv_cache_bytes, c.context_tokens, c.block_tokens, c.window_tokens, o.in_flight_tokens,
             c.kv_window_bytes_per_token
         ) + c.state_bytes + internal.beside_gradients(
             o.activation_bytes, wp.gradient_bytes, o.backward_bytes, wp.update_bytes

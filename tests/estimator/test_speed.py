@@ -80,7 +80,9 @@ def test_what_a_host_reads_in_a_step(left: int, experts: int | None, share: floa
         left_bytes=lit(left), held=lit(30), dense=lit(8), experts=lit(experts), expert_share=lit(share)
     )
     assert value(found) == (None if read is None else pytest.approx(read))
-    assert value(speed.host_step_seconds(read=lit(53.76), bytes_per_second=lit(0.6 * 89.6))) == pytest.approx(1)
+    assert value(
+        speed.host_step_seconds(read=lit(53.76), bytes_per_second=lit(speed.HOST_READ_SHARE * 89.6))
+    ) == pytest.approx(1)
     assert value(speed.host_step_seconds(read=lit(0), bytes_per_second=lit(None))) == 0
 
 

@@ -30,11 +30,11 @@ positive = st.none() | st.floats(1e-3, 1e15)
 
 @pytest.fixture(scope="module")
 def macros() -> duckdb.DuckDBPyConnection:
-    """The two macros of views.sql, as the night creates them."""
+    """The macros of views.sql, as the night creates them."""
     connection = duckdb.connect()
     connection.execute("CREATE SCHEMA internal")
     script = warehouse._sql("views.sql")
-    for name in ("step_seconds", "prompt_seconds", "host_read_bytes"):
+    for name in ("step_seconds", "prompt_seconds", "host_read_bytes", "host_step_seconds"):
         start = script.index(f"CREATE MACRO internal.{name}(")
         connection.execute(script[start : script.index(";", start)])
     return connection
@@ -43,6 +43,7 @@ def macros() -> duckdb.DuckDBPyConnection:
 @pytest.mark.parametrize(("macro", "formula", "names"), [
     ("step_seconds", speed.step_seconds, STEP), ("prompt_seconds", speed.prompt_seconds, PROMPT),
     ("host_read_bytes", speed.host_read_bytes, HOST),
+    ("host_step_seconds", speed.host_step_seconds, ("read", "bytes_per_second")),
 ])  # fmt: skip
 def test_the_database_says_the_same(macro: str, formula: Any, names: tuple[str, ...], macros: Any) -> None:
     @settings(max_examples=60, deadline=None)
