@@ -10,7 +10,7 @@ import polars as pl
 
 from estimator import activations
 from estimator.bounds import larger
-from estimator.schema import ACTIVATION_SLOPES, MEMORY_TIERS
+from estimator.plan_schema import ACTIVATION_SLOPES, MEMORY_TIERS
 from estimator.splits import Frame
 
 # transformers runs whole prompts; llama.cpp runs batches, with a mask over all that is kept. The others profile one

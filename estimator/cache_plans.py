@@ -10,7 +10,7 @@ import polars as pl
 from estimator import bands, cache, sharding, support
 from estimator.bounds import product_or_absent
 from estimator.layouts import split_rows
-from estimator.schema import CACHE_PLANS
+from estimator.plan_schema import CACHE_PLANS
 from estimator.splits import Frame
 
 _KEYS = ["shape_ix", "workload_ix", "split_ix"]

@@ -12,7 +12,7 @@ import polars as pl
 
 from estimator import calculators, vram_estimator
 from estimator.pairs import Frame
-from estimator.schema import CALCULATOR_ROWS
+from estimator.plan_schema import CALCULATOR_ROWS
 
 # The tools' dtypes as formats of our catalog, by nominal bits: float32, float16, int8 and int4. The last two are what
 # transformers loads under these words through bitsandbytes; bfloat16 has the numbers of float16.

@@ -9,7 +9,7 @@ import polars as pl
 
 from estimator import capacity, support, training
 from estimator.pairs import Frame
-from estimator.schema import CAPACITIES, SUPPORTS
+from estimator.plan_schema import CAPACITIES, SUPPORTS
 
 
 def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, kv_precisions: Frame) -> pl.LazyFrame:

@@ -20,8 +20,9 @@ import polars as pl
 from estimator import verdict as decide
 from estimator.device_classes import support_classes
 from estimator.pairs import Frame
+from estimator.plan_schema import FIT, MEMORY_TIERS
 from estimator.requirements import Requirements
-from estimator.schema import DEGREES, FIT, MEMORY_TIERS
+from estimator.schema import DEGREES
 
 
 def fit(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from estimator import sharding
-from estimator.schema import LAYOUTS, UNSPLIT_KINDS
+from estimator.plan_schema import LAYOUTS, UNSPLIT_KINDS
 from estimator.splits import ALIGNMENTS, Frame, of_workloads, splits
 
 # Kinds whose layers are a plain stack that can be cut anywhere.

@@ -11,7 +11,7 @@ from estimator import activations, bands, cache, overhead, support
 from estimator.activation_slopes import GROWING_ENGINES, activation_slopes, peak_bytes, tiers
 from estimator.bounds import whole_bytes
 from estimator.layouts import split_rows
-from estimator.schema import OVERHEAD_PLANS
+from estimator.plan_schema import OVERHEAD_PLANS
 from estimator.splits import Frame
 from estimator.training_peaks import training_peaks
 

@@ -10,7 +10,8 @@ import polars as pl
 from estimator import speed
 from estimator.bounds import smaller
 from estimator.pairs import STORED, Frame
-from estimator.schema import DEGREES, LINKS, SPEEDS
+from estimator.plan_schema import LINKS, SPEEDS
+from estimator.schema import DEGREES
 
 # How sure a number is whose factors are not equally sure; `bound` is no estimate but the nominal rates.
 CONFIDENCES = pl.Enum(["low", "medium", "high", "exact"])

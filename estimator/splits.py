@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from estimator.schema import DEGREES, SPLIT_TABLE
+from estimator.plan_schema import SPLIT_TABLE
+from estimator.schema import DEGREES
 
 Frame = pl.DataFrame | pl.LazyFrame
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator.schema import UNSPLIT_KINDS
+from estimator.plan_schema import UNSPLIT_KINDS
 
 
 def is_member(*, member: pl.Expr, members: pl.Expr) -> pl.Expr:

@@ -13,7 +13,7 @@ from estimator.bounds import larger, whole_bytes
 from estimator.device_weights import device_weights
 from estimator.layouts import layouts
 from estimator.pairs import Frame
-from estimator.schema import RESIDENCIES, WEIGHT_PLANS
+from estimator.plan_schema import RESIDENCIES, WEIGHT_PLANS
 from estimator.splits import of_workloads
 from estimator.training_states import training_states
 from estimator.whole_weights import whole_weights

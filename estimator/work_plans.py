@@ -9,8 +9,8 @@ import polars as pl
 
 from estimator import cache, speed
 from estimator.layouts import split_rows
+from estimator.plan_schema import WORK_PLANS
 from estimator.read_shares import head_elements
-from estimator.schema import WORK_PLANS
 from estimator.splits import Frame
 
 _KEYS = ["shape_ix", "workload_ix", "split_ix"]

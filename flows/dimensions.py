@@ -13,7 +13,7 @@ import polars as pl
 
 import catalogs
 import estimator
-from estimator.schema import MEMORY_TIERS
+from estimator.plan_schema import MEMORY_TIERS
 
 
 @dataclass(frozen=True)

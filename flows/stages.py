@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 import polars as pl
 
 import estimator
-from estimator.schema import CALCULATOR_ROWS, SHAPES, WEIGHT_OVERRIDES
+from estimator.plan_schema import CALCULATOR_ROWS
+from estimator.schema import SHAPES, WEIGHT_OVERRIDES
 from flows import dimensions, lake
 from flows.extract.parts import extract_part
 from flows.extract.tables import ARTIFACTS, ATTENTION_GROUPS, MODELS, TENSOR_TYPES

@@ -8,7 +8,7 @@ import polars as pl
 
 import estimator
 from estimator.activation_slopes import peak_bytes
-from estimator.schema import ACTIVATION_SLOPES
+from estimator.plan_schema import ACTIVATION_SLOPES
 
 
 def test_slopes_are_those_of_engines_that_grow(

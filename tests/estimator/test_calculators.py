@@ -14,7 +14,7 @@ from literals import value, whole
 import estimator
 from estimator import calculators, vram_estimator
 from estimator.calculator_rows import PRECISIONS
-from estimator.schema import CALCULATOR_ROWS
+from estimator.plan_schema import CALCULATOR_ROWS
 
 MIB, GIB = 1 << 20, 1 << 30
 Build = Callable[..., pl.DataFrame]

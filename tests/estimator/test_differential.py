@@ -21,7 +21,8 @@ from scalar.split import Split
 
 import catalogs
 import estimator
-from estimator.schema import MEMORY_TIERS, SHAPES, WEIGHT_OVERRIDES
+from estimator.plan_schema import MEMORY_TIERS
+from estimator.schema import SHAPES, WEIGHT_OVERRIDES
 
 SEED, SHAPES_TRIED, DEVICES_TRIED, DECISIONS_TRIED = 18, 12, 12, 4800
 SPLITS_SEEN = {"single", "tp", "pp", "tp+pp", "tp+ep", "dp", "dp+ep"}

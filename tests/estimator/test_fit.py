@@ -13,7 +13,8 @@ import pytest
 
 import estimator
 from catalogs import reserves
-from estimator.schema import DEGREES, FIT, MEMORY_TIERS
+from estimator.plan_schema import FIT, MEMORY_TIERS
+from estimator.schema import DEGREES
 
 KEYS = ["workload_ix", "gpu_ix", "shape_ix", "precision_ix"]
 

@@ -12,7 +12,8 @@ from with_devices import with_devices
 import estimator
 from catalogs.schema import scenarios
 from estimator import training, training_activations
-from estimator.schema import CACHE_PLANS, DEGREES, OVERHEAD_PLANS, WEIGHT_OVERRIDES, WEIGHT_PLANS, WORK_PLANS
+from estimator.plan_schema import CACHE_PLANS, OVERHEAD_PLANS, WEIGHT_PLANS, WORK_PLANS
+from estimator.schema import DEGREES, WEIGHT_OVERRIDES
 
 GIB = 1 << 30
 COMPONENTS = [name for name in estimator.schema.SHAPES if name.startswith("p_")]
@@ -244,7 +245,7 @@ def test_plans_follow_their_schemas_and_keys(
 def test_residencies_tell_apart_what_stays(workloads: pl.DataFrame) -> None:
     got = estimator.residencies(workloads).collect()
     assert got["residency_ix"].to_list() == [0, 1, 1, 2, 3, 4]
-    assert got.schema == estimator.schema.RESIDENCIES
+    assert got.schema == estimator.plan_schema.RESIDENCIES
 
 
 @pytest.mark.parametrize(

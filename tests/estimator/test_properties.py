@@ -36,7 +36,7 @@ from with_devices import with_devices
 import catalogs
 import estimator
 from estimator import cache, training, training_activations, weights
-from estimator.schema import MEMORY_TIERS
+from estimator.plan_schema import MEMORY_TIERS
 
 few = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True

@@ -354,7 +354,7 @@ def test_an_outage_does_not_replace_a_good_night(published: Path, tmp_path: Path
 
 
 def test_types_in_the_database_are_those_of_the_schemas(published: Path) -> None:
-    from estimator.schema import FIT, WEIGHT_PLANS
+    from estimator.plan_schema import FIT, WEIGHT_PLANS
     from flows.extract.tables import MODELS as MODELS_SCHEMA
 
     for table, schema in (("models", MODELS_SCHEMA), ("internal.fit", FIT), ("internal.weight_plans", WEIGHT_PLANS)):
