@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# As many threads as this process has cores to itself, before anything imports polars: small frames gain nothing from
+# more, and with a worker a core the threads of one take the time of another.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+os.environ.setdefault("POLARS_MAX_THREADS", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

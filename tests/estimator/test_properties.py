@@ -241,27 +241,29 @@ def test_less_is_less(
                for row in with_heads]  # fmt: skip
     every_head = [{**row, "kv_full_elements_per_token": row["kv_full_elements_per_token"] * 4} for row in rows]
     no_window = [{**row, "window_tokens": 1 << 40} for row in rows]
-    workloads = workloads_of({})
+    workloads, ix = workloads_of({}), pl.col("shape_ix") % len(rows)
 
-    def kept_of(table: list[dict[str, Any]]) -> pl.Series:
-        return estimator.cache_plans(shapes_of(*table), workloads, kv_precisions).collect()["kv_cache_bytes"]
+    def kinds(plans: pl.LazyFrame) -> list[pl.DataFrame]:
+        """Plans of one kind of row after another; kinds are planned together, as one costs as much as all."""
+        kind = (pl.col("shape_ix") // len(rows)).alias("kind")
+        return plans.with_columns(kind, shape_ix=ix).collect().partition_by("kind", maintain_order=True)
 
-    def held_of(table: list[dict[str, Any]]) -> pl.Series:
-        residencies = estimator.residencies(workloads)
-        # `stored` reads the bytes of the repository, which stay the same here
-        computed = precisions.filter(pl.col("policy") != "stored")
-        return estimator.weight_plans(shapes_of(*table), no_overrides, computed, residencies).collect()["weights_bytes"]
-
-    held, kept = held_of(rows), kept_of(rows)
-    assert (held <= held_of(untied)).all()
-    assert (kept <= kept_of(every_head)).all()
-    assert (kept <= kept_of(no_window)).all()
-    assert (kept_of(latents) <= kept_of(with_heads)).all()
+    cached = shapes_of(*rows, *every_head, *no_window, *with_heads, *latents)
+    kept, *more, kept_with_heads, kept_latents = (
+        plans["kv_cache_bytes"] for plans in kinds(estimator.cache_plans(cached, workloads, kv_precisions))
+    )
+    # `stored` reads the bytes of the repository, which stay the same here
+    computed = precisions.filter(pl.col("policy") != "stored")
+    held, held_untied = kinds(
+        estimator.weight_plans(shapes_of(*rows, *untied), no_overrides, computed, estimator.residencies(workloads))
+    )
+    assert (held["weights_bytes"] <= held_untied["weights_bytes"]).all()
+    for kept_more in more:
+        assert (kept <= kept_more).all()
+    assert (kept_latents <= kept_with_heads).all()
     by_bits = (
-        estimator.weight_plans(shapes_of(*rows), no_overrides, precisions, estimator.residencies(workloads))
-        .filter(degree=1)
-        .collect()
-        .join(precisions.filter(policy="linears", row_scale_bytes=0.0), on="precision_ix")
+        held.filter(degree=1)
+        .join(computed.filter(policy="linears", row_scale_bytes=0.0), on="precision_ix")
         .filter(pl.col("keep_bits") == 16, pl.col("block_scale_bytes") == 0)
     )
     assert rises(by_bits, "weights_bytes", along="bits_per_weight", within=["shape_ix"])
