@@ -7,6 +7,7 @@ not hold a line break, so that every row has one line to blame.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -77,8 +78,7 @@ def _parse(table_name: str, file: str, raw: bytes) -> pl.DataFrame:
     _check_required(table, file, text)
     typed = _typed(table, file, text)
     _check_unique(table, file, typed)
-    for rule in table.rules:
-        check_rule(rule, file, typed)
+    _check_rules(table.rules, file, typed)
     return typed.with_columns(table.derive).select(LINE, *table.loaded.names())
 
 
@@ -128,17 +128,16 @@ def _check_header(table: Table, file: str, header: list[str], line: int) -> None
 
 
 def _check_required(table: Table, file: str, text: pl.DataFrame) -> None:
-    for name in table.columns.names():
-        if name not in table.optional:
-            check_rule(Rule(name, "must not be empty", pl.col(name).is_not_null()), file, text)
+    filled = [name for name in table.columns.names() if name not in table.optional]
+    _check_rules([Rule(name, "must not be empty", pl.col(name).is_not_null()) for name in filled], file, text)
 
 
 def _typed(table: Table, file: str, text: pl.DataFrame) -> pl.DataFrame:
     """The cells in the types of the schema; the first cell that does not parse is named with its line."""
     typed = text.with_columns(_read_cell(name, dtype) for name, dtype in table.columns.items())
     for name, dtype in table.columns.items():
-        lost = text.filter(typed[name].is_null() & text[name].is_not_null())
-        if not lost.is_empty():
+        if typed[name].null_count() > text[name].null_count():
+            lost = text.filter(typed[name].is_null() & text[name].is_not_null())
             kind, line, cell = KINDS[dtype.base_type()], lost[LINE][0], lost[name][0]
             raise CatalogError(file, f"{name} must be {kind} (got {visible(cell)!s})", line)
     return typed
@@ -166,6 +165,18 @@ def _check_unique(table: Table, file: str, frame: pl.DataFrame) -> None:
         first = frame.join(again.head(1).select(key), on=key, how="semi", nulls_equal=True)[LINE][0]
         shown = ", ".join(visible(str(row[name])) for name in key if row[name] is not None)
         raise CatalogError(file, f"{' + '.join(key)} must be unique ({shown} is on line {first} too)", row[LINE])
+
+
+def _check_rules(rules: Iterable[Rule], file: str, frame: pl.DataFrame) -> None:
+    """Raise CatalogError for the first of `rules` that a row breaks.
+
+    All are asked at once: a command loads every catalog, and a query for each rule of all takes a third of a second.
+    """
+    asked = list(enumerate(rules))
+    is_broken = frame.select((~rule.holds.fill_null(True)).any().alias(str(at)) for at, rule in asked).row(0)
+    for at, rule in asked:
+        if is_broken[at]:
+            check_rule(rule, file, frame)
 
 
 def check_rule(rule: Rule, file: str, frame: pl.DataFrame) -> None:
