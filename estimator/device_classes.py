@@ -10,6 +10,7 @@ import polars as pl
 from estimator import capacity, support, training
 from estimator.pairs import Frame
 from estimator.plan_schema import CAPACITIES, SUPPORTS
+from estimator.splits import max_devices, of_workloads
 
 
 def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, kv_precisions: Frame) -> pl.LazyFrame:
@@ -132,7 +133,7 @@ def reserved(gpus: Frame, reserves: Frame) -> pl.LazyFrame:
 
 
 def capacities(gpus: Frame, workloads: Frame, engines: Frame, reserves: Frame) -> pl.LazyFrame:
-    """Usable bytes of every device in every workload, and those that are usable for certain: CAPACITIES.
+    """Usable bytes of every device in every workload, those usable for certain, and how many share a model: CAPACITIES.
 
     `reserves` are the rows of reserves.csv; those of an engine's version range hold for it.
     """
@@ -157,8 +158,13 @@ def capacities(gpus: Frame, workloads: Frame, engines: Frame, reserves: Frame) -
 
     return (
         gpus.lazy()
-        .select("gpu_ix", "visible_bytes", "reserve_bytes", "memory_tier")
-        .join(workloads.lazy().select("workload_ix", "engine", "mode"), how="cross")
+        .select("gpu_ix", "visible_bytes", "reserve_bytes", "memory_tier", "max_gpus_per_node")
+        .join(
+            workloads.lazy().select(
+                *("workload_ix", "engine", "mode", "max_nodes"), most="max_gpus", scheme=of_workloads()
+            ),
+            how="cross",
+        )
         .join(profile, on=["engine", "memory_tier"], how="left")
         .join(reserved(gpus, reserves), on=["gpu_ix", "engine", "version_range"], how="left")
         .select(
@@ -166,6 +172,9 @@ def capacities(gpus: Frame, workloads: Frame, engines: Frame, reserves: Frame) -
             "workload_ix",
             usable_bytes=usable(c("context_bytes"), ""),
             assured_bytes=usable(c("context_bytes") + c("context_margin_bytes"), "_high"),
+            max_devices=max_devices(
+                node=c("max_gpus_per_node"), nodes=c("max_nodes"), scheme=c("scheme"), most=c("most")
+            ),
         )
         .sort("gpu_ix", "workload_ix")
         .match_to_schema(CAPACITIES)

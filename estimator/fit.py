@@ -55,22 +55,22 @@ def fit(
     kernels, usable = supports.lazy().collect(), capacities.lazy().collect()
     devices = (
         gpus.lazy()
-        .select("gpu_ix", "memory_tier", "max_gpus_per_node", has_own_memory=~pl.col("is_unified_memory"))
+        .select("gpu_ix", "memory_tier", has_own_memory=~pl.col("is_unified_memory"))
         .sort("gpu_ix")
         .collect()
     )
-    engines = workloads.lazy().select("workload_ix", "engine", "max_gpus").sort("workload_ix").collect()
+    engines = workloads.lazy().select("workload_ix", "engine").sort("workload_ix").collect()
     runs: list[_Run] = []
-    for workload_ix, engine, max_gpus in engines.iter_rows():
+    for workload_ix, engine in engines.iter_rows():
         classes, masks = support_classes(kernels.filter(pl.col("workload_ix") == workload_ix))
         rows = (
             devices.join(classes, on="gpu_ix", how="left", maintain_order="left")
             .join(usable.filter(pl.col("workload_ix") == workload_ix), on="gpu_ix", how="left", maintain_order="left")
             .with_columns(
-                **decide.node(
+                **decide.device(
                     usable=pl.col("usable_bytes"),
                     assured=pl.col("assured_bytes"),
-                    max_gpus=decide.usable_devices(node=pl.col("max_gpus_per_node"), workload=max_gpus),
+                    max_devices=pl.col("max_devices"),
                 )
             )
         )

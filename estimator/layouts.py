@@ -9,7 +9,7 @@ import polars as pl
 
 from estimator import sharding
 from estimator.plan_schema import LAYOUTS, UNSPLIT_KINDS
-from estimator.splits import ALIGNMENTS, Frame, of_workloads, splits
+from estimator.splits import ALIGNMENTS, NODE_DEVICES, Frame, of_workloads, splits
 
 # Kinds whose layers are a plain stack that can be cut anywhere.
 STACKED_KINDS = ("decoder",)
@@ -17,11 +17,19 @@ STACKED_KINDS = ("decoder",)
 
 def layouts(shapes: Frame) -> pl.LazyFrame:
     """LAYOUTS: which split each shape takes at each number of devices, under every scheme."""
-    return pl.concat([_tensor(shapes), *(_same_at_every_alignment(shapes, name) for name in _CHOICES)])
+    possible = _possible(shapes)
+    in_nodes = possible.filter(pl.col("tensor") <= NODE_DEVICES)
+    return pl.concat(
+        [
+            _best(possible, "tensor"),
+            _best(in_nodes, "nodes"),
+            *(_same_at_every_alignment(shapes, name) for name in _CHOICES),
+        ]
+    )
 
 
-def _tensor(shapes: Frame) -> pl.LazyFrame:
-    """The first split in the order of SPLITS that the model's widths allow; null where that cannot be told."""
+def _possible(shapes: Frame) -> pl.LazyFrame:
+    """Splits with parts of every layer that a model's widths allow or may allow (`is_possible` is null)."""
     c = pl.col
     masks = [f"{kind}_ok_mask{suffix}" for kind in ("tp", "ep") for suffix in ("", "_32", "_64", "_128")]
     aligned = (
@@ -57,13 +65,19 @@ def _tensor(shapes: Frame) -> pl.LazyFrame:
         aligned.join(splits().lazy().filter(c("replicas") == 1), how="cross")
         .with_columns(is_possible=is_possible)
         .filter(c("is_possible").is_null() | c("is_possible"))
-        .sort("shape_ix", "alignment", "split_ix")
+    )
+
+
+def _best(possible: pl.LazyFrame, name: str) -> pl.LazyFrame:
+    """The first of those splits in the order of SPLITS; null where that cannot be told."""
+    return (
+        possible.sort("shape_ix", "alignment", "split_ix")
         .unique(["shape_ix", "alignment", "degree"], keep="first", maintain_order=True)
         .select(
             "shape_ix",
             "alignment",
             "degree",
-            scheme=pl.lit("tensor"),
+            scheme=pl.lit(name),
             split_ix=pl.when("is_possible").then("split_ix"),
         )
         .select(LAYOUTS.names())

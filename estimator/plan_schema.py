@@ -28,7 +28,7 @@ SPLIT_TABLE = pl.Schema(
 )
 
 # What a workload's engine does with several devices: see `splits.scheme`.
-SCHEMES = ("tensor", "layers", "data", "replicas", "alone")
+SCHEMES = ("tensor", "nodes", "layers", "data", "replicas", "alone")
 
 # Grain: shape x alignment x scheme x degree. The split that a model takes, for formats of the same alignment; a null
 # split is not known to exist, and one that does not exist has no row.
@@ -192,7 +192,13 @@ CALCULATOR_ROWS = pl.Schema(
 
 # Grain: gpu x workload. What the workload's engine may fill, and what it may fill for certain.
 CAPACITIES = pl.Schema(
-    {"gpu_ix": pl.UInt16, "workload_ix": pl.UInt8, "usable_bytes": pl.Int64, "assured_bytes": pl.Int64}
+    {
+        "gpu_ix": pl.UInt16,
+        "workload_ix": pl.UInt8,
+        "usable_bytes": pl.Int64,
+        "assured_bytes": pl.Int64,
+        "max_devices": pl.Int64,  # that may share one model; null where nobody knows how many a node has
+    }
 )
 
 # Grain: workload x precision x gpu. Null where the catalog does not say.

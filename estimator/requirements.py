@@ -44,7 +44,6 @@ class Requirements:
     ) -> None:
         c = pl.col
         self._pairs = pairs(shapes, precisions).sort(_PAIR).with_row_index("row").collect(engine="in-memory")
-        self._layouts = Layouts(shapes)
         self._workloads = {
             row["workload_ix"]: row
             for row in workloads.lazy()
@@ -53,6 +52,7 @@ class Requirements:
             .collect()
             .iter_rows(named=True)
         }
+        self._layouts = Layouts(shapes, {row["scheme"] for row in self._workloads.values()})
         rows = self._pairs.lazy().select("row", *_PAIR)
         self._held = (
             weight_plans.lazy()

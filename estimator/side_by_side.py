@@ -6,7 +6,7 @@ split a shape alike: all splits of a shape are a layout, and what depends on the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import polars as pl
 
@@ -26,11 +26,11 @@ def is_valid(*, layout: pl.Expr, degree: int) -> pl.Expr:
 
 
 class Layouts:
-    """The different layouts of the shapes of one shard, under every scheme."""
+    """The different layouts of the shapes of one shard, under each of `schemes`."""
 
-    def __init__(self, shapes: Frame) -> None:
+    def __init__(self, shapes: Frame, schemes: Collection[str]) -> None:
         c = pl.col
-        taken = layouts(shapes).collect(engine="in-memory")
+        taken = layouts(shapes).filter(c("scheme").is_in(list(schemes))).collect(engine="in-memory")
         units = pl.DataFrame(
             {"degree": DEGREES, "unit": [1 << _BITS * place for place in range(len(DEGREES))]},
             schema={"degree": pl.UInt8, "unit": pl.Int64},

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from estimator.bounds import smaller
 from estimator.plan_schema import SPLIT_TABLE
 from estimator.schema import DEGREES
 
@@ -21,6 +22,8 @@ Frame = pl.DataFrame | pl.LazyFrame
 ALIGNMENTS = (0, 1, 32, 64, 128)
 # Engines that give each device some of the layers, whatever the widths are.
 STAGED_ENGINES = ("llamacpp",)
+# Devices of a node that a group with parts of every layer stays within, where a workload has several nodes.
+NODE_DEVICES = 8
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,12 @@ def splits() -> pl.DataFrame:
     return pl.DataFrame(rows, schema=SPLIT_TABLE, orient="row")
 
 
-def scheme(*, mode: pl.Expr, engine: pl.Expr, sharding_: pl.Expr, attention: pl.Expr) -> pl.Expr:
+def scheme(*, mode: pl.Expr, engine: pl.Expr, sharding_: pl.Expr, attention: pl.Expr, nodes: pl.Expr) -> pl.Expr:
     """What a workload does with several devices: one of SCHEMES. `sharding_`: ZeRO stage; `attention`: tensor, data.
 
-    tensor: parts of every layer, in stages where the widths do not divide; layers: stages alone; data: attention for
-    other sequences on every device and the experts between them; replicas: a ZeRO stage; alone: nothing divides.
+    tensor: parts of every layer, in stages where the widths do not divide; nodes: the same in groups of at most
+    NODE_DEVICES, for workloads of several `nodes` (null is one); layers: stages alone; data: attention for other
+    sequences on every device and the experts between them; replicas: a ZeRO stage; alone: nothing divides.
     """
     return (
         pl.when(mode == "training")
@@ -82,6 +86,8 @@ def scheme(*, mode: pl.Expr, engine: pl.Expr, sharding_: pl.Expr, attention: pl.
         .then(pl.lit("layers"))
         .when(attention.fill_null("tensor") == "data")
         .then(pl.lit("data"))
+        .when(nodes.fill_null(1) > 1)
+        .then(pl.lit("nodes"))
         .otherwise(pl.lit("tensor"))
     )
 
@@ -89,4 +95,22 @@ def scheme(*, mode: pl.Expr, engine: pl.Expr, sharding_: pl.Expr, attention: pl.
 def of_workloads() -> pl.Expr:
     """`scheme` of the rows of a frame of workloads."""
     c = pl.col
-    return scheme(mode=c("mode"), engine=c("engine"), sharding_=c("sharding"), attention=c("attention_parallelism"))
+    return scheme(
+        mode=c("mode"),
+        engine=c("engine"),
+        sharding_=c("sharding"),
+        attention=c("attention_parallelism"),
+        nodes=c("max_nodes"),
+    )
+
+
+def max_devices(*, node: pl.Expr, nodes: pl.Expr, scheme: pl.Expr, most: pl.Expr) -> pl.Expr:
+    """Devices that may share one model in a workload (Int64): of `nodes` nodes of `node` devices each, at most `most`.
+
+    Null `nodes` is one, null `most` no limit. Groups of NODE_DEVICES have no place in smaller nodes, which a workload
+    of scheme `nodes` then has one of. Null when it may use more than one device of an unknown number.
+    """
+    is_small = (scheme == "nodes") & (node < NODE_DEVICES)
+    reached = pl.when(is_small).then(node).otherwise(node * nodes.fill_null(1))
+    limited = pl.when(most.is_null()).then(reached).otherwise(smaller(reached, most))
+    return pl.when(most == 1).then(1).otherwise(limited).cast(pl.Int64)

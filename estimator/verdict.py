@@ -6,7 +6,7 @@ In this order:
 * `unknown`: an input is missing that the outcome could depend on;
 * `fits`: one device, and the upper end of the need fits into what is usable for certain;
 * `tight`: one device, at the middle estimate only;
-* `sharded`: the smallest degree of at least two devices in one node at which the upper end fits like that;
+* `sharded`: the smallest degree of at least two devices in reach at which the upper end fits like that;
 * `offload`: one device, with weights that it has no room for in its host's memory, where the workload has some;
 * `too_big`: none of these.
 
@@ -22,7 +22,7 @@ from functools import cache
 
 import polars as pl
 
-from estimator.bounds import larger, smaller
+from estimator.bounds import larger
 from estimator.schema import DEGREES, OUTCOME, OUTCOMES
 
 # More bytes than any device has: the need at a degree that does not exist or is not known.
@@ -78,29 +78,20 @@ def comparable_need(*, need: pl.Expr, is_valid: pl.Expr, degree: int, unknown_fr
     return pl.when(is_known).then(need).otherwise(pl.lit(IMPOSSIBLE, dtype=pl.Int64))
 
 
-def usable_devices(*, node: pl.Expr, workload: int | None) -> pl.Expr:
-    """Devices of a node that a workload may use, all where it sets no limit. Null when it may use more than one of an
-    unknown number.
-    """
-    if workload is None:
-        return node
-    return pl.lit(1) if workload == 1 else smaller(node, pl.lit(workload))
-
-
-def node(*, usable: pl.Expr, assured: pl.Expr, max_gpus: pl.Expr) -> dict[str, pl.Expr]:
+def device(*, usable: pl.Expr, assured: pl.Expr, max_devices: pl.Expr) -> dict[str, pl.Expr]:
     """A device as the decision compares it, without nulls: usable, assured (Int64), most and reach (UInt8).
 
-    `most` is the outcome of the largest split in a node; `reach` the degrees up to which an unknown need leaves the
-    decision open. Of a device whose memory is not known nothing fits and everything is open; one whose node is not
-    known splits nothing, and what it cannot hold alone is open.
+    `most` is the outcome of the largest split that it may be part of; `reach` the degrees up to which an unknown need
+    leaves the decision open. Of a device whose memory is not known nothing fits and everything is open; one whose node
+    is not known splits nothing, and what it cannot hold alone is open.
     """
     known = usable.is_not_null() & assured.is_not_null()
-    largest = pl.when(max_gpus > DEGREES[-1]).then(pl.lit(DEGREES[-1])).otherwise(max_gpus).cast(pl.UInt8)
-    is_open = ~known | max_gpus.is_null()
+    largest = pl.when(max_devices > DEGREES[-1]).then(pl.lit(DEGREES[-1])).otherwise(max_devices).cast(pl.UInt8)
+    is_open = ~known | max_devices.is_null()
     nothing = pl.lit(-1, dtype=pl.Int64)
     most = _split(1)
     for degree in DEGREES[1:]:
-        most = pl.when(max_gpus >= degree).then(_split(degree)).otherwise(most)
+        most = pl.when(max_devices >= degree).then(_split(degree)).otherwise(most)
     return {
         "usable": pl.when(known).then(usable).otherwise(nothing),
         "assured": pl.when(known).then(assured).otherwise(nothing),

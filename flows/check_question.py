@@ -34,6 +34,7 @@ class Question:
     lora_targets: str | None = None  # of its adapters
     host_memory_gib: float | None = None  # for weights of one device; without it several devices may share the model
     host_gb_per_s: float | None = None  # at which the host reads them; null leaves speed unknown
+    max_nodes: int | None = None  # that may share the model
     has_calculators: bool = False
     fsdp: int | None = None  # devices among which vram_estimator shards
     lora_percent: float = ADAPTER_PERCENT  # of the parameters that can_it_run trains
@@ -70,6 +71,8 @@ def workload(question: Question) -> dict[str, Any]:
         reads = question.host_gb_per_s or (near["host_gb_per_s"] if host is not None else None)
         if reads != near["host_gb_per_s"]:
             changes |= {"host_gb_per_s": reads}
+    if question.max_nodes != near["max_nodes"]:
+        changes |= {"max_nodes": question.max_nodes}
     if context_tokens or concurrent_sequences or train or changes:
         changes["context_tokens"] = context_tokens or near["context_tokens"]
         changes["concurrent_sequences"] = concurrent_sequences or near["concurrent_sequences"]
@@ -78,6 +81,7 @@ def workload(question: Question) -> dict[str, Any]:
             f"{'training, ' + train + ', ' if train else ''}{changes['context_tokens']:,} tokens"
             f" x {changes['concurrent_sequences']}"
             f"{f', {question.host_memory_gib:g} GiB of host memory' if question.host_memory_gib else ''}"
+            f"{f', {question.max_nodes} nodes' if question.max_nodes else ''}"
         )
     row = {**near, **changes}
     return {

@@ -219,5 +219,6 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             attention_parallelism=pl.lit(None, dtype=pl.String),
             engine_options=pl.lit(None, dtype=pl.String),
             context_parallel=pl.lit(None, dtype=pl.Int64),
+            max_nodes=pl.lit(None, dtype=pl.Int64),
         )
     )

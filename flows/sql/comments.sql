@@ -167,7 +167,7 @@ COMMENT ON COLUMN gpus.rates_basis IS 'Where the rates come from (vendor, derive
 COMMENT ON COLUMN gpus.native_formats IS 'Number formats that the device computes in, separated by blanks.';
 COMMENT ON COLUMN gpus.interconnect IS 'Link between devices of one node.';
 COMMENT ON COLUMN gpus.link_gb_per_s IS 'Its bandwidth per device, 10^9 bytes per second.';
-COMMENT ON COLUMN gpus.max_gpus_per_node IS 'Most devices in one node; sharding stays inside it.';
+COMMENT ON COLUMN gpus.max_gpus_per_node IS 'Most devices in one node; sharding stays inside it unless a workload has max_nodes.';
 COMMENT ON COLUMN gpus.tdp_watts IS 'Board power limit.';
 COMMENT ON COLUMN gpus.launch_date IS 'First availability.';
 COMMENT ON COLUMN gpus.launch_price_usd IS 'List price at launch.';
@@ -261,7 +261,8 @@ COMMENT ON COLUMN workloads.engine_options IS 'eager (vLLM without CUDA graphs, 
 COMMENT ON COLUMN workloads.lora_targets IS 'Modules that get adapters: all_linear, or attention_qv (the projections of queries and values); null without adapters.';
 COMMENT ON COLUMN workloads.host_memory_gib IS 'Memory of the host, of which weights may take 0.8 when the device has no room for them; null: none.';
 COMMENT ON COLUMN workloads.host_gb_per_s IS 'At which the host reads weights of its own, of which a processor reaches 0.6; null: unknown.';
-COMMENT ON COLUMN workloads.max_gpus IS 'Devices that may share one model; null: as many as a node has.';
+COMMENT ON COLUMN workloads.max_gpus IS 'Devices that may share one model; null: as many as its nodes have.';
+COMMENT ON COLUMN workloads.max_nodes IS 'Nodes that may share one model: groups of layers or whole copies in each, how fast is unknown; null: 1.';
 COMMENT ON COLUMN workloads.attention_parallelism IS 'What several devices do with attention: tensor (parts of it each) or data (other sequences each); null: tensor.';
 COMMENT ON COLUMN workloads.source IS 'Why this workload.';
 COMMENT ON COLUMN workloads.as_of IS 'When it was chosen.';
@@ -573,6 +574,7 @@ COMMENT ON COLUMN internal.capacities.gpu_ix IS 'Key of gpus.';
 COMMENT ON COLUMN internal.capacities.workload_ix IS 'Key of workloads.';
 COMMENT ON COLUMN internal.capacities.usable_bytes IS 'Bytes of one device.';
 COMMENT ON COLUMN internal.capacities.assured_bytes IS 'Bytes of one device that are usable for certain.';
+COMMENT ON COLUMN internal.capacities.max_devices IS 'Devices that may share one model: of the nodes that the workload has, at most its max_gpus; null where nobody knows how many a node has.';
 
 COMMENT ON TABLE internal.supports IS 'Which device has a kernel, for weights and cache. Grain: workload x precision x gpu.';
 COMMENT ON COLUMN internal.supports.workload_ix IS 'Key of workloads.';

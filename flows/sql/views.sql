@@ -309,10 +309,11 @@ FROM (
                     n.replicas, s.experts, v.speed_confidence,
                     wp.step_dense_bytes AS step_dense, wp.step_expert_bytes AS step_experts, k.expert_share,
                     -- null where there is no step to ask about, and where nobody knows how long: without graphs, and what
-                    -- devices exchange that share a context
+                    -- devices exchange that share a context, or nodes
                     CASE WHEN (t.gpus_needed IS NOT NULL OR t.verdict = 'offload')
                             AND NOT coalesce(contains(w.engine_options, 'eager'), false)
                             AND coalesce(w.context_parallel, 1) = 1
+                            AND coalesce(t.gpus_needed, 1) <= coalesce(g.max_gpus_per_node, 1)
                         THEN s.layers END AS step_layers,
                     s.layers, n.stages * c.step_cache_bytes AS step_cache, k.step_flops,
                     v.weight_bytes_per_second AS weight_rate, v.cache_bytes_per_second AS cache_rate,
@@ -321,7 +322,7 @@ FROM (
                         WHEN s.experts > 0 THEN v.expert_step_flops_per_second END AS step_rate,
                     v.nominal_bytes_per_second AS nominal_rate, v.nominal_flops_per_second AS nominal_flops,
                     v.layer_seconds, l.reduce_seconds, v.host_seconds,
-                    CASE WHEN t.gpus_needed IS NOT NULL THEN internal.prompt_seconds(
+                    CASE WHEN t.gpus_needed <= coalesce(g.max_gpus_per_node, 1) THEN internal.prompt_seconds(
                         k.prompt_linear_flops, k.prompt_attention_flops, v.linear_flops_per_second,
                         v.attention_flops_per_second, k.reduced_bytes, l.reduced_bytes_per_second
                     ) END AS first_token_seconds,
@@ -389,8 +390,7 @@ FROM (
     JOIN internal.capacities u ON u.gpu_ix = f.gpu_ix AND u.workload_ix = f.workload_ix
     JOIN internal.weight_plans wp
         ON wp.shape_ix = f.shape_ix AND wp.precision_ix = f.precision_ix AND wp.residency_ix = w.residency_ix
-        AND wp.degree > 1 AND wp.degree < coalesce(t.gpus_needed, 255) AND wp.degree <= g.max_gpus_per_node
-        AND wp.degree <= coalesce(w.max_gpus, 255)
+        AND wp.degree > 1 AND wp.degree < coalesce(t.gpus_needed, 255) AND wp.degree <= u.max_devices
     JOIN internal.splits n ON n.split_ix = wp.split_ix
     JOIN internal.cache_plans c
         ON c.shape_ix = f.shape_ix AND c.workload_ix = f.workload_ix AND c.split_ix = wp.split_ix

@@ -237,7 +237,9 @@ CASES: list[Case] = [
     *below("workloads", "must be empty for an engine without it", "2", "context_parallel", row="min-8k"),
     *below("workloads", "must be a space separated set out of eager, full_window", "fast", "engine_options"),
     *below("workloads", "must be empty for an engine without them", "eager", "engine_options", row="min-8k"),
-    *below("workloads", "must be > 0", "0", "host_memory_gib", "max_gpus"),
+    *below("workloads", "must be > 0", "0", "host_memory_gib", "max_gpus", "max_nodes"),
+    *below("workloads", "must be <= 1000", "1001", "max_nodes"),
+    *below("workloads", "must be empty for an engine that stays in a node", "2", "max_nodes", row="local-8k"),
     *below("workloads", "must be > 0", "0", "host_gb_per_s", row="local-8k"),
     *below("workloads", "must be empty without host memory for weights", "90", "host_gb_per_s"),
     *below(

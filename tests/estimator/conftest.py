@@ -199,6 +199,7 @@ WORKLOAD: dict[str, Any] = {
     "context_parallel": None,
     "host_memory_gib": None,
     "max_gpus": None,
+    "max_nodes": None,
     "gradient_accumulation": None,
     "loss": None,
     "lora_targets": None,
@@ -234,6 +235,7 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
         )
         types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64,
                   "context_parallel": pl.Int64, "host_memory_gib": pl.Float64, "max_gpus": pl.Int64,
+                  "max_nodes": pl.Int64,
                   "gradient_checkpointing": pl.Boolean, "gradient_accumulation": pl.Boolean,
                   "lora_targets": pl.String}  # fmt: skip
         return pl.DataFrame(rows, schema_overrides=types)

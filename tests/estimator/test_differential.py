@@ -46,6 +46,9 @@ INFERENCE = [
      "engine_options": "eager full_window"},
     {"engine": "vllm", "context_tokens": 9000, "concurrent_sequences": 2, "kv_precision": "bf16",
      "context_parallel": 2},
+    {"engine": "vllm", "context_tokens": 100_000, "concurrent_sequences": 3, "kv_precision": "bf16", "max_nodes": 2},
+    {"engine": "sglang", "context_tokens": 50_000, "concurrent_sequences": 40, "kv_precision": "bf16", "max_nodes": 4,
+     "attention_parallelism": "data"},
 ]  # fmt: skip
 FULL = {
     "mode": "training", "engine": "transformers", "context_tokens": 2048, "concurrent_sequences": 2, "method": "full",
@@ -84,6 +87,7 @@ TRAINING = [
     {"recipe": "autocast", "sharding": "fsdp", "gradient_accumulation": True, "gradient_checkpointing": True},
     {"method": "lora", "lora_rank": 8, "sharding": "fsdp", "gradient_accumulation": True, "recipe": "pure"},
     {"engine": "none", "optimizer": "sgd_momentum", "objective": "dpo", "gradient_checkpointing": True},
+    {"sharding": "fsdp", "gradient_checkpointing": True, "max_nodes": 2},
 ]
 
 
@@ -571,11 +575,11 @@ class Needs:
 
 
 def most_devices(workload: Facts, gpu: Facts) -> int | None:
-    """That may share one model: of a node, as far as the workload lets them."""
+    """That may share one model: of its nodes, as far as the workload lets them."""
     node, limit = gpu.get("max_gpus_per_node"), workload.get("max_gpus")
-    if limit is None or limit == 1:
-        return limit or node
-    return None if node is None else min(node, limit)
+    if limit == 1 or node is None:
+        return 1 if limit == 1 else None
+    return min(split.in_reach(workload, node), limit or node * 1000)
 
 
 def host_of(shape: Facts, workload: Facts, gpu: Facts) -> verdict.Host | None:

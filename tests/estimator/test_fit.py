@@ -169,7 +169,8 @@ def reference(
         mask = shape["tp_ok_mask"] if alignment == 1 else shape[f"tp_ok_mask_{alignment}"]
         if mask is None:
             return None
-        for tensor in (n for n in range(degree, 0, -1) if degree % n == 0):
+        widest = 8 if workload["max_nodes"] else degree
+        for tensor in (n for n in range(degree, 0, -1) if degree % n == 0 and n <= widest):
             if tensor == 1 or mask >> (tensor - 1) & 1:
                 if tensor == degree:
                     return True
@@ -180,6 +181,12 @@ def reference(
                 if degree // tensor <= shape["layers"]:
                     return True
         return False
+
+    def in_reach(workload: dict[str, Any], gpu: dict[str, Any]) -> int:
+        """Devices: of a node, or of several where groups of eight have a place in one or all are copies."""
+        node, nodes = gpu["max_gpus_per_node"], workload["max_nodes"] or 1
+        has_room = node >= 8 or workload["mode"] == "training"
+        return int(min(node * nodes if has_room else node, workload["max_gpus"] or 99))
 
     def judge(
         shape: dict[str, Any], precision: dict[str, Any], workload: dict[str, Any], gpu: dict[str, Any]
@@ -201,7 +208,7 @@ def reference(
         if budget["usable_bytes"] is None:
             return "unknown", None
         for degree in DEGREES:
-            if degree > min(gpu["max_gpus_per_node"], workload["max_gpus"] or 99):
+            if degree > in_reach(workload, gpu):
                 break
             valid = is_valid(shape, workload, formats[effective]["shard_alignment"], degree)
             if valid is False:
@@ -267,6 +274,8 @@ def test_offloads_and_limits_equal_the_scalar_reference(
         {"engine": "vllm", "host_memory_gib": 8.0, "max_gpus": 1},
         {"engine": "vllm", "max_gpus": 1},
         {"engine": "vllm", "max_gpus": 3, "host_memory_gib": 500.0},
+        {"engine": "vllm", "max_nodes": 2, "context_tokens": 100_000},
+        {"engine": "vllm", "max_nodes": 4, "max_gpus": 8, "concurrent_sequences": 5},
     )
     ours = Catalogs(**{**catalogs.__dict__, "workloads": workloads})
     rng = random.Random(seed)

@@ -138,6 +138,22 @@ def test_check_says_how_many_devices_may_do() -> None:
     assert "- (tp8 tight)" in shown
 
 
+def test_check_over_two_nodes() -> None:
+    """DeepSeek-V3's own FP8 is 80.4 GiB on each of eight H100; in two nodes it runs, how fast nobody knows."""
+    asked = ("check", "deepseek-ai/DeepSeek-V3", "--source", "snapshot", "--precision", "stored", "--engine", "vllm",
+             "--gpu", "nvidia-h100-sxm-80gb", "--gpu", "nvidia-l4-24gb", "--json")  # fmt: skip
+    alone = {row["gpu"]: row for row in json.loads(hubfit(*asked).stdout)["fit"]}["nvidia-h100-sxm-80gb"]
+    assert (alone["verdict"], alone["parallelism_at_middle"]) == ("too_big", None)
+    answer = json.loads(hubfit(*asked, "--nodes", "2").stdout)
+    assert answer["workload"]["max_nodes"] == 2
+    found = {row["gpu"]: row for row in answer["fit"]}
+    two, small = found["nvidia-h100-sxm-80gb"], found["nvidia-l4-24gb"]
+    assert (two["verdict"], two["gpus_needed"], two["parallelism"]) == ("sharded", 16, "tp8+pp2")
+    assert (two["decode_tokens_per_second"], two["first_token_seconds"]) == (None, None)
+    assert two["usd_per_hour"] > 0
+    assert small["verdict"] == "too_big"
+
+
 def test_check_leaves_weights_on_a_host_that_has_memory() -> None:
     """Llama-3.1-70B at 4.8944 bits over all: 39.59 GiB of weights and 42.35 in all, for 22.74 of an RTX 4090."""
     asked = ("check", "meta-llama/Llama-3.1-70B", "--source", "snapshot", "--gpu", "nvidia-rtx-4090-24gb", "--engine",

@@ -13,6 +13,7 @@ from scalar.known import Facts, Unknown
 DEGREES = (1, 2, 3, 4, 5, 6, 7, 8, 16)
 UNSPLIT_KINDS = ("diffusion", "adapter")
 BY_LAYERS = ("llamacpp",)
+IN_A_NODE = 8  # devices that a group stays within where there are several nodes
 ROWS_OF_VOCABULARY = 64  # vLLM pads to a multiple
 BEFORE_LAYERS = ("pos_embed", "vision", "audio", "speech", "projector")  # beside the embedding
 
@@ -54,17 +55,24 @@ def choose(shape: Facts, alignment: int | None, workload: Facts, degree: int) ->
         return Split(degree, stages=degree) if degree <= shape["layers"] else None
     if workload.get("attention_parallelism") == "data":
         return Split(degree, replicas=degree, has_whole_experts=True) if shape["experts"] > 0 else None
-    return _groups(shape, alignment, degree)
+    return _groups(shape, alignment, degree, IN_A_NODE if (workload.get("max_nodes") or 1) > 1 else degree)
 
 
-def _groups(shape: Facts, alignment: int | None, degree: int) -> Split | None:
-    """The largest group that divides the model, everything divided before whole experts."""
+def in_reach(workload: Facts, node: int) -> int:
+    """Devices that may share one model, of which a node has so many."""
+    nodes = workload.get("max_nodes") or 1
+    is_cut = workload["mode"] == "inference" and workload.get("attention_parallelism") != "data"
+    return node if is_cut and node < IN_A_NODE else node * nodes
+
+
+def _groups(shape: Facts, alignment: int | None, degree: int, widest: int) -> Split | None:
+    """The largest group of at most so many that divides the model, everything divided before whole experts."""
     if not alignment:
         raise Unknown("format")
     suffix = "" if alignment == 1 else f"_{alignment}"
     if shape.get(f"tp_ok_mask{suffix}") is None:
         raise Unknown("what divides")
-    for tensor in (devices for devices in range(degree, 0, -1) if degree % devices == 0):
+    for tensor in (devices for devices in range(min(degree, widest), 0, -1) if degree % devices == 0):
         for mask in ("tp_ok_mask", "ep_ok_mask"):
             if tensor == 1 and mask == "ep_ok_mask":
                 continue
