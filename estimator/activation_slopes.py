@@ -13,9 +13,9 @@ from estimator.bounds import larger
 from estimator.plan_schema import ACTIVATION_SLOPES, MEMORY_TIERS
 from estimator.splits import Frame
 
-# transformers runs whole prompts; llama.cpp runs batches, with a mask over all that is kept. The others profile one
-# batch of their own, whatever is asked of them.
-GROWING_ENGINES = ("transformers", "llamacpp")
+# transformers runs whole prompts; llama.cpp runs batches, with a mask over all that is kept; MLX runs a chunk of each
+# sequence, with scores of all that is kept. The others profile one batch of their own, whatever is asked of them.
+GROWING_ENGINES = ("transformers", "llamacpp", "mlx")
 _KEYS = ["shape_ix", "workload_ix", "memory_tier_ix"]
 _FP32_BYTES = 4
 _MASK_BYTES = 2  # llama.cpp with flash attention
@@ -34,21 +34,34 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
 
     `engines` has one row for each engine and memory tier. Null where a width, the vocabulary, or a layer's measured
     bytes are unknown. Sources: `activations.whole_prompt_bytes`; llama.cpp `ggml_gallocr` dry runs, with
-    Llama-3.1-8B's 258.5 MiB.
+    Llama-3.1-8B's 258.5 MiB; MLX: `activations.chunk_bytes` and `score_bytes`.
     """
     c = pl.col
-    is_whole = c("engine") == "transformers"
+    is_whole, is_chunked = c("engine") == "transformers", c("engine") == "mlx"
     # of llama.cpp: logits and hidden states of a batch in fp32, or its mask with the widest layer
     ffn = larger(c("ffn_size"), c("expert_ffn_size") * c("experts_per_token"))
     ends = c("batched_tokens") * _FP32_BYTES * (c("vocab_size") + c("hidden_size"))
     layer = c("batched_tokens") * _FP32_BYTES * (3 * ffn + 4 * c("hidden_size"))
+    chunk = larger(
+        activations.chunk_bytes(tokens=c("batched_tokens"), ffn=ffn, hidden=c("hidden_size")),
+        c("vocab_size") * c("logit_bytes"),
+    )
+    scores = activations.score_bytes(
+        tokens=c("batched_tokens"),
+        heads=c("heads"),
+        elements=c("kv_full_elements_per_token"),
+        latents=c("kv_latent_elements_per_token"),
+        layers=c("kv_full_layers"),
+        kv_heads=c("kv_heads"),
+    )
     columns = [
         "ffn_size", "expert_ffn_size", "experts_per_token", "hidden_size", "vocab_size", "prefill_layer_bytes",
         "prefill_attention_bytes", "prefill_pair_bytes", "kv_window_elements_per_token",
+        "heads", "kv_heads", "kv_full_layers", "kv_full_elements_per_token", "kv_latent_elements_per_token",
     ]  # fmt: skip
 
-    def choose(whole: pl.Expr | str, batches: pl.Expr | float) -> pl.Expr:
-        return pl.when(is_whole).then(whole).otherwise(batches).cast(pl.Float64)
+    def choose(whole: pl.Expr | str | float, batches: pl.Expr | float, chunks: pl.Expr | float = 0.0) -> pl.Expr:
+        return pl.when(is_whole).then(whole).when(is_chunked).then(chunks).otherwise(batches).cast(pl.Float64)
 
     return (
         shapes.lazy()
@@ -68,9 +81,9 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
         .select(
             *_KEYS,
             fixed_bytes=choose(pl.lit(0), ends),
-            sequence_bytes=choose(c("vocab_size") * c("logit_bytes"), 0),
+            sequence_bytes=choose(c("vocab_size") * c("logit_bytes"), 0, chunk),
             layer_bytes=choose(pl.lit(0), layer),
-            token_bytes=choose("prefill_layer_bytes", c("batched_tokens") * _MASK_BYTES),
+            token_bytes=choose("prefill_layer_bytes", c("batched_tokens") * _MASK_BYTES, scores),
             attention_bytes=choose("prefill_attention_bytes", 0),
             pair_bytes=choose("prefill_pair_bytes", 0),
             held_bytes=choose(activations.held_token_bytes(window_elements=c("kv_window_elements_per_token")), 0),

@@ -83,6 +83,40 @@ def prompt_bytes(*, tokens: pl.Expr, context: pl.Expr, layer: pl.Expr, attention
     return tokens * larger(layer.cast(pl.Float64), (attention + pair * context).cast(pl.Float64))
 
 
+# Widths of heads for which MLX has fused kernels of attention over several tokens (`backend/metal/
+# scaled_dot_product_attention.cpp`, sdpa_full_supported_head_dim); other widths go through all scores.
+FUSED_IN_MLX = (64, 80, 128)
+
+
+def chunk_bytes(*, tokens: pl.Expr, ffn: pl.Expr, hidden: pl.Expr) -> pl.Expr:
+    """Bytes of the widest feed-forward of a chunk of one prompt in MLX: gate, up and product, and four hidden states.
+
+    Nobody measured it; its logits are of the last position alone (mlx-lm `generate.py`). Null when an input is.
+    """
+    return tokens * ELEMENT_BYTES * (3 * ffn + 4 * hidden)
+
+
+def score_bytes(
+    *, tokens: pl.Expr, heads: pl.Expr, elements: pl.Expr, latents: pl.Expr, layers: pl.Expr, kv_heads: pl.Expr
+) -> pl.Expr:
+    """Bytes of scores that a chunk of `tokens` has for each token of a context in MLX: before and after their softmax.
+
+    0 where no layer attends to the whole context, and where heads are as wide as the fused kernels want: `elements` of
+    keys and values in `layers` layers of `kv_heads` heads say how wide; `latents` have no such kernel. Null when a
+    needed input is.
+    """
+    width = elements / (2 * layers * kv_heads)
+    is_fused = (elements > 0) & width.is_in([float(each) for each in FUSED_IN_MLX])
+    return (
+        pl.when((elements == 0) & (latents == 0))
+        .then(0)
+        .when(is_fused)
+        .then(0)
+        .when(~is_fused)
+        .then(tokens * heads * 2 * ELEMENT_BYTES)
+    )
+
+
 def held_token_bytes(*, window_elements: pl.Expr) -> pl.Expr:
     """Bytes a token of layers with a window, that have `window_elements` in 16 bits. Null when they are null."""
     return window_elements * ELEMENT_BYTES

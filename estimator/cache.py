@@ -27,6 +27,17 @@ VLLM_BLOCK_TOKENS, VLLM_LATENT_BLOCK_TOKENS = 16, 64
 # llama.cpp rounds the tokens of a cache up to this, and a window holds a batch besides (`src/llama-kv-cache-iswa.cpp`).
 LLAMACPP_BLOCK_TOKENS, LLAMACPP_BATCH_TOKENS = 256, 512
 
+# mlx-lm grows a cache by this (`models/cache.py`, KVCache.step), and a window holds a chunk of prefill besides until
+# the step is over (RotatingKVCache._update_concat; `generate.py`, prefill_step_size).
+MLX_BLOCK_TOKENS, MLX_CHUNK_TOKENS = 256, 2048
+
+# TensorRT-LLM's blocks, and its pool's share of what weights and the profiled peak leave (`llmapi/llm_args.py`:
+# KvCacheConfig.tokens_per_block, free_gpu_memory_fraction).
+TRTLLM_BLOCK_TOKENS, TRTLLM_POOL_SHARE = 32, 0.9
+
+# Engines of which a step reads the tokens that are there, and not all cells that are kept.
+READS_TOKENS = ("vllm", "trtllm", "mlx")
+
 # `cross_tokens` of a model whose encoder is as long as the context.
 AS_LONG_AS_CONTEXT = -1
 
@@ -43,6 +54,10 @@ def block_tokens(*, engine: pl.Expr) -> pl.Expr:
         .then(pl.lit(LLAMACPP_BLOCK_TOKENS))
         .when(engine == "vllm")
         .then(pl.lit(VLLM_BLOCK_TOKENS))
+        .when(engine == "trtllm")
+        .then(pl.lit(TRTLLM_BLOCK_TOKENS))
+        .when(engine == "mlx")
+        .then(pl.lit(MLX_BLOCK_TOKENS))
         .otherwise(pl.lit(1))
         .cast(pl.Int64)
     )
@@ -92,8 +107,9 @@ def slots_per_layer(*, layers: pl.Expr, others: Sequence[pl.Expr], engine: pl.Ex
 def window_cells(*, window: pl.Expr, engine: pl.Expr, block: pl.Expr) -> pl.Expr:
     """Tokens that a layer with a window keeps: the window, in llama.cpp a batch more in whole blocks, in vLLM in pages.
 
-    0 without such layers. Reproduces llama.cpp's own dry runs to the MiB (tests/flows/test_llamacpp.py); vLLM
-    `v1/kv_cache_interface.py` (SlidingWindowSpec): the window but for the token itself, which may begin within a page.
+    0 without such layers. In MLX a chunk of prefill more, less the token itself. Reproduces llama.cpp's own dry runs to
+    the MiB (tests/flows/test_llamacpp.py); vLLM `v1/kv_cache_interface.py` (SlidingWindowSpec): the window but for the
+    token itself, which may begin within a page.
     """
     wide = whole_blocks(tokens=window + LLAMACPP_BATCH_TOKENS, block=block)
     pages = whole_blocks(tokens=window - 1, block=block) + block
@@ -102,8 +118,29 @@ def window_cells(*, window: pl.Expr, engine: pl.Expr, block: pl.Expr) -> pl.Expr
         .then(wide)
         .when((engine == "vllm") & (window > 0))
         .then(pages)
+        .when((engine == "mlx") & (window > 0))
+        .then(window - 1 + MLX_CHUNK_TOKENS)
         .otherwise(window)
     )
+
+
+def keeps_whole_windows(*, engine: pl.Expr, is_asked: pl.Expr) -> pl.Expr:
+    """Whether layers with a window keep the whole context: where a workload asks for it, and in TensorRT-LLM always.
+
+    Its managers keep `max_seq_len` in all layers unless max_attention_window says less (`_torch/pyexecutor/
+    resource_manager.py`); newer ones derive windows, which is less. Never null.
+    """
+    return is_asked | (engine == "trtllm")
+
+
+def room_bytes(*, kept: pl.Expr, engine: pl.Expr) -> pl.Expr:
+    """Bytes that there must be for a cache of `kept` bytes (Float64): in TensorRT-LLM a ninth more, its own elsewhere.
+
+    Its pool is 0.9 of what weights and activations leave, so that a cache has a place where these and cache / 0.9 have:
+    one condition on a sum, whose inverse is exact. Source: TensorRT-LLM `_torch/pyexecutor/_util.py`
+    (_cal_max_memory). Null when `kept` is.
+    """
+    return kept / pl.when(engine == "trtllm").then(TRTLLM_POOL_SHARE).otherwise(1.0)
 
 
 def in_flight_tokens(*, engine: pl.Expr, batch: pl.Expr, batches: pl.Expr, sequences: pl.Expr) -> pl.Expr:

@@ -32,7 +32,8 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
     Encoders and diffusion models keep nothing, by kind, and training keeps nothing. Latent caches are whole on every
     device of a group, heads of keys and values divide until each device has one, states divide; what a layer keeps goes
     with it, and sequences divide where groups have their own. vLLM fills up pages and groups of layers, which a step
-    does not read. Null where the layout or the cache's dtype is unknown.
+    does not read; TensorRT-LLM has room to spare beside what it keeps (`cache.room_bytes`). Null where
+    the layout or the cache's dtype is unknown.
     """
     c = pl.col
     no_cache = c("kind").is_in(["encoder", "diffusion"]) | (c("mode") == "training")
@@ -105,8 +106,10 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             window=of_heads("kv_window_elements_per_token", "kv_window_layers") * window_slots, bytes_per_element=each
         )
 
-    in_vllm = c("engine") == "vllm"
-    is_whole = support.has_option(options=c("engine_options"), name="full_window")
+    in_vllm, reads_tokens = c("engine") == "vllm", c("engine").is_in(list(cache.READS_TOKENS))
+    is_whole = cache.keeps_whole_windows(
+        engine=c("engine"), is_asked=support.has_option(options=c("engine_options"), name="full_window")
+    )
     has_window = c("kv_window_elements_per_token") != 0
     state_page = c("block_tokens") * c("layer_token")
     return (
@@ -170,7 +173,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             window_token=pl.when(is_whole).then(0.0).otherwise(window_token(slots("kv_window_layers"))),
             read_token=token(pl.lit(1.0)),
             read_window_token=window_token(pl.lit(1.0)),
-            constant=cache.constant_bytes(cross=cross, cross_tokens=cross_tokens, bytes_per_element=each),
+            read_constant=cache.constant_bytes(cross=cross, cross_tokens=cross_tokens, bytes_per_element=each),
             paged_state=pl.when(in_vllm & (c("layer_state") > 0) & (c("layer_token") > 0))
             .then(
                 cache.page_state_bytes(
@@ -184,6 +187,13 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             .otherwise("state"),
         )
         .with_columns(
+            constant=cache.room_bytes(kept=c("read_constant"), engine=c("engine")),
+            **{
+                name: cache.room_bytes(kept=c(name), engine=c("engine"))
+                for name in ("token", "window_token", "paged_state")
+            },
+        )
+        .with_columns(
             kv=cache.sequence_kv_bytes(
                 context=c("filled_tokens"),
                 window_tokens=c("window_tokens"),
@@ -193,11 +203,11 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             ),
             # other engines read all the cells that they keep
             read=cache.sequence_kv_bytes(
-                context=pl.when(in_vllm).then("context_tokens").otherwise("filled_tokens"),
-                window_tokens=pl.when(in_vllm).then("model_window").otherwise("window_tokens"),
-                per_token=pl.when(in_vllm).then("read_token").otherwise("token"),
-                per_window_token=pl.when(in_vllm).then("read_window_token").otherwise("window_token"),
-                constant=c("constant"),
+                context=pl.when(reads_tokens).then("context_tokens").otherwise("filled_tokens"),
+                window_tokens=pl.when(reads_tokens).then("model_window").otherwise("window_tokens"),
+                per_token=pl.when(reads_tokens).then("read_token").otherwise("token"),
+                per_window_token=pl.when(reads_tokens).then("read_window_token").otherwise("window_token"),
+                constant=c("read_constant"),
             ),
         )
         .select(

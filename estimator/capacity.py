@@ -4,7 +4,9 @@ vLLM takes `gpu_memory_utilization` of all visible memory and fails to start whe
 driver's context must fit beside it (vLLM `v1/worker/gpu_worker.py`, `utils/mem_utils.py`). Whatever else runs in
 PyTorch shares the device with its context, and its caching allocator reserves more than it allocates: `reserved_ratio`
 of PEFT's published runs. SGLang leaves room for activations and graphs beside weights and cache, by the size of the
-device (`catalogs/reserves.csv`; SGLang `srt/server_args.py`, the default of `mem_fraction_static`). Visible bytes are
+device (`catalogs/reserves.csv`; SGLang `srt/server_args.py`, the default of `mem_fraction_static`). TensorRT-LLM gives
+its cache a share of what everything else leaves, which is counted with the cache (`cache.room_bytes`), and MLX wires no
+more than the system lets it, which is what unified memory shows. Visible bytes are
 what the runtime reports, already reduced to the usable part where memory is shared with the host; the reserve is what
 a display takes. Explained in docs/method.md, section "Usable memory".
 """
@@ -70,6 +72,6 @@ def usable_bytes(
         .then(budget - reserve)
         .when(engine == "sglang")
         .then(static - reserve)
-        .when(engine.is_in(["transformers", "llamacpp"]))
+        .when(engine.is_in(["transformers", "llamacpp", "trtllm", "mlx"]))
         .then(shared)
     )

@@ -22,6 +22,8 @@ Frame = pl.DataFrame | pl.LazyFrame
 ALIGNMENTS = (0, 1, 32, 64, 128)
 # Engines that give each device some of the layers, whatever the widths are.
 STAGED_ENGINES = ("llamacpp",)
+# Engines that run a model on one device.
+SINGLE_ENGINES = ("mlx",)
 # Devices of a node that a group with parts of every layer stays within, where a workload has several nodes.
 NODE_DEVICES = 8
 
@@ -77,13 +79,16 @@ def scheme(*, mode: pl.Expr, engine: pl.Expr, sharding_: pl.Expr, attention: pl.
 
     tensor: parts of every layer, in stages where the widths do not divide; nodes: the same in groups of at most
     NODE_DEVICES, for workloads of several `nodes` (null is one); layers: stages alone; data: attention for other
-    sequences on every device and the experts between them; replicas: a ZeRO stage; alone: nothing divides.
+    sequences on every device and the experts between them; replicas: a ZeRO stage; alone: nothing
+    divides.
     """
     return (
         pl.when(mode == "training")
         .then(pl.when(sharding_ == "none").then(pl.lit("alone")).otherwise(pl.lit("replicas")))
         .when(engine.is_in(list(STAGED_ENGINES)))
         .then(pl.lit("layers"))
+        .when(engine.is_in(list(SINGLE_ENGINES)))
+        .then(pl.lit("alone"))
         .when(attention.fill_null("tensor") == "data")
         .then(pl.lit("data"))
         .when(nodes.fill_null(1) > 1)

@@ -110,5 +110,8 @@ def caches(
 
 
 def serves_kind(*, engine: pl.Expr, kind: pl.Expr) -> pl.Expr:
-    """Whether an engine runs this kind of model: servers neither pipelines nor adapters without a base."""
-    return ~engine.is_in(["vllm", "sglang", "llamacpp"]) | ~kind.is_in(list(UNSPLIT_KINDS))
+    """Whether an engine runs this kind of model: servers neither pipelines nor adapters without a base, mlx-lm decoders
+    alone.
+    """
+    is_served = ~engine.is_in(["vllm", "sglang", "llamacpp", "trtllm"]) | ~kind.is_in(list(UNSPLIT_KINDS))
+    return is_served & ((engine != "mlx") | (kind == "decoder"))

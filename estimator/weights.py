@@ -101,8 +101,8 @@ def repacked_bytes(
     return pl.when(format_ != "mxfp4").then(0.0).when(experts == 0).then(0.0).otherwise(more)
 
 
-# Engines whose layers are vLLM's.
-VLLM_LAYERS = ("vllm", "sglang")
+# Engines whose layers are vLLM's, or add the same (TensorRT-LLM: tables, padded rows, copies of latent projections).
+VLLM_LAYERS = ("vllm", "sglang", "trtllm")
 
 
 def added_bytes(*, quantity: pl.Expr, engine: pl.Expr) -> pl.Expr:
@@ -111,7 +111,7 @@ def added_bytes(*, quantity: pl.Expr, engine: pl.Expr) -> pl.Expr:
     0 in engines that keep what the model has. Null for an engine that has no profile here, and when it adds an unknown.
     """
     return (
-        pl.when(engine.is_in(["none", "transformers", "llamacpp"]))
+        pl.when(engine.is_in(["none", "transformers", "llamacpp", "mlx"]))
         .then(0.0)
         .when(engine.is_in(list(VLLM_LAYERS)))
         .then(quantity)

@@ -28,6 +28,8 @@ MOST_MODELS = 20
 
 # What a person asks about first; --precision asks for any other.
 PRECISIONS = ("stored", "bf16", "fp8_e4m3_block128", "int4_awq_g128", "nf4_dq", "gguf_q8_0", "gguf_q4_k_m")
+# Instead of these where an engine has formats of its own.
+PRECISIONS_OF = {"mlx": ("stored", "bf16", "mlx_8bit_g64", "mlx_6bit_g64", "mlx_4bit_g64")}
 VERDICT_STYLES = {
     "fits": "green",
     "tight": "yellow",
@@ -137,10 +139,11 @@ def _answer(
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
-    shown = list(precisions) or list(PRECISIONS)
+    asked = rows("FROM workloads WHERE workload = ?", workload)[0]
+    shown = list(precisions) or list(PRECISIONS_OF.get(asked["engine"], PRECISIONS))
     return {
         "model": rows("FROM models")[0],
-        "workload": rows("FROM workloads WHERE workload = ?", workload)[0],
+        "workload": asked,
         "attention_groups": rows("FROM attention_groups ORDER BY position"),
         "artifacts": rows("FROM artifacts ORDER BY artifact"),
         "requirements": rows(

@@ -217,7 +217,7 @@ def check(
         LoraTargets | None, typer.Option(help="--train lora, dora or qlora: modules that get adapters.")
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="none (bare minimum), vllm, sglang, llamacpp, transformers.")
+        str | None, typer.Option(help="none (bare minimum), vllm, sglang, trtllm, llamacpp, mlx, transformers.")
     ] = None,
     host_memory: Annotated[
         float | None, typer.Option(help="GiB of host memory for weights that one device cannot hold.", min=0)

@@ -191,7 +191,7 @@ WORKLOADS = Table(
         *at_most(1_000, "max_nodes"),
         absent(
             "max_nodes",
-            _inference & ~pl.col("engine").is_in(["none", "vllm", "sglang"]),
+            _inference & ~pl.col("engine").is_in(["none", "vllm", "sglang", "trtllm"]),
             "for an engine that stays in a node",
         ),
         absent("host_gb_per_s", pl.col("host_memory_gib").is_null() | _training, "without host memory for weights"),

@@ -143,7 +143,7 @@ def test_a_price_for_a_device_that_the_same_folder_lacks(what_if: WhatIf) -> Non
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
-        ({"engine": "trtllm"}, r"engine must be found in engines\.csv as engine \(got trtllm\)"),
+        ({"engine": "exllama"}, r"engine must be found in engines\.csv as engine \(got exllama\)"),
         ({"kv_precision": "int2"}, r"kv_precision must be found in kv_precisions\.csv as kv_precision \(got int2\)"),
     ],
 )

@@ -49,6 +49,10 @@ INFERENCE = [
     {"engine": "vllm", "context_tokens": 100_000, "concurrent_sequences": 3, "kv_precision": "bf16", "max_nodes": 2},
     {"engine": "sglang", "context_tokens": 50_000, "concurrent_sequences": 40, "kv_precision": "bf16", "max_nodes": 4,
      "attention_parallelism": "data"},
+    {"engine": "trtllm", "context_tokens": 9000, "concurrent_sequences": 3, "kv_precision": "fp8_e4m3"},
+    {"engine": "trtllm", "context_tokens": 60_000, "concurrent_sequences": 2, "kv_precision": "bf16", "max_nodes": 2},
+    {"engine": "mlx", "context_tokens": 9000, "concurrent_sequences": 2, "kv_precision": "bf16"},
+    {"engine": "mlx", "context_tokens": 3000, "concurrent_sequences": 1, "kv_precision": "mlx_8bit_g64"},
 ]  # fmt: skip
 FULL = {
     "mode": "training", "engine": "transformers", "context_tokens": 2048, "concurrent_sequences": 2, "method": "full",
@@ -479,6 +483,8 @@ def test_rates_and_times(tried: Tried) -> None:
         gpu, format_ = tried.gpus[row["gpu_ix"]], tried.precisions[row["format_ix"]]
 
         def reach(gpu: Facts = gpu, engine: str = row["engine"]) -> Facts:
+            if (engine, speed.memory_kind(gpu)) not in reached:
+                raise Unknown("rates")
             return reached[engine, speed.memory_kind(gpu)]
 
         def rate(gpu: Facts = gpu) -> float:

@@ -548,7 +548,8 @@ def test_usable_bytes() -> None:
     assert usable("vllm", 1000, 0.9255) == 915  # floor(925.5) - 10
     assert usable("vllm", 1000, 0.98) == 940  # the context leaves less: 1000 - 50 - 10
     assert usable("vllm", None, 0.92) is None
-    assert usable("mlx", 1000, 0.92) is None
+    assert usable("mlx", 1000, 1.0) == usable("trtllm", 1000, 1.0) == 940
+    assert usable("exllama", 1000, 0.92) is None
 
 
 OF_A_CHUNK = {"constant_mib": real(512), "token_mib": real(1.5), "sequence_mib": real(2), "device_mib": real(128)}

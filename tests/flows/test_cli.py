@@ -386,7 +386,7 @@ def test_check_answers_for_several_models_and_names_the_one_that_failed(tmp_path
     assert [one["model"]["model_id"] for one in answers] == ["Qwen/Qwen3-0.6B", "openai-community/gpt2"]
     assert {one["workload"]["engine"] for one in answers} == {"none"}
     assert answers[0]["requirements"][0]["context_tokens"] == 40_960
-    for engine in ("sglang", "llamacpp", "transformers"):  # no workload of the catalog has them
+    for engine in ("sglang", "llamacpp", "transformers", "trtllm", "mlx"):  # no workload of the catalog has them
         served = hubfit("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--json", "--engine", engine).stdout
         assert json.loads(served)["workload"]["engine"] == engine
         assert {row["verdict"] for row in json.loads(served)["fit"]} >= {"fits"}

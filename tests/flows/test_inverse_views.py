@@ -149,6 +149,11 @@ def test_nothing_is_longer_and_nothing_more_than_it_says(
         ("meta-llama/Llama-3.1-8B", "vllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
         ("google/gemma-3-27b-it", "vllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
         ("openai/gpt-oss-20b", "vllm", "stored", "nvidia-rtx-4090-24gb", 4096, 2),
+        ("meta-llama/Llama-3.1-8B", "trtllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
+        ("google/gemma-3-27b-it", "trtllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 2),
+        ("Qwen/Qwen3-8B", "mlx", "mlx_4bit_g64", "apple-m4-16gb", 2048, 8),
+        ("google/gemma-3-27b-it", "mlx", "mlx_4bit_g64", "apple-m3-max-30c-36gb", 4096, 2),
+        ("deepseek-ai/DeepSeek-V2-Lite", "mlx", "mlx_4bit_g64", "apple-m3-pro-18gb", 512, 2),
     ],
 )
 def test_one_more_does_not_fit(
@@ -173,7 +178,7 @@ def test_one_more_does_not_fit(
     said = night("first", asked=(tokens, sequences))["asked"]
     assert said["verdict"] in ("fits", "tight")
     longest, most = said["max_context_tokens"], said["max_sequences"]
-    block = 256 if engine == "llamacpp" else 1
+    block = {"llamacpp": 256, "mlx": 256, "trtllm": 32}.get(engine, 1)
     rows = night(
         "second",
         longest=(longest, sequences), longer=(longest + block, sequences), most=(tokens, most),

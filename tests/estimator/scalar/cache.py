@@ -10,6 +10,9 @@ from scalar.known import Facts, Unknown, up
 
 WITHOUT_CACHE = ("encoder", "diffusion")
 LLAMACPP_BLOCK, LLAMACPP_BATCH = 256, 512
+BLOCKS = {"llamacpp": LLAMACPP_BLOCK, "trtllm": 32, "mlx": 256}
+MLX_CHUNK = 2048
+READERS_OF_TOKENS = ("vllm", "trtllm", "mlx")  # others read all cells
 PAGE = 16  # tokens of vLLM's, and by which one sequence's cache may be larger
 LATENT_PAGE = 64
 KINDS_OF_LAYERS = ("kv_full", "kv_window", "state")
@@ -34,6 +37,13 @@ class Sequence:
     over: split.Split
     keeps_windows_whole: bool = False
     context_parallel: int = 1
+
+    def _is_whole(self) -> bool:
+        return self.keeps_windows_whole or self.engine == "trtllm"
+
+    def _room(self, bytes_: float) -> float:
+        """TensorRT-LLM's pool is nine tenths of what is left."""
+        return bytes_ / 0.9 if self.engine == "trtllm" else bytes_
 
     def _shared_by(self, copies: int) -> int:
         """Devices that would keep copies and share the tokens instead."""
@@ -89,7 +99,7 @@ class Sequence:
     def _page(self) -> tuple[int, float | None]:
         """Tokens of a page, and where states lie beside keys and values its bytes, that are those of a state too."""
         if self.engine != "vllm":
-            return (LLAMACPP_BLOCK if self.engine == "llamacpp" else 1), None
+            return BLOCKS.get(self.engine, 1), None
         is_latent = not self._keeps_nothing() and (self.shape.get("kv_latent_elements_per_token") or 0) > 0
         block = LATENT_PAGE if is_latent else PAGE
         if self._keeps_nothing() or not self._layers("state"):
@@ -111,6 +121,9 @@ class Sequence:
 
     def each_token(self, is_paged: bool = True) -> float:
         """Of the context, beside layers with a window."""
+        return self._room(self._each_token(is_paged=True)) if is_paged else self._each_token(is_paged=False)
+
+    def _each_token(self, is_paged: bool) -> float:
         if self._keeps_nothing():
             return 0.0
         elements = self._heads("kv_full_elements_per_token", "kv_full_layers")
@@ -118,7 +131,7 @@ class Sequence:
             elements /= self._shared_by(self.over.tensor // self.shape["kv_heads"])
         latents = self._staged("kv_latent_elements_per_token", "kv_full_layers") * self._latent_ratio()
         elements += latents / self._shared_by(self.over.tensor)
-        if is_paged and not self.keeps_windows_whole:
+        if is_paged and not self._is_whole():
             elements *= self._filled("kv_full")
         elif is_paged:
             elements += self._heads("kv_window_elements_per_token", "kv_window_layers")
@@ -127,23 +140,30 @@ class Sequence:
         return self.element_bytes * elements + self._staged("kv_fixed_bytes_per_token", "kv_full_layers")
 
     def each_window_token(self, is_paged: bool = True) -> float:
-        if self._keeps_nothing() or (is_paged and self.keeps_windows_whole):
+        if self._keeps_nothing() or (is_paged and self._is_whole()):
             return 0.0
         elements = self._heads("kv_window_elements_per_token", "kv_window_layers")
-        return self.element_bytes * elements * (self._filled("kv_window") if is_paged else 1)
+        if not is_paged:
+            return self.element_bytes * elements
+        return self._room(self.element_bytes * elements * self._filled("kv_window"))
 
     def window(self) -> int:
         """Tokens that a layer with a window keeps."""
-        if self._keeps_nothing() or self.keeps_windows_whole:
+        if self._keeps_nothing() or self._is_whole():
             return 0
         tokens = int(self.shape["window_tokens"])
         if self.engine == "llamacpp" and tokens:
             return filled(tokens + LLAMACPP_BATCH, LLAMACPP_BLOCK)
+        if self.engine == "mlx" and tokens:  # a chunk that is longer than the window stays until its step ends
+            return tokens - 1 + MLX_CHUNK
         # a window of all tokens but the one itself may begin in the middle of a page
         return filled(tokens - 1, self.block()) + self.block() if self.engine == "vllm" and tokens else tokens
 
     def constant(self) -> float:
         """Of an encoder of fixed length."""
+        return self._room(self._constant())
+
+    def _constant(self) -> float:
         if self._keeps_nothing() or self._encoder_tokens() == -1:
             return 0.0
         return self.element_bytes * self._heads("kv_cross_elements_per_token", "layers") * self._encoder_tokens()
@@ -163,12 +183,12 @@ class Sequence:
         return up(near * min(batch, sequences * beyond))
 
     def _read(self, tokens: int) -> float:
-        """Of the cache in a step: what is in vLLM's pages, all cells of other engines."""
-        if self.engine != "vllm":
+        """Of the cache in a step: what is in pages, all cells of other engines."""
+        if self.engine not in READERS_OF_TOKENS:
             return self.cache(filled(tokens, self.block()))
         near = self.each_window_token(is_paged=False)
         within = near * min(tokens, self.shape["window_tokens"]) if near else 0.0
-        return self.each_token(is_paged=False) * tokens + within + self.constant()
+        return self.each_token(is_paged=False) * tokens + within + self._constant()
 
     def step(self, tokens: int) -> float:
         """Bytes that a step reads, and writes of states."""
@@ -178,7 +198,7 @@ class Sequence:
         """In vLLM each layer's fills a page of the attention beside it."""
         page = self._page()[1]
         if page is None:
-            return self._states()
+            return self._room(self._states())
         return page * -(-self._layers("state") // self.over.stages) * self._filled("state")
 
     def _states(self) -> float:

@@ -21,7 +21,7 @@ def usable(gpu: Facts, workload: Facts, profile: Facts, reserves: list[Facts], *
     if engine == "sglang":
         share = round((visible - left(visible, profile, reserves)) / visible, 3)
         return math.floor(share * (visible - context) - reserve)
-    if engine == "llamacpp":
+    if engine in ("llamacpp", "trtllm", "mlx"):
         return int(visible - reserve - context)
     if engine == "transformers":
         return math.floor((visible - reserve - context) / profile[ratio + ("_high" if for_certain else "")])

@@ -30,7 +30,7 @@ def workspaces(shape: Facts, profile: Facts, over: Split) -> float:
 
 def uncounted(shape: Facts, workload: Facts, profile: Facts, over: Split) -> int:
     """Workspaces that not all kernels for experts in MXFP4 have."""
-    if workload["engine"] != "vllm" or shape.get("stored_precision") != "mxfp4":
+    if workload["engine"] not in ("vllm", "trtllm") or shape.get("stored_precision") != "mxfp4":
         return 0
     return up(workspaces(shape, profile, over))
 
@@ -60,17 +60,33 @@ def llamacpp(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float
     return max(batch * 4 * (shape["vocab_size"] + hidden), 2 * batch * kept + batch * 4 * (3 * widest + 4 * hidden))
 
 
+def mlx(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float:
+    """A chunk of each prompt, or its scores of all that is kept where no kernel is as wide as the heads."""
+    chunk, elements = profile["batched_tokens"], shape["kv_full_elements_per_token"]
+    widest = max(shape["ffn_size"], shape["expert_ffn_size"] * shape["experts_per_token"])
+    each = max(chunk * 2 * (3 * widest + 4 * shape["hidden_size"]), shape["vocab_size"] * profile["logit_bytes"])
+    scores = 0
+    if elements:
+        width = elements / (2 * shape["kv_full_layers"] * shape["kv_heads"])
+        scores = 0 if width in (64, 80, 128) else chunk * shape["heads"] * 2 * 2
+    elif shape["kv_latent_elements_per_token"]:
+        scores = chunk * shape["heads"] * 2 * 2
+    return float(sequences * max(each, scores * cache.filled(tokens, cache.BLOCKS["mlx"])))
+
+
 def activation(shape: Facts, workload: Facts, profile: Facts, over: Split) -> int:
     engine = workload["engine"]
     if engine in ("none", "sglang"):
         return 0
     tokens, sequences = cache.context(workload["context_tokens"], shape), workload["concurrent_sequences"]
-    if engine == "vllm":
+    if engine in ("vllm", "trtllm"):
         return up(vllm(shape, profile, over))
     if engine == "transformers":
         return up(transformers(shape, profile, tokens, sequences))
     if engine == "llamacpp":
         return up(llamacpp(shape, profile, tokens, sequences))
+    if engine == "mlx":
+        return up(mlx(shape, profile, tokens, sequences))
     raise Unknown("engine")
 
 

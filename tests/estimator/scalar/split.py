@@ -13,6 +13,7 @@ from scalar.known import Facts, Unknown
 DEGREES = (1, 2, 3, 4, 5, 6, 7, 8, 16)
 UNSPLIT_KINDS = ("diffusion", "adapter")
 BY_LAYERS = ("llamacpp",)
+ON_ONE_DEVICE = ("mlx",)
 IN_A_NODE = 8  # devices that a group stays within where there are several nodes
 ROWS_OF_VOCABULARY = 64  # vLLM pads to a multiple
 BEFORE_LAYERS = ("pos_embed", "vision", "audio", "speech", "projector")  # beside the embedding
@@ -50,6 +51,8 @@ def choose(shape: Facts, alignment: int | None, workload: Facts, degree: int) ->
     if workload["mode"] == "training":
         return None if workload["sharding"] == "none" else Split(degree, replicas=degree)
     if shape["kind"] in UNSPLIT_KINDS:
+        return None
+    if workload["engine"] in ON_ONE_DEVICE:
         return None
     if is_by_layers(workload["engine"]):
         return Split(degree, stages=degree) if degree <= shape["layers"] else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from scalar.known import Facts, Unknown
 
-SERVERS = ("vllm", "sglang", "llamacpp")
+SERVERS = ("vllm", "sglang", "llamacpp", "trtllm")
 
 
 def every(answers: Iterable[bool | None]) -> bool | None:
@@ -53,4 +53,6 @@ def has_kernel(gpu: Facts, format_: Facts, workload: Facts, profile: Facts, kv: 
 def serves(engine: str, kind: str | None) -> bool | None:
     if kind is None:
         raise Unknown("kind")
+    if engine == "mlx":
+        return kind == "decoder"
     return not (engine in SERVERS and kind in ("diffusion", "adapter"))

@@ -9,7 +9,7 @@ from scalar.known import Facts, Unknown
 from scalar.split import ALONE, Split
 
 MXFP4_BITS = 4.25
-TABLES = ("vllm", "sglang")  # engines that keep a rotary table, padded rows and copies beside the weights
+TABLES = ("vllm", "sglang", "trtllm")  # engines that keep a rotary table, padded rows and copies beside the weights
 
 
 def is_uniform(format_: Facts) -> bool:
@@ -135,7 +135,7 @@ class Weights:
 
     def _added(self, engine: str, over: Split) -> float:
         """That an engine keeps besides, on a device that has parts of all layers."""
-        if engine in ("none", "transformers"):
+        if engine in ("none", "transformers", "mlx"):
             return 0.0
         if engine not in TABLES:
             raise Unknown("engine")
