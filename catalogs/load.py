@@ -105,7 +105,8 @@ def _cells(table: Table, file: str, raw: bytes) -> pl.DataFrame:
             continue
         if len(cells) != len(header):
             raise CatalogError(file, f"has {len(cells)} cells, the header has {len(header)}", number)
-        rows.append({LINE: number, **{name: cell or None for name, cell in zip(header, cells, strict=True)}})
+        read = {name: cell or None for name, cell in zip(header, cells, strict=True) if name not in table.retired}
+        rows.append({LINE: number, **read})
     if header is None:
         raise CatalogError(file, "is empty")
     if not rows:
@@ -117,7 +118,7 @@ def _check_header(table: Table, file: str, header: list[str], line: int) -> None
     for name in header:
         if header.count(name) > 1:
             raise CatalogError(file, f"column {visible(name)} appears twice", line)
-        if name not in table.columns:
+        if name not in table.columns and name not in table.retired:
             near = get_close_matches(name, table.columns.names(), n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
             raise CatalogError(file, f"column {visible(name)} is unknown{hint}", line)

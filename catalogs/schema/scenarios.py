@@ -56,7 +56,6 @@ ENGINE_PROFILES = Table(
             "reserved_ratio_high": pl.Float64,
             "training_reserved_ratio": pl.Float64,
             "training_reserved_ratio_high": pl.Float64,
-            "rope_table": pl.Boolean,  # the engine keeps a table of rotary embeddings; for readers
             "vendors": pl.String,
             "min_compute_capability": pl.String,
             "confidence": pl.String,
@@ -109,6 +108,7 @@ ENGINE_PROFILES = Table(
         pl.col("batches_in_flight").fill_null(1),
         pl.col("vision_margin_bytes").fill_null(0),
     ),
+    retired=("rope_table",),
 )
 
 # Shardings that leave gradients and optimizer states in the memory of the host, and the last one weights as well.

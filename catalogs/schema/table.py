@@ -26,6 +26,7 @@ class Table:
     rules: tuple[Rule, ...]
     derived: pl.Schema = field(default_factory=pl.Schema)
     derive: tuple[pl.Expr, ...] = ()
+    retired: tuple[str, ...] = ()  # columns that older files have and nobody reads any more
 
     @property
     def file(self) -> str:

@@ -339,7 +339,6 @@ COMMENT ON COLUMN engines.reserved_ratio IS 'Bytes that the caching allocator re
 COMMENT ON COLUMN engines.reserved_ratio_high IS 'Its upper end.';
 COMMENT ON COLUMN engines.training_reserved_ratio IS 'The same in training.';
 COMMENT ON COLUMN engines.training_reserved_ratio_high IS 'Its upper end.';
-COMMENT ON COLUMN engines.rope_table IS 'Whether a rotary table is resident, for readers: weights count it under vLLM and SGLang.';
 COMMENT ON COLUMN engines.vendors IS 'Makers whose devices it runs on.';
 COMMENT ON COLUMN engines.min_compute_capability IS 'Oldest NVIDIA generation it runs on.';
 COMMENT ON COLUMN engines.confidence IS 'How sure the row is.';

@@ -126,6 +126,20 @@ def test_our_prices_of_devices_that_a_site_lacks_are_left_out(what_if: WhatIf) -
     catalogs.validate(folder)
 
 
+def test_a_column_that_nobody_reads_any_more(what_if: WhatIf) -> None:
+    """A site's file of an older version loads, whatever stands in that column."""
+    folder = what_if("engines", ("none", {}))
+    file = folder / "engines.csv"
+    header, row = file.read_text(encoding="utf-8").splitlines()
+    file.write_text(f"rope_table,{header}\nperhaps,{row}\n", encoding="utf-8")
+    read = catalogs.engines(folder)
+    assert read.height == 1
+    assert "rope_table" not in read.columns
+    file.write_text(f"rope_tables,{header}\nperhaps,{row}\n", encoding="utf-8")
+    with pytest.raises(catalogs.CatalogError, match=r"engines\.csv line 1: column rope_tables is unknown"):
+        catalogs.engines(folder)
+
+
 def test_a_price_for_an_unknown_device(what_if: WhatIf) -> None:
     folder = what_if("prices", ("aws-inferentia1", {}), ("aws-inferentia1", {"gpu": "nvidia-h100"}))
     message = r"prices\.csv line 3: gpu must be found in gpus\.csv as gpu_id \(got nvidia-h100\)"
