@@ -17,15 +17,7 @@ STACKED_KINDS = ("decoder",)
 
 def layouts(shapes: Frame) -> pl.LazyFrame:
     """LAYOUTS: which split each shape takes at each number of devices, under every scheme."""
-    possible = _possible(shapes)
-    in_nodes = possible.filter(pl.col("tensor") <= NODE_DEVICES)
-    return pl.concat(
-        [
-            _best(possible, "tensor"),
-            _best(in_nodes, "nodes"),
-            *(_same_at_every_alignment(shapes, name) for name in _CHOICES),
-        ]
-    )
+    return pl.concat([_in_groups(shapes), *(_same_at_every_alignment(shapes, name) for name in _CHOICES)])
 
 
 def _possible(shapes: Frame) -> pl.LazyFrame:
@@ -68,18 +60,19 @@ def _possible(shapes: Frame) -> pl.LazyFrame:
     )
 
 
-def _best(possible: pl.LazyFrame, name: str) -> pl.LazyFrame:
-    """The first of those splits in the order of SPLITS; null where that cannot be told."""
+def _in_groups(shapes: Frame) -> pl.LazyFrame:
+    """The first of those splits in the order of SPLITS; null where that cannot be told. Both schemes in one pass."""
+    c = pl.col
+    # odd where nobody knows whether the split is possible
+    place = c("split_ix").cast(pl.UInt16) * 2 + c("is_possible").is_null().cast(pl.UInt16)
+    keys = ["shape_ix", "alignment", "degree"]
     return (
-        possible.sort("shape_ix", "alignment", "split_ix")
-        .unique(["shape_ix", "alignment", "degree"], keep="first", maintain_order=True)
-        .select(
-            "shape_ix",
-            "alignment",
-            "degree",
-            scheme=pl.lit(name),
-            split_ix=pl.when("is_possible").then("split_ix"),
-        )
+        _possible(shapes)
+        .group_by(keys)
+        .agg(tensor=place.min(), nodes=place.filter(c("tensor") <= NODE_DEVICES).min())
+        .unpivot(on=["tensor", "nodes"], index=keys, variable_name="scheme", value_name="place")
+        .filter(c("place").is_not_null())
+        .select(*keys, "scheme", split_ix=pl.when(c("place") % 2 == 0).then(c("place") // 2).cast(pl.UInt8))
         .select(LAYOUTS.names())
         .match_to_schema(LAYOUTS)
     )
