@@ -126,7 +126,7 @@ def test_deepseek_v3_in_fp8_by_hand(
 def test_deepseek_v3_needs_two_nodes_of_h100(
     shapes_of: Build, workloads_of: Build, no_overrides: pl.DataFrame, formats: pl.DataFrame
 ) -> None:
-    """In FP8 it is 81 GB on each of eight; devices with four in a node have no second one for groups of eight."""
+    """In FP8 it is 79.6 GiB on each of eight; devices with four in a node have no second one for groups of eight."""
     workloads = workloads_of({"engine": "vllm"}, {"engine": "vllm", "max_nodes": 2})
     named = ["nvidia-h100-sxm-80gb", "nvidia-h100-pcie-80gb"]
     gpus = numbered(catalogs.gpus().filter(pl.col("gpu_id").is_in(named)).sort("gpu_id"), "gpu_ix", pl.UInt16)

@@ -139,7 +139,7 @@ def test_check_says_how_many_devices_may_do() -> None:
 
 
 def test_check_over_two_nodes() -> None:
-    """DeepSeek-V3's own FP8 is 80.4 GiB on each of eight H100; in two nodes it runs, how fast nobody knows."""
+    """DeepSeek-V3's own FP8 is 82.1 GiB on each of eight H100; in two nodes it runs, how fast nobody knows."""
     asked = ("check", "deepseek-ai/DeepSeek-V3", "--source", "snapshot", "--precision", "stored", "--engine", "vllm",
              "--gpu", "nvidia-h100-sxm-80gb", "--gpu", "nvidia-l4-24gb", "--json")  # fmt: skip
     alone = {row["gpu"]: row for row in json.loads(hubfit(*asked).stdout)["fit"]}["nvidia-h100-sxm-80gb"]
