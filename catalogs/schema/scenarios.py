@@ -216,6 +216,11 @@ WORKLOADS = Table(
             "for training that offloads nothing",
         ),
         absent("host_memory_gib", pl.col("engine") == "none", "without an engine"),
+        Rule(
+            "engine",
+            "must leave weights in host memory where there is host_memory_gib",
+            ~(pl.col("engine").is_in(["trtllm", "mlx"]) & pl.col("host_memory_gib").is_not_null()),
+        ),
         absent(
             "attention_parallelism",
             ~pl.col("engine").is_in(["none", "vllm", "sglang"]),

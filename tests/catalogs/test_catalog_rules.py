@@ -232,6 +232,13 @@ CASES: list[Case] = [
     *below("workloads", "must be empty for training", "bf16", "kv_precision", row="train-full-2k"),
     *below("workloads", "must be empty for training", "data", "attention_parallelism", row="train-full-2k"),
     *below("workloads", "must be empty without an engine", "64", "host_memory_gib", row="min-8k"),
+    *below(
+        "workloads",
+        "must leave weights in host memory where there is host_memory_gib",
+        "trtllm",
+        "engine",
+        row="local-8k",
+    ),
     *below("workloads", "must be one of tensor, data", "both", "attention_parallelism"),
     *below("workloads", "must be > 0", "0", "context_parallel"),
     *below("workloads", "must be empty for an engine without it", "2", "context_parallel", row="min-8k"),
