@@ -8,6 +8,7 @@ from estimator.fit import fit
 from estimator.overhead_plans import overhead_plans
 from estimator.speed_rates import links, speeds
 from estimator.splits import splits
+from estimator.training_slopes import training_slopes
 from estimator.verdict import outcomes
 from estimator.weight_plans import residencies, weight_plans
 from estimator.work_plans import work_plans
@@ -26,6 +27,7 @@ __all__ = [
     "speeds",
     "splits",
     "supports",
+    "training_slopes",
     "weight_plans",
     "work_plans",
 ]

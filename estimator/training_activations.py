@@ -112,16 +112,28 @@ def cast_bytes(
     return pl.when((method == "full") & (recipe == "autocast")).then(2 * kept).otherwise(0)
 
 
+def chunks(*, hidden: pl.Expr, vocabulary: pl.Expr) -> pl.Expr:
+    """Into about how many chunks a fused loss cuts all tokens: ceil(V / h), for as many logits as hidden numbers."""
+    return -(-vocabulary // hidden)
+
+
 def chunk_tokens(*, tokens: pl.Expr, hidden: pl.Expr, vocabulary: pl.Expr) -> pl.Expr:
     """Tokens whose logits a fused loss has at once (Int64): Liger's chunk, of about as many logits as hidden numbers.
 
     The power of two from `tokens` / ceil(V / h) on, all of them at most (Liger-Kernel
     `ops/fused_linear_cross_entropy.py`). Null when an input is null or no width.
     """
-    times = -(-vocabulary // hidden)
-    least = (-(-tokens // times)).cast(pl.Int64)
+    least = (-(-tokens // chunks(hidden=hidden, vocabulary=vocabulary))).cast(pl.Int64)
     power = pl.lit(2, dtype=pl.Int64).pow(64 - (least - 1).bitwise_leading_zeros())
     return pl.when(least > 0).then(smaller(power, tokens.cast(pl.Int64)))
+
+
+def loss_token_bytes(
+    *, loss: pl.Expr, vocabulary: pl.Expr, logit_bytes: pl.Expr, norm: pl.Expr, between: pl.Expr
+) -> pl.Expr:
+    """Bytes of a token from the final norm to the loss, without logits of a chunk; null for a loss that is not ours."""
+    plain = norm + logit_bytes * vocabulary.cast(pl.Float64)
+    return pl.when(loss == "fused").then(norm + between).when(loss == "plain").then(plain).cast(pl.Float64)
 
 
 def loss_bytes(
@@ -142,10 +154,10 @@ def loss_bytes(
     where it is frozen), which is made before the backward pass.
     """
     chunk = chunk_tokens(tokens=tokens, hidden=hidden, vocabulary=vocabulary)
-    many, words = tokens.cast(pl.Float64), vocabulary.cast(pl.Float64)
-    fused = many * (norm + between) + CHUNK_LOGIT_BYTES * words * chunk + head_gradient
-    plain = many * (norm + logit_bytes * words)
-    return pl.when(loss == "fused").then(fused).when(loss == "plain").then(plain)
+    each = loss_token_bytes(loss=loss, vocabulary=vocabulary, logit_bytes=logit_bytes, norm=norm, between=between)
+    of_all = tokens.cast(pl.Float64) * each
+    fused = of_all + CHUNK_LOGIT_BYTES * vocabulary.cast(pl.Float64) * chunk + head_gradient
+    return pl.when(loss == "fused").then(fused).when(loss == "plain").then(of_all)
 
 
 def forward_peak_bytes(

@@ -30,8 +30,8 @@ EXTRACTED = {
     "model_errors": MODEL_ERRORS,
 }
 ESTIMATED = (
-    *("weight_plans", "cache_plans", "overhead_plans", "activation_slopes", "work_plans", "calculators"),
-    "fit",
+    *("weight_plans", "cache_plans", "overhead_plans", "activation_slopes", "training_slopes", "work_plans"),
+    *("calculators", "fit"),
 )
 
 
@@ -113,6 +113,7 @@ def estimate(night: Night, shard: int) -> None:
         lake.write(rows, targets[table])
     slopes = estimator.activation_slopes(some_shapes, dims.workloads, dims.profiles)
     lake.write(slopes, targets["activation_slopes"])
+    lake.write(estimator.training_slopes(some_shapes, dims.workloads), targets["training_slopes"])
     lake.write(estimator.work_plans(some_shapes, dims.workloads), targets["work_plans"])
     lake.write(estimator.calculator_rows(some_shapes), targets["calculators"], CALCULATOR_ROWS)
     fit = estimator.fit(

@@ -37,6 +37,7 @@ FROM_LAKE = {
     "internal.cache_plans": "cache_plans",
     "internal.overhead_plans": "overhead_plans",
     "internal.activation_slopes": "activation_slopes",
+    "internal.training_slopes": "training_slopes",
     "internal.work_plans": "work_plans",
     "internal.calculators": "calculators",
     "internal.fit": "fit",

@@ -60,6 +60,28 @@ CREATE MACRO internal.most_sequences(
         )
     );
 
+-- The same beside the logits of a fused loss, which has them of a chunk of tokens: a power of two, at least one for each
+-- `ratio` of x. `bound` would be the answer for chunks of any size. A longer chunk leaves less room, a shorter one is too
+-- small: of the two powers around that of `bound` one has the answer. `chunk` is the smaller of them.
+CREATE MACRO internal.largest_in_chunks(bound, chunk, room, token, pair, chunk_bytes, ratio) AS
+    CASE
+        WHEN chunk_bytes = 0 THEN bound
+        -- least() and greatest() pass over a null
+        WHEN chunk_bytes > 0 AND bound IS NOT NULL THEN greatest(
+            least(chunk * ratio, internal.largest(room - chunk * chunk_bytes, token, pair)),
+            least(2 * chunk * ratio, internal.largest(room - 2 * chunk * chunk_bytes, token, pair))
+        )
+    END;
+
+-- The power of two up to a number of tokens, 1 at least.
+CREATE MACRO internal.chunk_below(tokens) AS CASE WHEN tokens IS NOT NULL THEN pow(2, floor(log2(greatest(1, tokens)))) END;
+
+-- least() passes over a null.
+CREATE MACRO internal.least_known(a, b, c) AS CASE WHEN a + b + c IS NOT NULL THEN least(a, b, c) END;
+
+-- No more tokens than a limit, where there is one.
+CREATE MACRO internal.limited(tokens, "limit") AS CASE WHEN "limit" < tokens THEN "limit" ELSE tokens END;
+
 -- Null where there is no end.
 CREATE MACRO internal.whole_blocks(tokens, block) AS
     CASE WHEN tokens < 'infinity'::DOUBLE THEN block * floor(tokens / block) END;
@@ -193,19 +215,29 @@ SELECT
     headroom_bytes,
     CASE WHEN is_offloaded THEN required_bytes - usable_bytes END AS host_bytes,
     context_tokens,
-    CASE WHEN is_served THEN least(
-        limit_tokens, internal.whole_blocks(least(
-            internal.from_window(ends_below, ends_beyond, reach, 0),
-            internal.from_window(layer_below, layer_beyond, reach, held_token),
-            internal.from_window(attention_below, attention_beyond, reach, held_token)
-        ), block)
-    ) END::BIGINT AS max_context_tokens,
-    -- groups of devices that each have their own sequences have as many again
-    CASE WHEN is_served THEN replicas * floor(internal.most_sequences(
-        sequences_room, bytes_per_sequence, filled_tokens, "window",
-        window_token * in_flight_tokens, window_token / on_device * greatest(0, filled_tokens - "window"),
-        ends_fixed, ends_sequence, layer_bytes, token_bytes, attention_bytes, pair_bytes, held_token
-    )) END::BIGINT AS max_sequences,
+    CASE
+        WHEN is_served THEN least(
+            limit_tokens, internal.whole_blocks(least(
+                internal.from_window(ends_below, ends_beyond, reach, 0),
+                internal.from_window(layer_below, layer_beyond, reach, held_token),
+                internal.from_window(attention_below, attention_beyond, reach, held_token)
+            ), block)
+        )
+        -- a mask may take less than the scores that it replaces: all peaks have room on the same side of the window
+        WHEN is_trained THEN internal.limited(floor(internal.from_window(
+            internal.least_known(loss_below, trained_layer_below, backward_below),
+            internal.least_known(loss_beyond, trained_layer_beyond, backward_beyond), trained_window, 1
+        )), limit_tokens)
+    END::BIGINT AS max_context_tokens,
+    -- groups of devices that each have their own sequences have as many again; a micro-batch is that of each device
+    CASE
+        WHEN is_served THEN replicas * floor(internal.most_sequences(
+            sequences_room, bytes_per_sequence, filled_tokens, "window",
+            window_token * in_flight_tokens, window_token / on_device * greatest(0, filled_tokens - "window"),
+            ends_fixed, ends_sequence, layer_bytes, token_bytes, attention_bytes, pair_bytes, held_token
+        ))
+        WHEN is_trained THEN floor(internal.least_known(loss_most, trained_layer_most, backward_most))
+    END::BIGINT AS max_sequences,
     step_seconds,
     1 / step_seconds AS decode_tokens_per_second,
     concurrent_sequences / step_seconds AS total_tokens_per_second,
@@ -248,10 +280,26 @@ FROM (
         internal.largest(
             layer_room + (all_held_token - window_token) * reach, cache_token + attention_token + all_held_token,
             attention_pair + held_pair
-        ) AS attention_beyond
+        ) AS attention_beyond,
+        -- the same of training: chunks of a fused loss are known now
+        internal.largest_in_chunks(
+            loss_bound_below, chunk_below, loss_room / concurrent_sequences, loss_token + loss_share * saved_token,
+            loss_share * saved_pair, chunk_bytes / concurrent_sequences, chunk_ratio / concurrent_sequences
+        ) AS loss_below,
+        internal.largest_in_chunks(
+            loss_bound_beyond, chunk_beyond, loss_room / concurrent_sequences, loss_token + loss_share * masked_token,
+            loss_share * masked_pair, chunk_bytes / concurrent_sequences, chunk_ratio / concurrent_sequences
+        ) AS loss_beyond,
+        internal.largest_in_chunks(
+            loss_bound_most, chunk_most, loss_room / context_tokens, loss_token + loss_share * context_saved, 0,
+            chunk_bytes / context_tokens, chunk_ratio / context_tokens
+        ) AS loss_most
     FROM (
         SELECT
             *,
+            internal.chunk_below(loss_bound_below * concurrent_sequences / chunk_ratio) AS chunk_below,
+            internal.chunk_below(loss_bound_beyond * concurrent_sequences / chunk_ratio) AS chunk_beyond,
+            internal.chunk_below(loss_bound_most * context_tokens / chunk_ratio) AS chunk_most,
             required_bytes + paged_bytes + held_margin + kept_margin + taken_margin AS required_bytes_high,
             usable_bytes - required_bytes AS headroom_bytes,
             internal.host_read_bytes(
@@ -275,13 +323,44 @@ FROM (
                 usable_bytes + CASE WHEN NOT is_offloaded THEN 0 WHEN layers > 0 THEN least(host_room, held - held // layers)
                     END AS room_bytes,
                 step_dense + expert_share * step_experts AS step_bytes,
-                held + cache_bytes + state_bytes + peak + overhead_bytes AS required_bytes
+                held + cache_bytes + state_bytes + peak + overhead_bytes AS required_bytes,
+                -- the inverse of a training step's three peaks: sequences below the window and beyond it, and examples
+                internal.largest(
+                    loss_room / concurrent_sequences, loss_token + loss_share * saved_token + chunk_bytes / chunk_ratio,
+                    loss_share * saved_pair
+                ) AS loss_bound_below,
+                internal.largest(
+                    loss_room / concurrent_sequences, loss_token + loss_share * masked_token + chunk_bytes / chunk_ratio,
+                    loss_share * masked_pair
+                ) AS loss_bound_beyond,
+                internal.largest(
+                    loss_room / context_tokens, loss_token + loss_share * context_saved + chunk_bytes / chunk_ratio, 0
+                ) AS loss_bound_most,
+                internal.largest(
+                    trained_layer_room / concurrent_sequences, trained_layer_token + layer_share * saved_token,
+                    layer_share * saved_pair
+                ) AS trained_layer_below,
+                internal.largest(
+                    trained_layer_room / concurrent_sequences, trained_layer_token + layer_share * masked_token,
+                    layer_share * masked_pair
+                ) AS trained_layer_beyond,
+                internal.largest(
+                    trained_layer_room / context_tokens, trained_layer_token + layer_share * context_saved, 0
+                ) AS trained_layer_most,
+                internal.largest(
+                    backward_room / concurrent_sequences, backward_share * saved_token, backward_share * saved_pair
+                ) AS backward_below,
+                internal.largest(
+                    backward_room / concurrent_sequences, backward_share * masked_token, backward_share * masked_pair
+                ) AS backward_beyond,
+                internal.largest(backward_room / context_tokens, backward_share * context_saved, 0) AS backward_most
             FROM (
                 SELECT
                     m.model_id, p.precision, w.workload, g.gpu_id AS gpu, t.verdict, t.gpus_needed, n.parallelism AS split,
                     u.usable_bytes, u.assured_bytes, w.concurrent_sequences,
                     (t.gpus_needed IS NOT NULL OR t.verdict = 'offload') AND w.mode = 'inference' AS is_served,
                     t.verdict = 'offload' AND w.mode = 'inference' AS is_offloaded,
+                    t.gpus_needed IS NOT NULL AND w.mode = 'training' AS is_trained,
                     -- 0.8 of it: estimator.verdict.HOST_SHARE
                     floor(w.host_memory_gib * 1073741824 * 0.8) AS host_room,
                     w.host_gb_per_s * 1e9 AS host_rate,
@@ -306,6 +385,18 @@ FROM (
                     coalesce(a.fixed_bytes, o.activation_bytes) AS ends_fixed,
                     coalesce(a.sequence_bytes, 0) AS ends_sequence,
                     a.layer_bytes, a.token_bytes, a.attention_bytes, a.pair_bytes, a.held_bytes AS held_token,
+                    -- what is left for the tokens of a training step at each of its peaks; it has no cache
+                    u.usable_bytes - wp.weights_bytes - wp.optimizer_bytes - o.overhead_bytes - r.loss_fixed_bytes
+                        - CASE WHEN r.keeps_gradients THEN wp.gradient_bytes ELSE 0 END AS loss_room,
+                    u.usable_bytes - wp.weights_bytes - wp.optimizer_bytes - o.overhead_bytes - r.layer_fixed_bytes
+                        - CASE WHEN r.keeps_gradients THEN wp.gradient_bytes ELSE 0 END AS trained_layer_room,
+                    u.usable_bytes - wp.weights_bytes - wp.optimizer_bytes - o.overhead_bytes - r.backward_fixed_bytes
+                        - wp.gradient_bytes AS backward_room,
+                    r.loss_token_bytes AS loss_token, r.loss_share, r.layer_token_bytes AS trained_layer_token,
+                    r.layer_share, r.backward_share, r.chunk_bytes, r.chunk_ratio,
+                    s.window_tokens AS trained_window, r.context_saved_bytes AS context_saved,
+                    r.saved_bytes AS saved_token, r.saved_pair_bytes AS saved_pair,
+                    r.saved_bytes + r.masked_bytes AS masked_token, r.saved_pair_bytes + r.masked_pair_bytes AS masked_pair,
                     n.replicas, s.experts, v.speed_confidence,
                     wp.step_dense_bytes AS step_dense, wp.step_expert_bytes AS step_experts, k.expert_share,
                     -- null where there is no step to ask about, and where nobody knows how long: without graphs, and what
@@ -350,6 +441,8 @@ FROM (
                     AND o.memory_tier_ix = g.memory_tier_ix
                 LEFT JOIN internal.activation_slopes a
                     ON a.shape_ix = f.shape_ix AND a.workload_ix = f.workload_ix AND a.memory_tier_ix = g.memory_tier_ix
+                LEFT JOIN internal.training_slopes r
+                    ON r.shape_ix = f.shape_ix AND r.workload_ix = f.workload_ix AND r.split_ix = wp.split_ix
                 LEFT JOIN internal.work_plans k
                     ON k.shape_ix = f.shape_ix AND k.workload_ix = f.workload_ix AND k.split_ix = wp.split_ix
                 LEFT JOIN internal.device_speeds v ON v.gpu_ix = f.gpu_ix AND v.format_ix = wp.format_ix AND v.engine = w.engine
