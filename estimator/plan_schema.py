@@ -179,33 +179,30 @@ ACTIVATION_SLOPES = pl.Schema(
     }
 )
 
-# Grain: shape x training workload x split. A step has three peaks: at the loss, in the layer that is computed last or
-# again, and at the end of the backward pass beside all gradients. Each takes bytes of its own, bytes for every token of
-# every example, and a share of what all layers save of it, which depends on the length of its sequence.
+# Peaks of a training step: at the loss, in the layer that is computed last or again, at the end of the backward pass.
+TRAINING_PEAKS = ("loss", "layer", "backward")
+
+# Grain: shape x training workload x split. What each peak takes: whatever is trained on; for each token of context, all
+# sequences of the micro-batch together, and for each pair of tokens; the same where sequences fill the window; and for
+# each example of the micro-batch at the workload's context.
 TRAINING_SLOPES = pl.Schema(
     {
         "shape_ix": pl.UInt32,
         "workload_ix": pl.UInt8,
         "split_ix": pl.UInt8,
         "keeps_gradients": pl.Boolean,  # so that they stand beside the forward pass too
-        # --- of a token of an example in all layers
-        "saved_bytes": pl.Float64,
-        "saved_pair_bytes": pl.Float64,  # for each token of its sequence
-        "masked_bytes": pl.Float64,  # besides, where the sequence fills the window
-        "masked_pair_bytes": pl.Float64,  # for each token of such a sequence
-        "context_saved_bytes": pl.Float64,  # all of these at the workload's context
-        # --- of the peaks
-        "loss_fixed_bytes": pl.Float64,
-        "loss_token_bytes": pl.Float64,
-        "loss_share": pl.Float64,
-        "layer_fixed_bytes": pl.Float64,
-        "layer_token_bytes": pl.Float64,
-        "layer_share": pl.Float64,
-        "backward_fixed_bytes": pl.Float64,
-        "backward_share": pl.Float64,
-        # --- of a fused loss
-        "chunk_bytes": pl.Float64,  # for each token of a chunk of its logits; 0 where there are no chunks
-        "chunk_ratio": pl.Float64,  # tokens of an example from which on a chunk of one token is too small
+        **{
+            f"{peak}_{what}_bytes": pl.Float64
+            for peak in TRAINING_PEAKS
+            for what in ("fixed", "token", "pair", "filled_token", "filled_pair", "example")
+        },
+        # --- all that both passes take of sequences as long as the window; 0 without one
+        "window_forward_bytes": pl.Int64,
+        "window_backward_bytes": pl.Int64,
+        # --- of a fused loss, for each token of a chunk of its logits
+        "chunk_bytes": pl.Float64,  # 0 where there are no chunks
+        "chunk_context": pl.Float64,  # tokens of context
+        "chunk_examples": pl.Float64,
     }
 )
 

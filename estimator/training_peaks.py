@@ -18,10 +18,14 @@ def training_peaks(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
 
     Grain: shape x training workload x split. Null where a width or the layers of the shape are not known.
     """
+    return with_peaks(training_terms(shapes, workloads)).select(*KEYS, "forward", "backward")
+
+
+def with_peaks(terms: pl.LazyFrame) -> pl.LazyFrame:
+    """`terms` of `training_terms` with both peaks for sequences of `context` tokens. Null when a term is null."""
     c = pl.col
     return (
-        training_terms(shapes, workloads)
-        .with_columns(
+        terms.with_columns(
             tokens=c("context") * (c("concurrent_sequences") * c("answers")),
             kept=c("saved")
             + saved.sequence_bytes(
@@ -62,8 +66,7 @@ def training_peaks(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
             + c("bucket")
             + c("dequantised"),
         )
-        .select(
-            *KEYS,
+        .with_columns(
             forward=whole_bytes(c("forward")),
             backward=whole_bytes(pl.when("keeps").then(larger(c("forward"), c("backward"))).otherwise("backward")),
         )

@@ -7,77 +7,98 @@ apart by what they depend on. Explained in docs/method.md, section "Training".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from estimator import training_activations as saved
 from estimator.bounds import product_or_absent
 from estimator.plan_schema import TRAINING_SLOPES
 from estimator.splits import Frame
+from estimator.training_peaks import with_peaks
 from estimator.training_terms import KEYS, training_terms
 
 
 def training_slopes(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
-    """TRAINING_SLOPES, sorted by its keys.
+    """TRAINING_SLOPES, sorted by its keys. Null where a term is not known.
 
-    `chunk_bytes` are those of a fused loss, whose chunk is a power of two of tokens, `chunk_ratio` tokens for each of
-    it: 0 for a plain one, and where the chunk is all tokens. Null where a term is not known; what only sequences beyond
-    a window need is 0 without one.
+    A fused loss has logits of a chunk, a power of two of tokens: of all of them, and so of none besides, where words
+    are no more than hidden numbers.
     """
     c = pl.col
-    answers = c("answers")
-    is_fused, is_checkpointed = c("loss") == "fused", c("is_checkpointed")
-    in_a_layer = 1 / c("layers")
-    chunks = saved.chunks(hidden=c("hidden_size"), vocabulary=c("vocab_size"))
-    logits = saved.CHUNK_LOGIT_BYTES * c("vocab_size").cast(pl.Float64)
-    of_forward = c("cast") + c("gathered")
-    between = pl.when(is_checkpointed).then(c("between") * c("layers")).otherwise(0.0)
-    at_loss = saved.loss_token_bytes(
-        loss=c("loss"),
-        vocabulary=c("vocab_size"),
-        logit_bytes=c("logit"),
-        norm=c("norm"),
-        between=c("between"),
-    )
+    # the peaks at the window, beyond which sequences may be where these have room
+    terms = training_terms(shapes, workloads).with_columns(asked="context", context="window_tokens")
     return (
-        training_terms(shapes, workloads)
+        with_peaks(terms)
         .with_columns(
-            chunk_logits=pl.when(is_fused).then(logits).when(c("loss") == "plain").then(0.0),
-            chunks=chunks,
+            many=c("concurrent_sequences") * c("answers"),
+            has_window=(c("window_tokens") > 0).cast(pl.Int8),
+            chunks=saved.chunks(hidden=c("hidden_size"), vocabulary=c("vocab_size")),
+            is_fused=c("loss") == "fused",
+            in_context=saved.sequence_bytes(
+                context=c("asked"),
+                window=c("window_tokens"),
+                pair=c("pair"),
+                masked=c("masked"),
+                masked_pair=c("masked_pair"),
+            ),
+            inputs=pl.when("is_checkpointed").then(c("between") * c("layers")).otherwise(0.0),
+            at_loss=saved.loss_token_bytes(
+                loss=c("loss"),
+                vocabulary=c("vocab_size"),
+                logit_bytes=c("logit"),
+                norm=c("norm"),
+                between=c("between"),
+            ),
+        )
+        .with_columns(
+            filled=c("saved") + product_or_absent(c("has_window"), c("masked")),
+            filled_pair=c("pair") + product_or_absent(c("has_window"), c("masked_pair")),
+            in_context=c("saved") + c("in_context"),
+            logits=pl.when("is_fused")
+            .then(saved.CHUNK_LOGIT_BYTES * c("vocab_size").cast(pl.Float64))
+            .when(~c("is_fused"))
+            .then(0.0),
+            is_whole=c("chunks") == 1,
         )
         .select(
             *KEYS,
             keeps_gradients="keeps",
-            saved_bytes=answers * c("saved"),
-            saved_pair_bytes=answers * c("pair"),
-            **{
-                f"{name}_bytes": answers * product_or_absent(c("window_tokens").clip(0, 1), c(name))
-                for name in ("masked", "masked_pair")
-            },
-            context_saved_bytes=answers
-            * (
-                c("saved")
-                + saved.sequence_bytes(
-                    context=c("context"),
-                    window=c("window_tokens"),
-                    pair=c("pair"),
-                    masked=c("masked"),
-                    masked_pair=c("masked_pair"),
-                )
+            loss_fixed_bytes=c("cast") + c("gathered") + pl.when("is_fused").then("head_gradient").otherwise(0.0),
+            **_of_peak(
+                "loss",
+                token=c("inputs") + c("at_loss") + pl.when("is_whole").then("logits").when(~c("is_whole")).then(0.0),
+                kept=lambda bytes_: pl.when("is_checkpointed").then(0.0).otherwise(bytes_),
             ),
-            loss_fixed_bytes=of_forward + pl.when(is_fused).then("head_gradient").otherwise(0.0),
-            # all tokens are one chunk where words are no more than hidden numbers
-            loss_token_bytes=answers
-            * (between + at_loss + pl.when(c("chunks") > 1).then(0.0).when(c("chunks") == 1).then("chunk_logits")),
-            loss_share=pl.when(is_checkpointed).then(0.0).otherwise(1.0),
-            layer_fixed_bytes=of_forward + c("dequantised"),
-            layer_token_bytes=answers * between,
-            layer_share=pl.when(is_checkpointed).then(in_a_layer).otherwise(1.0),
+            layer_fixed_bytes=c("cast") + c("gathered") + c("dequantised"),
+            **_of_peak(
+                "layer",
+                token=c("inputs"),
+                kept=lambda bytes_: pl.when("is_checkpointed").then(bytes_ / c("layers")).otherwise(bytes_),
+            ),
             backward_fixed_bytes=c("gathered") + c("scattered") + c("bucket") + c("dequantised"),
-            backward_share=in_a_layer,
-            chunk_bytes=pl.when(c("chunks") > 1).then("chunk_logits").when(c("chunks") == 1).then(0.0),
-            chunk_ratio=c("chunks") / answers,
+            **_of_peak("backward", token=pl.lit(0.0), kept=lambda bytes_: bytes_ / c("layers")),
+            **{
+                f"window_{pass_}_bytes": product_or_absent(c("has_window"), c(pass_))
+                for pass_ in ("forward", "backward")
+            },
+            chunk_bytes=pl.when("is_whole").then(0.0).when(~c("is_whole")).then("logits"),
+            chunk_context=c("chunks") / c("many"),
+            chunk_examples=c("chunks") / (c("answers") * c("asked")),
         )
         .cast({name: type_ for name, type_ in TRAINING_SLOPES.items() if type_ == pl.Float64})
         .sort(KEYS)
         .match_to_schema(TRAINING_SLOPES)
     )
+
+
+def _of_peak(peak: str, *, token: pl.Expr, kept: Callable[[pl.Expr], pl.Expr]) -> dict[str, pl.Expr]:
+    """What a peak takes beside its fixed bytes: `token` bytes of a token, and what is there of all that layers save."""
+    c = pl.col
+    return {
+        f"{peak}_token_bytes": c("many") * (token + kept(c("saved"))),
+        f"{peak}_pair_bytes": c("many") * kept(c("pair").cast(pl.Float64)),
+        f"{peak}_filled_token_bytes": c("many") * (token + kept(c("filled"))),
+        f"{peak}_filled_pair_bytes": c("many") * kept(c("filled_pair").cast(pl.Float64)),
+        f"{peak}_example_bytes": c("answers") * c("asked") * (token + kept(c("in_context"))),
+    }

@@ -76,11 +76,12 @@ CREATE MACRO internal.largest_in_chunks(bound, chunk, room, token, pair, chunk_b
 -- The power of two up to a number of tokens, 1 at least.
 CREATE MACRO internal.chunk_below(tokens) AS CASE WHEN tokens IS NOT NULL THEN pow(2, floor(log2(greatest(1, tokens)))) END;
 
--- least() passes over a null.
-CREATE MACRO internal.least_known(a, b, c) AS CASE WHEN a + b + c IS NOT NULL THEN least(a, b, c) END;
+-- Of two numbers the one for sequences that fill the window, or the one for shorter ones.
+CREATE MACRO internal.on_side(is_filled, filled, below) AS CASE WHEN is_filled THEN filled WHEN NOT is_filled THEN below END;
 
--- No more tokens than a limit, where there is one.
-CREATE MACRO internal.limited(tokens, "limit") AS CASE WHEN "limit" < tokens THEN "limit" ELSE tokens END;
+-- What sequences of a training step may fill beside gradients; it has no cache.
+CREATE MACRO internal.trained_room(usable, weights, optimizer, overhead, gradients) AS
+    usable - weights - optimizer - overhead - gradients;
 
 -- Null where there is no end.
 CREATE MACRO internal.whole_blocks(tokens, block) AS
@@ -223,11 +224,15 @@ SELECT
                 internal.from_window(attention_below, attention_beyond, reach, held_token)
             ), block)
         )
-        -- a mask may take less than the scores that it replaces: all peaks have room on the same side of the window
-        WHEN is_trained THEN internal.limited(floor(internal.from_window(
-            internal.least_known(loss_below, trained_layer_below, backward_below),
-            internal.least_known(loss_beyond, trained_layer_beyond, backward_beyond), trained_window, 1
-        )), limit_tokens)
+        -- least() passes over a null
+        WHEN is_trained AND is_filled IS NOT NULL THEN least(limit_tokens, floor(least(
+            internal.largest_in_chunks(
+                loss_longest, longest_chunk, loss_room, loss_token, loss_pair, chunk_bytes, chunk_context
+            ),
+            again_longest,
+            backward_longest,
+            CASE WHEN NOT is_filled THEN trained_window - 1 END
+        )))
     END::BIGINT AS max_context_tokens,
     -- groups of devices that each have their own sequences have as many again; a micro-batch is that of each device
     CASE
@@ -236,7 +241,11 @@ SELECT
             window_token * in_flight_tokens, window_token / on_device * greatest(0, filled_tokens - "window"),
             ends_fixed, ends_sequence, layer_bytes, token_bytes, attention_bytes, pair_bytes, held_token
         ))
-        WHEN is_trained THEN floor(internal.least_known(loss_most, trained_layer_most, backward_most))
+        WHEN is_trained THEN floor(least(
+            internal.largest_in_chunks(loss_most, most_chunk, loss_room, loss_example, 0, chunk_bytes, chunk_examples),
+            again_room / again_example,
+            backward_room / backward_example
+        ))
     END::BIGINT AS max_sequences,
     step_seconds,
     1 / step_seconds AS decode_tokens_per_second,
@@ -281,25 +290,16 @@ FROM (
             layer_room + (all_held_token - window_token) * reach, cache_token + attention_token + all_held_token,
             attention_pair + held_pair
         ) AS attention_beyond,
-        -- the same of training: chunks of a fused loss are known now
-        internal.largest_in_chunks(
-            loss_bound_below, chunk_below, loss_room / concurrent_sequences, loss_token + loss_share * saved_token,
-            loss_share * saved_pair, chunk_bytes / concurrent_sequences, chunk_ratio / concurrent_sequences
-        ) AS loss_below,
-        internal.largest_in_chunks(
-            loss_bound_beyond, chunk_beyond, loss_room / concurrent_sequences, loss_token + loss_share * masked_token,
-            loss_share * masked_pair, chunk_bytes / concurrent_sequences, chunk_ratio / concurrent_sequences
-        ) AS loss_beyond,
-        internal.largest_in_chunks(
-            loss_bound_most, chunk_most, loss_room / context_tokens, loss_token + loss_share * context_saved, 0,
-            chunk_bytes / context_tokens, chunk_ratio / context_tokens
-        ) AS loss_most
+        internal.chunk_below(loss_longest / chunk_context) AS longest_chunk,
+        internal.chunk_below(loss_most / chunk_examples) AS most_chunk
     FROM (
         SELECT
             *,
-            internal.chunk_below(loss_bound_below * concurrent_sequences / chunk_ratio) AS chunk_below,
-            internal.chunk_below(loss_bound_beyond * concurrent_sequences / chunk_ratio) AS chunk_beyond,
-            internal.chunk_below(loss_bound_most * context_tokens / chunk_ratio) AS chunk_most,
+            -- the inverse of a training step's three peaks, at the loss with as much of a chunk as there must be
+            internal.largest(loss_room, loss_token + chunk_bytes / chunk_context, loss_pair) AS loss_longest,
+            internal.largest(again_room, again_token, again_pair) AS again_longest,
+            internal.largest(backward_room, backward_token, backward_pair) AS backward_longest,
+            loss_room / nullif(loss_example + chunk_bytes / chunk_examples, 0) AS loss_most,
             required_bytes + paged_bytes + held_margin + kept_margin + taken_margin AS required_bytes_high,
             usable_bytes - required_bytes AS headroom_bytes,
             internal.host_read_bytes(
@@ -324,36 +324,12 @@ FROM (
                     END AS room_bytes,
                 step_dense + expert_share * step_experts AS step_bytes,
                 held + cache_bytes + state_bytes + peak + overhead_bytes AS required_bytes,
-                -- the inverse of a training step's three peaks: sequences below the window and beyond it, and examples
-                internal.largest(
-                    loss_room / concurrent_sequences, loss_token + loss_share * saved_token + chunk_bytes / chunk_ratio,
-                    loss_share * saved_pair
-                ) AS loss_bound_below,
-                internal.largest(
-                    loss_room / concurrent_sequences, loss_token + loss_share * masked_token + chunk_bytes / chunk_ratio,
-                    loss_share * masked_pair
-                ) AS loss_bound_beyond,
-                internal.largest(
-                    loss_room / context_tokens, loss_token + loss_share * context_saved + chunk_bytes / chunk_ratio, 0
-                ) AS loss_bound_most,
-                internal.largest(
-                    trained_layer_room / concurrent_sequences, trained_layer_token + layer_share * saved_token,
-                    layer_share * saved_pair
-                ) AS trained_layer_below,
-                internal.largest(
-                    trained_layer_room / concurrent_sequences, trained_layer_token + layer_share * masked_token,
-                    layer_share * masked_pair
-                ) AS trained_layer_beyond,
-                internal.largest(
-                    trained_layer_room / context_tokens, trained_layer_token + layer_share * context_saved, 0
-                ) AS trained_layer_most,
-                internal.largest(
-                    backward_room / concurrent_sequences, backward_share * saved_token, backward_share * saved_pair
-                ) AS backward_below,
-                internal.largest(
-                    backward_room / concurrent_sequences, backward_share * masked_token, backward_share * masked_pair
-                ) AS backward_beyond,
-                internal.largest(backward_room / context_tokens, backward_share * context_saved, 0) AS backward_most
+                internal.on_side(is_filled, loss_filled_token_bytes, loss_token_bytes) AS loss_token,
+                internal.on_side(is_filled, loss_filled_pair_bytes, loss_pair_bytes) AS loss_pair,
+                internal.on_side(is_filled, layer_filled_token_bytes, layer_token_bytes) AS again_token,
+                internal.on_side(is_filled, layer_filled_pair_bytes, layer_pair_bytes) AS again_pair,
+                internal.on_side(is_filled, backward_filled_token_bytes, backward_token_bytes) AS backward_token,
+                internal.on_side(is_filled, backward_filled_pair_bytes, backward_pair_bytes) AS backward_pair
             FROM (
                 SELECT
                     m.model_id, p.precision, w.workload, g.gpu_id AS gpu, t.verdict, t.gpus_needed, n.parallelism AS split,
@@ -385,18 +361,30 @@ FROM (
                     coalesce(a.fixed_bytes, o.activation_bytes) AS ends_fixed,
                     coalesce(a.sequence_bytes, 0) AS ends_sequence,
                     a.layer_bytes, a.token_bytes, a.attention_bytes, a.pair_bytes, a.held_bytes AS held_token,
-                    -- what is left for the tokens of a training step at each of its peaks; it has no cache
-                    u.usable_bytes - wp.weights_bytes - wp.optimizer_bytes - o.overhead_bytes - r.loss_fixed_bytes
-                        - CASE WHEN r.keeps_gradients THEN wp.gradient_bytes ELSE 0 END AS loss_room,
-                    u.usable_bytes - wp.weights_bytes - wp.optimizer_bytes - o.overhead_bytes - r.layer_fixed_bytes
-                        - CASE WHEN r.keeps_gradients THEN wp.gradient_bytes ELSE 0 END AS trained_layer_room,
-                    u.usable_bytes - wp.weights_bytes - wp.optimizer_bytes - o.overhead_bytes - r.backward_fixed_bytes
-                        - wp.gradient_bytes AS backward_room,
-                    r.loss_token_bytes AS loss_token, r.loss_share, r.layer_token_bytes AS trained_layer_token,
-                    r.layer_share, r.backward_share, r.chunk_bytes, r.chunk_ratio,
-                    s.window_tokens AS trained_window, r.context_saved_bytes AS context_saved,
-                    r.saved_bytes AS saved_token, r.saved_pair_bytes AS saved_pair,
-                    r.saved_bytes + r.masked_bytes AS masked_token, r.saved_pair_bytes + r.masked_pair_bytes AS masked_pair,
+                    -- whether the sequences of a training step may be longer than the window
+                    internal.trained_room(u.usable_bytes, wp.weights_bytes, wp.optimizer_bytes, o.overhead_bytes, 0)
+                        >= r.window_forward_bytes
+                    AND internal.trained_room(
+                        u.usable_bytes, wp.weights_bytes, wp.optimizer_bytes, o.overhead_bytes, wp.gradient_bytes
+                    ) >= r.window_backward_bytes AS is_filled,
+                    internal.trained_room(
+                        u.usable_bytes, wp.weights_bytes, wp.optimizer_bytes, o.overhead_bytes + r.loss_fixed_bytes,
+                        CASE WHEN r.keeps_gradients THEN wp.gradient_bytes ELSE 0 END
+                    ) AS loss_room,
+                    internal.trained_room(
+                        u.usable_bytes, wp.weights_bytes, wp.optimizer_bytes, o.overhead_bytes + r.layer_fixed_bytes,
+                        CASE WHEN r.keeps_gradients THEN wp.gradient_bytes ELSE 0 END
+                    ) AS again_room,
+                    internal.trained_room(
+                        u.usable_bytes, wp.weights_bytes, wp.optimizer_bytes, o.overhead_bytes + r.backward_fixed_bytes,
+                        wp.gradient_bytes
+                    ) AS backward_room,
+                    r.loss_token_bytes, r.loss_filled_token_bytes, r.loss_pair_bytes, r.loss_filled_pair_bytes,
+                    r.layer_token_bytes, r.layer_filled_token_bytes, r.layer_pair_bytes, r.layer_filled_pair_bytes,
+                    r.backward_token_bytes, r.backward_filled_token_bytes, r.backward_pair_bytes,
+                    r.backward_filled_pair_bytes, r.loss_example_bytes AS loss_example,
+                    r.layer_example_bytes AS again_example, r.backward_example_bytes AS backward_example,
+                    r.chunk_bytes, r.chunk_context, r.chunk_examples, s.window_tokens AS trained_window,
                     n.replicas, s.experts, v.speed_confidence,
                     wp.step_dense_bytes AS step_dense, wp.step_expert_bytes AS step_experts, k.expert_share,
                     -- null where there is no step to ask about, and where nobody knows how long: without graphs, and what
