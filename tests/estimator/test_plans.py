@@ -12,7 +12,7 @@ from with_devices import with_devices
 import estimator
 from catalogs.schema import scenarios
 from estimator import training, training_activations
-from estimator.plan_schema import CACHE_PLANS, OVERHEAD_PLANS, WEIGHT_PLANS, WORK_PLANS
+from estimator.plan_schema import CACHE_PLANS, OVERHEAD_PLANS, TRAINING_SLOPES, WEIGHT_PLANS, WORK_PLANS
 from estimator.schema import DEGREES, WEIGHT_OVERRIDES
 
 GIB = 1 << 30
@@ -233,6 +233,7 @@ def test_plans_follow_their_schemas_and_keys(
             (estimator.cache_plans(shapes, workloads, kv_precisions), CACHE_PLANS, 3),
             (estimator.overhead_plans(shapes, workloads, engines), OVERHEAD_PLANS, 4),
             (estimator.work_plans(shapes, workloads), WORK_PLANS, 3),
+            (estimator.training_slopes(shapes, workloads), TRAINING_SLOPES, 3),
         ):
             # a formula is planned anew wherever it is named: nested ones grow without bounds, and belong in steps
             assert len(plans.explain(optimized=False)) < 200_000
