@@ -157,6 +157,13 @@ def test_what_fits_has_room(published: duckdb.DuckDBPyConnection) -> None:
         "max_sequences < concurrent_sequences",
         at_least=50_000,
     )
+    holds(
+        published,
+        """SELECT f.* FROM fit f JOIN workloads w USING (workload)
+           WHERE w.mode = 'training' AND f.gpus_needed IS NOT NULL""",
+        "max_context_tokens IS NULL OR max_sequences IS NULL",
+        at_least=100,
+    )
 
 
 def test_what_does_not_fit_says_no_more_than_that(published: duckdb.DuckDBPyConnection) -> None:
