@@ -19,7 +19,7 @@ from scalar.split import Split
 import catalogs
 import estimator
 from estimator.plan_schema import CAPACITIES
-from estimator.schema import OUTCOMES, SHAPES, WEIGHT_OVERRIDES
+from estimator.schema import DEGREES, OUTCOMES, SHAPES, WEIGHT_OVERRIDES
 from flows import dimensions, warehouse
 
 GPUS = 8
@@ -82,7 +82,7 @@ def answers(place: Path, seed: int, shapes: int, changes: list[dict[str, Any]], 
     needs = _needs(dims, frames)
     devices = needs.partition_by("gpu_ix", "workload_ix", as_dict=True, maintain_order=True)
     capacities = [
-        (gpu, workload, usable, usable)
+        (gpu, workload, usable, usable, max(DEGREES))
         for (gpu, workload), of in devices.items()
         for usable in [int(random.choice(of["need"]) * random.choice([1, 1.0001, 1.001, 1.02, 1.3]))]
     ]
