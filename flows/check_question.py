@@ -34,6 +34,7 @@ class Question:
     lora_targets: str | None = None  # of its adapters
     host_memory_gib: float | None = None  # for weights of one device; without it several devices may share the model
     host_gb_per_s: float | None = None  # at which the host reads them; null leaves speed unknown
+    host_link_gb_per_s: float | None = None  # of the link to the device; null leaves the time of a prompt unknown
     max_nodes: int | None = None  # that may share the model
     has_calculators: bool = False
     fsdp: int | None = None  # devices among which vram_estimator shards
@@ -68,9 +69,13 @@ def workload(question: Question) -> dict[str, Any]:
         host = question.host_memory_gib
         if host != near["host_memory_gib"]:
             changes |= {"host_memory_gib": host, "max_gpus": None if host is None else 1}
-        reads = question.host_gb_per_s or (near["host_gb_per_s"] if host is not None else None)
-        if reads != near["host_gb_per_s"]:
-            changes |= {"host_gb_per_s": reads}
+        for rate, asked in (
+            ("host_gb_per_s", question.host_gb_per_s),
+            ("host_link_gb_per_s", question.host_link_gb_per_s),
+        ):
+            told = asked or (near[rate] if host is not None else None)
+            if told != near[rate]:
+                changes[rate] = told
     if question.max_nodes != near["max_nodes"]:
         changes |= {"max_nodes": question.max_nodes}
     if context_tokens or concurrent_sequences or train or changes:

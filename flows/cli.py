@@ -225,6 +225,9 @@ def check(
     host_bandwidth: Annotated[
         float | None, typer.Option(help="GB/s at which the host reads them, for the speed.", min=0)
     ] = None,
+    host_link: Annotated[
+        float | None, typer.Option(help="GB/s of the link to the device, for the time of a prompt.", min=0)
+    ] = None,
     nodes: Annotated[int | None, typer.Option(help="Nodes that may share the model; one unless said.", min=2)] = None,
     calculators: Annotated[bool, typer.Option("--calculators", help="Also what other calculators print.")] = False,
     fsdp: Annotated[int | None, typer.Option(help="--calculators, over so many devices with FSDP.", min=1)] = None,
@@ -267,6 +270,7 @@ def check(
         engine=engine,
         host_memory_gib=host_memory or None,
         host_gb_per_s=host_bandwidth or None,
+        host_link_gb_per_s=host_link or None,
         max_nodes=nodes,
         has_calculators=calculators or fsdp is not None or lora_percent is not None,
         fsdp=fsdp,

@@ -154,6 +154,7 @@ WORKLOADS = Table(
             "engine_options": pl.String,  # out of ENGINE_OPTIONS; empty: none
             "host_memory_gib": pl.Float64,  # of the host, for weights that the device has no room for; empty: none
             "host_gb_per_s": pl.Float64,  # at which the host reads them; empty: unknown
+            "host_link_gb_per_s": pl.Float64,  # of the link over which a device gets them; empty: unknown
             "max_gpus": pl.Int64,  # devices that may share one model; empty: as many as its nodes have
             "max_nodes": pl.Int64,  # nodes that may share one model; empty: 1
             "gradient_accumulation": pl.Boolean,  # over several steps, so that gradients stay; empty: no
@@ -166,7 +167,7 @@ WORKLOADS = Table(
     optional=(
         *("kv_precision", "method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding"),
         *("lora_rank", "gradient_accumulation", "attention_parallelism", "engine_options", "host_memory_gib"),
-        *("host_gb_per_s", "max_gpus", "max_nodes", "loss", "lora_targets", "context_parallel"),
+        *("host_gb_per_s", "host_link_gb_per_s", "max_gpus", "max_nodes", "loss", "lora_targets", "context_parallel"),
     ),
     rules=(
         identifier("workload"),
@@ -187,14 +188,17 @@ WORKLOADS = Table(
         *positive("context_parallel"),
         absent("context_parallel", pl.col("engine") != "vllm", "for an engine without it"),
         absent("engine_options", ~pl.col("engine").is_in(["vllm", "llamacpp"]), "for an engine without them"),
-        *positive("host_memory_gib", "host_gb_per_s", "max_gpus", "max_nodes"),
+        *positive("host_memory_gib", "host_gb_per_s", "host_link_gb_per_s", "max_gpus", "max_nodes"),
         *at_most(1_000, "max_nodes"),
         absent(
             "max_nodes",
             _inference & ~pl.col("engine").is_in(["none", "vllm", "sglang", "trtllm"]),
             "for an engine that stays in a node",
         ),
-        absent("host_gb_per_s", pl.col("host_memory_gib").is_null() | _training, "without host memory for weights"),
+        *(
+            absent(column, pl.col("host_memory_gib").is_null() | _training, "without host memory for weights")
+            for column in ("host_gb_per_s", "host_link_gb_per_s")
+        ),
         needs("kv_precision", _inference, "for inference"),
         *(
             absent(column, _inference, "for inference")

@@ -132,7 +132,7 @@ COMMENT ON COLUMN fit.step_seconds IS 'Seconds of one decoding step of all seque
 COMMENT ON COLUMN fit.decode_tokens_per_second IS 'Tokens of one sequence: 1 / step_seconds. Under engine none the nominal rates, which nothing reaches.';
 COMMENT ON COLUMN fit.total_tokens_per_second IS 'Tokens of all sequences of the workload together.';
 COMMENT ON COLUMN fit.decode_tokens_per_second_bound IS 'What nominal bandwidth and rate allow one sequence at most.';
-COMMENT ON COLUMN fit.first_token_seconds IS 'Seconds from a prompt as long as the context to its first token on an idle engine: an estimate.';
+COMMENT ON COLUMN fit.first_token_seconds IS 'Seconds from a prompt as long as the context to its first token on an idle engine, with copies of weights that are on the host: an estimate.';
 COMMENT ON COLUMN fit.prefill_tokens_per_second IS 'context_tokens / first_token_seconds.';
 COMMENT ON COLUMN fit.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN fit.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
@@ -261,6 +261,7 @@ COMMENT ON COLUMN workloads.engine_options IS 'eager (vLLM without CUDA graphs, 
 COMMENT ON COLUMN workloads.lora_targets IS 'Modules that get adapters: all_linear, or attention_qv (the projections of queries and values); null without adapters.';
 COMMENT ON COLUMN workloads.host_memory_gib IS 'Memory of the host, of which weights may take 0.8 when the device has no room for them; null: none.';
 COMMENT ON COLUMN workloads.host_gb_per_s IS 'At which the host reads weights of its own, of which a processor reaches 0.6; null: unknown.';
+COMMENT ON COLUMN workloads.host_link_gb_per_s IS 'Of the link over which a device gets weights of the host for a prompt, of which copies reach 0.45; null: unknown.';
 COMMENT ON COLUMN workloads.max_gpus IS 'Devices that may share one model; null: as many as its nodes have.';
 COMMENT ON COLUMN workloads.max_nodes IS 'Nodes that may share one model: groups of layers or whole copies in each, how fast is unknown; null: 1.';
 COMMENT ON COLUMN workloads.attention_parallelism IS 'What several devices do with attention: tensor (parts of it each) or data (other sequences each); null: tensor.';
@@ -673,7 +674,7 @@ COMMENT ON COLUMN best_fit.step_seconds IS 'Seconds of one decoding step of all 
 COMMENT ON COLUMN best_fit.decode_tokens_per_second IS 'Tokens of one sequence: 1 / step_seconds. Under engine none the nominal rates, which nothing reaches.';
 COMMENT ON COLUMN best_fit.total_tokens_per_second IS 'Tokens of all sequences of the workload together.';
 COMMENT ON COLUMN best_fit.decode_tokens_per_second_bound IS 'What nominal bandwidth and rate allow one sequence at most.';
-COMMENT ON COLUMN best_fit.first_token_seconds IS 'Seconds from a prompt as long as the context to its first token on an idle engine: an estimate.';
+COMMENT ON COLUMN best_fit.first_token_seconds IS 'Seconds from a prompt as long as the context to its first token on an idle engine, with copies of weights that are on the host: an estimate.';
 COMMENT ON COLUMN best_fit.prefill_tokens_per_second IS 'context_tokens / first_token_seconds.';
 COMMENT ON COLUMN best_fit.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN best_fit.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
@@ -715,7 +716,7 @@ COMMENT ON COLUMN fitting.step_seconds IS 'Seconds of one decoding step of all s
 COMMENT ON COLUMN fitting.decode_tokens_per_second IS 'Tokens of one sequence: 1 / step_seconds. Under engine none the nominal rates, which nothing reaches.';
 COMMENT ON COLUMN fitting.total_tokens_per_second IS 'Tokens of all sequences of the workload together.';
 COMMENT ON COLUMN fitting.decode_tokens_per_second_bound IS 'What nominal bandwidth and rate allow one sequence at most.';
-COMMENT ON COLUMN fitting.first_token_seconds IS 'Seconds from a prompt as long as the context to its first token on an idle engine: an estimate.';
+COMMENT ON COLUMN fitting.first_token_seconds IS 'Seconds from a prompt as long as the context to its first token on an idle engine, with copies of weights that are on the host: an estimate.';
 COMMENT ON COLUMN fitting.prefill_tokens_per_second IS 'context_tokens / first_token_seconds.';
 COMMENT ON COLUMN fitting.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN fitting.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';

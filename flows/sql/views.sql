@@ -85,6 +85,22 @@ CREATE MACRO internal.host_read_bytes(left_bytes, held, dense, experts, expert_s
 CREATE MACRO internal.host_step_seconds(read, bytes_per_second) AS
     CASE WHEN read = 0 THEN 0 ELSE read / bytes_per_second END;
 
+-- Of routed experts, that at least one of some tokens visits. Says the same as estimator.speed.expert_share.
+CREATE MACRO internal.expert_share(experts, per_token, tokens) AS
+    CASE WHEN experts = 0 THEN 0 ELSE 1 - pow(1 - per_token / experts, tokens) END;
+
+-- Tokens of a prompt that are computed at once. Says the same as estimator.speed.prompt_batch_tokens; least() passes over a
+-- null.
+CREATE MACRO internal.prompt_batch_tokens(engine, batched_tokens, tokens) AS
+    CASE
+        WHEN batched_tokens = 0 OR (engine = 'llamacpp' AND least(batched_tokens, tokens) < 32) THEN NULL
+        WHEN tokens IS NOT NULL THEN least(batched_tokens, tokens)
+    END;
+
+-- That a prompt waits for weights in host memory. Says the same as estimator.speed.host_prompt_seconds.
+CREATE MACRO internal.host_prompt_seconds(read, tokens, batch, bytes_per_second) AS
+    CASE WHEN read = 0 THEN 0 ELSE read * (ceil(tokens / batch) / bytes_per_second) END;
+
 -- Until the first token of a prompt. Says the same as estimator.speed.prompt_seconds.
 CREATE MACRO internal.prompt_seconds(linear_flops, attention_flops, linear_rate, attention_rate, reduced_bytes, reduced_rate) AS
     linear_flops / linear_rate + attention_flops / attention_rate
@@ -237,6 +253,10 @@ FROM (
             0, 0, 0
         )
             + internal.host_step_seconds(host_read_bytes, host_rate) AS least_step_seconds,
+        -- 0.45 of what the link has: estimator.speed.HOST_LINK_SHARE
+        device_prompt_seconds
+            + internal.host_prompt_seconds(prompt_read_bytes, context_tokens, prompt_batch, 0.45 * host_link_rate)
+            AS first_token_seconds,
         -- the inverse of a need in three places, each below the window of a cache and beyond it
         internal.largest(ends_room, cache_token + window_token, 0) AS ends_below,
         internal.largest(ends_room - window_token * reach, cache_token, 0) AS ends_beyond,
@@ -254,9 +274,10 @@ FROM (
             *,
             required_bytes + paged_bytes + held_margin + kept_margin + taken_margin AS required_bytes_high,
             usable_bytes - required_bytes AS headroom_bytes,
+            internal.host_read_bytes(left_bytes, held, step_dense, step_experts, expert_share) AS host_read_bytes,
             internal.host_read_bytes(
-                CASE WHEN is_offloaded THEN required_bytes - usable_bytes ELSE 0 END, held, step_dense, step_experts, expert_share
-            ) AS host_read_bytes,
+                left_bytes, held, step_dense, step_experts, internal.expert_share(experts, experts_per_token, prompt_batch)
+            ) AS prompt_read_bytes,
             -- what sequences and the activations that depend on them may fill
             room_bytes - required_bytes + kept + activation_bytes AS sequences_room,
             room_bytes - required_bytes + cache_bytes + activation_bytes - constant_bytes
@@ -275,7 +296,9 @@ FROM (
                 usable_bytes + CASE WHEN NOT is_offloaded THEN 0 WHEN layers > 0 THEN least(host_room, held - held // layers)
                     END AS room_bytes,
                 step_dense + expert_share * step_experts AS step_bytes,
-                held + cache_bytes + state_bytes + peak + overhead_bytes AS required_bytes
+                held + cache_bytes + state_bytes + peak + overhead_bytes AS required_bytes,
+                CASE WHEN is_offloaded THEN held + cache_bytes + state_bytes + peak + overhead_bytes - usable_bytes ELSE 0
+                    END AS left_bytes
             FROM (
                 SELECT
                     m.model_id, p.precision, w.workload, g.gpu_id AS gpu, t.verdict, t.gpus_needed, n.parallelism AS split,
@@ -284,7 +307,8 @@ FROM (
                     t.verdict = 'offload' AND w.mode = 'inference' AS is_offloaded,
                     -- 0.8 of it: estimator.verdict.HOST_SHARE
                     floor(w.host_memory_gib * 1073741824 * 0.8) AS host_room,
-                    w.host_gb_per_s * 1e9 AS host_rate,
+                    w.host_gb_per_s * 1e9 AS host_rate, w.host_link_gb_per_s * 1e9 AS host_link_rate,
+                    internal.prompt_batch_tokens(w.engine, e.batched_tokens, c.context_tokens) AS prompt_batch,
                     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes AS held,
                     wp.margin_bytes AS held_margin, wp.paged_bytes,
                     internal.filled(c.context_tokens, c.block_tokens) AS filled_tokens,
@@ -306,7 +330,7 @@ FROM (
                     coalesce(a.fixed_bytes, o.activation_bytes) AS ends_fixed,
                     coalesce(a.sequence_bytes, 0) AS ends_sequence,
                     a.layer_bytes, a.token_bytes, a.attention_bytes, a.pair_bytes, a.held_bytes AS held_token,
-                    n.replicas, s.experts, v.speed_confidence,
+                    n.replicas, s.experts, s.experts_per_token, v.speed_confidence,
                     wp.step_dense_bytes AS step_dense, wp.step_expert_bytes AS step_experts, k.expert_share,
                     -- null where there is no step to ask about, and where nobody knows how long: without graphs, and what
                     -- devices exchange that share a context, or nodes
@@ -322,11 +346,12 @@ FROM (
                         WHEN s.experts > 0 THEN v.expert_step_flops_per_second END AS step_rate,
                     v.nominal_bytes_per_second AS nominal_rate, v.nominal_flops_per_second AS nominal_flops,
                     v.layer_seconds, l.reduce_seconds, v.host_seconds,
-                    CASE WHEN t.gpus_needed <= coalesce(g.max_gpus_per_node, 1) THEN internal.prompt_seconds(
+                    CASE WHEN t.gpus_needed <= coalesce(g.max_gpus_per_node, 1) OR t.verdict = 'offload'
+                        THEN internal.prompt_seconds(
                         k.prompt_linear_flops, k.prompt_attention_flops, v.linear_flops_per_second,
                         v.attention_flops_per_second, k.reduced_bytes, l.reduced_bytes_per_second
-                    ) END AS first_token_seconds,
-                    CASE WHEN t.gpus_needed IS NULL THEN NULL WHEN k.reduced_bytes = 0 THEN 0
+                    ) END AS device_prompt_seconds,
+                    CASE WHEN t.gpus_needed IS NULL AND t.verdict <> 'offload' THEN NULL WHEN k.reduced_bytes = 0 THEN 0
                         ELSE k.reduced_bytes / l.reduced_bytes_per_second END AS reducing_seconds,
                     t.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
                     t.gpus_needed * g.tdp_watts / g.devices_per_board AS watts
@@ -352,6 +377,7 @@ FROM (
                     ON a.shape_ix = f.shape_ix AND a.workload_ix = f.workload_ix AND a.memory_tier_ix = g.memory_tier_ix
                 LEFT JOIN internal.work_plans k
                     ON k.shape_ix = f.shape_ix AND k.workload_ix = f.workload_ix AND k.split_ix = wp.split_ix
+                LEFT JOIN engines e ON e.engine = w.engine AND e.memory_tier = g.memory_tier AND e.is_default
                 LEFT JOIN internal.device_speeds v ON v.gpu_ix = f.gpu_ix AND v.format_ix = wp.format_ix AND v.engine = w.engine
                 LEFT JOIN internal.device_links l ON l.gpu_ix = f.gpu_ix AND l.degree = n.tensor
             )

@@ -247,8 +247,8 @@ CASES: list[Case] = [
     *below("workloads", "must be > 0", "0", "host_memory_gib", "max_gpus", "max_nodes"),
     *below("workloads", "must be <= 1000", "1001", "max_nodes"),
     *below("workloads", "must be empty for an engine that stays in a node", "2", "max_nodes", row="local-8k"),
-    *below("workloads", "must be > 0", "0", "host_gb_per_s", row="local-8k"),
-    *below("workloads", "must be empty without host memory for weights", "90", "host_gb_per_s"),
+    *below("workloads", "must be > 0", "0", "host_gb_per_s", "host_link_gb_per_s", row="local-8k"),
+    *below("workloads", "must be empty without host memory for weights", "90", "host_gb_per_s", "host_link_gb_per_s"),
     *below(
         "workloads",
         "must be empty for an engine that splits by layers",

@@ -530,6 +530,37 @@ def test_rates_and_times(tried: Tried) -> None:
     found.check(30_000)
 
 
+def test_prompts_that_wait_for_a_host() -> None:
+    """30 GB of weights of which 12 GB are routed experts and 15 GB of the others are read; some of them left."""
+    from estimator import speed as ours
+
+    found = Differences()
+    rows = [
+        {"engine": engine, "batched_tokens": batch, "tokens": tokens, "left_bytes": left, "experts": experts, "k": k}
+        for engine, batch in (("llamacpp", 512), ("vllm", 2048), ("transformers", None), ("sglang", 0))
+        for tokens in (20, 40, 512, 513, 8192, 131_072)
+        for left in (3e9, 12e9, 20e9)
+        for experts, k in ((0, 0), (8, 2), (512, 1))
+    ]
+    c = pl.col
+    routed = pl.when(c("experts") > 0).then(12e9).otherwise(0.0)
+    frame = pl.DataFrame(rows, schema_overrides={"batched_tokens": pl.Int64}).with_columns(
+        batch=ours.prompt_batch_tokens(engine=c("engine"), batched_tokens=c("batched_tokens"), tokens=c("tokens"))
+    )
+    read = ours.host_read_bytes(
+        left_bytes=c("left_bytes"), held=pl.lit(30e9), dense=(30e9 - routed) * 15 / 18, experts=routed,
+        expert_share=ours.expert_share(experts=c("experts"), per_token=c("k"), sequences=c("batch")),
+    )  # fmt: skip
+    waited = ours.host_prompt_seconds(read=read, tokens=c("tokens"), batch=c("batch"), bytes_per_second=pl.lit(14e9))
+    for row in frame.with_columns(waited=waited).iter_rows(named=True):
+        of_experts = min(row["left_bytes"], 12e9) if row["experts"] else 0.0
+        left = {"experts": of_experts, "others": row["left_bytes"] - of_experts, "read": 15 / 18}
+        asked = (row["engine"], row["batched_tokens"], row["tokens"])
+        share = (row["experts"], row["k"])
+        found.compare(row, "waited", lambda a=asked, of=left, s=share: speed.host_wait(*a, of, s, 14e9), row["waited"])
+    found.check(200)
+
+
 def estimator_step(odd: dict[str, float], columns: dict[str, pl.Expr]) -> pl.Expr:
     from estimator.speed import step_seconds
 

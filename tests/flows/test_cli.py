@@ -171,6 +171,12 @@ def test_check_leaves_weights_on_a_host_that_has_memory() -> None:
     assert hosted["speed_confidence"] == "low"
     [slower] = json.loads(hubfit(*asked, "--host-memory", "64", "--host-bandwidth", "44.8").stdout)["fit"]
     assert slower["step_seconds"] - hosted["step_seconds"] == pytest.approx(0.3859, abs=0.0001)
+    # 16 batches of 512 tokens, 20.75 GB for each of them at 0.45 of 31.5 GB/s: 23.4 of 36 s, the rest is multiplied
+    [twice] = json.loads(hubfit(*asked, "--host-memory", "64", "--host-link", "63").stdout)["fit"]
+    waited = hosted["first_token_seconds"] - twice["first_token_seconds"]
+    assert 2 * waited == pytest.approx(16 * 20.75e9 / (0.45 * 31.5e9), rel=0.001)
+    assert hosted["prefill_tokens_per_second"] == pytest.approx(8192 / hosted["first_token_seconds"])
+    assert hosted["interconnect_bound"] is False
     [too_little] = json.loads(hubfit(*asked, "--host-memory", "24").stdout)["fit"]
     assert (too_little["verdict"], too_little["host_bytes"]) == ("too_big", None)
 

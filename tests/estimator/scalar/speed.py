@@ -131,3 +131,25 @@ def sending(gpu: Facts, link: Facts) -> float:
 
 def step_seconds(reading: float, computing: float, layers: int, layer: float, reduce: float, host: float) -> float:
     return max(reading, computing) + layers * (layer + 2 * reduce) + host
+
+
+def host_wait(
+    engine: str, batched: int | None, tokens: int, left: dict[str, float], share: tuple[int, int], link: float
+) -> float:
+    """Weights of a host come over a link for one batch of a prompt after the other.
+
+    `left` has bytes of `experts` and `others`, of which the part `read` is looked at; `share`: experts, and those of a
+    token.
+    """
+    if batched == 0:
+        raise Unknown("batch")
+    waited, rest = 0.0, tokens
+    at_once = tokens if batched is None else min(batched, tokens)
+    if engine == "llamacpp" and at_once < 32:
+        raise Unknown("the host's own speed")
+    experts, visited = share
+    missed = (1 - visited / experts) ** at_once if experts else 1.0
+    while rest > 0:
+        waited += (left["experts"] * (1 - missed) + left["others"] * left["read"]) / link
+        rest -= at_once
+    return waited
