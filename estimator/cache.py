@@ -234,6 +234,15 @@ def page_state_bytes(*, page: pl.Expr, layers: pl.Expr, slots: pl.Expr) -> pl.Ex
     return layers * slots * page
 
 
+def state_copies(*, engine: pl.Expr, has_prefix_caching: pl.Expr) -> pl.Expr:
+    """States that a running sequence keeps: one, and in vLLM with prefix caching one more, of its last whole block.
+
+    vLLM `v1/kv_cache_interface.py` (MambaSpec, `mamba_cache_mode` = align). Off for models with states unless asked for
+    (`engine/arg_utils.py` of 0.26: supported, and opt-in for hybrids).
+    """
+    return pl.when((engine == "vllm") & has_prefix_caching).then(2).otherwise(1)
+
+
 def step_bytes(*, kv: pl.Expr, state: pl.Expr) -> pl.Expr:
     """Bytes of cache traffic of one sequence in one decoding step: keys and values read, states read and written.
 

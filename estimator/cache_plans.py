@@ -31,9 +31,9 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
 
     Encoders and diffusion models keep nothing, by kind, and training keeps nothing. Latent caches are whole on every
     device of a group, heads of keys and values divide until each device has one, states divide; what a layer keeps goes
-    with it, and sequences divide where groups have their own. vLLM fills up pages and groups of layers, which a step
-    does not read; TensorRT-LLM has room to spare beside what it keeps (`cache.room_bytes`). Null where
-    the layout or the cache's dtype is unknown.
+    with it, and sequences divide where groups have their own. vLLM fills up pages and groups of layers, and keeps a
+    second state for prefix caching, which a step does not read; TensorRT-LLM has room to spare beside what it keeps
+    (`cache.room_bytes`). Null where the layout or the cache's dtype is unknown.
     """
     c = pl.col
     no_cache = c("kind").is_in(["encoder", "diffusion"]) | (c("mode") == "training")
@@ -184,7 +184,11 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
                     slots=slots("state_layers"),
                 )
             )
-            .otherwise("state"),
+            .otherwise("state")
+            * cache.state_copies(
+                engine=c("engine"),
+                has_prefix_caching=support.has_option(options=c("engine_options"), name="prefix_caching"),
+            ),
         )
         .with_columns(
             constant=cache.room_bytes(kept=c("read_constant"), engine=c("engine")),

@@ -122,8 +122,9 @@ OPTIMIZERS = (
 )
 
 # `eager`: vLLM without CUDA graphs (--enforce-eager). `full_window`: layers with a window keep the whole context
-# (llama.cpp's --swa-full, vLLM with --disable-hybrid-kv-cache-manager).
-ENGINE_OPTIONS = ("eager", "full_window")
+# (llama.cpp's --swa-full, vLLM with --disable-hybrid-kv-cache-manager). `prefix_caching`: vLLM keeps a second state of
+# each sequence (--enable-prefix-caching with --mamba-cache-mode align); of models without states it changes nothing.
+ENGINE_OPTIONS = ("eager", "full_window", "prefix_caching")
 
 _inference = pl.col("mode") == "inference"
 _training = pl.col("mode") == "training"

@@ -257,7 +257,7 @@ COMMENT ON COLUMN workloads.gradient_checkpointing IS 'Whether activations are r
 COMMENT ON COLUMN workloads.sharding IS 'none, zero1, zero2, zero3, fsdp, zero2_offload, zero3_offload (gradients and optimizer states in the host) or zero3_param_offload (weights too); null for inference.';
 COMMENT ON COLUMN workloads.lora_rank IS 'Rank of the adapters.';
 COMMENT ON COLUMN workloads.context_parallel IS 'Devices of a group that share the cache of one context, as far as they would keep copies of it (vLLM: decode-context parallelism); null: 1.';
-COMMENT ON COLUMN workloads.engine_options IS 'eager (vLLM without CUDA graphs, at an unknown speed), full_window (layers with a window keep the whole context); null: none.';
+COMMENT ON COLUMN workloads.engine_options IS 'eager (vLLM without CUDA graphs, at an unknown speed), full_window (layers with a window keep the whole context), prefix_caching (vLLM keeps a second recurrent state of each sequence); null: none.';
 COMMENT ON COLUMN workloads.lora_targets IS 'Modules that get adapters: all_linear, or attention_qv (the projections of queries and values); null without adapters.';
 COMMENT ON COLUMN workloads.host_memory_gib IS 'Memory of the host, of which weights may take 0.8 when the device has no room for them; null: none.';
 COMMENT ON COLUMN workloads.host_gb_per_s IS 'At which the host reads weights of its own, of which a processor reaches 0.6; null: unknown.';

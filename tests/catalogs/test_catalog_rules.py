@@ -242,7 +242,9 @@ CASES: list[Case] = [
     *below("workloads", "must be one of tensor, data", "both", "attention_parallelism"),
     *below("workloads", "must be > 0", "0", "context_parallel"),
     *below("workloads", "must be empty for an engine without it", "2", "context_parallel", row="min-8k"),
-    *below("workloads", "must be a space separated set out of eager, full_window", "fast", "engine_options"),
+    *below(
+        "workloads", "must be a space separated set out of eager, full_window, prefix_caching", "fast", "engine_options"
+    ),
     *below("workloads", "must be empty for an engine without them", "eager", "engine_options", row="min-8k"),
     *below("workloads", "must be > 0", "0", "host_memory_gib", "max_gpus", "max_nodes"),
     *below("workloads", "must be <= 1000", "1001", "max_nodes"),

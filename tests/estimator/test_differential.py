@@ -53,6 +53,8 @@ INFERENCE = [
     {"engine": "trtllm", "context_tokens": 60_000, "concurrent_sequences": 2, "kv_precision": "bf16", "max_nodes": 2},
     {"engine": "mlx", "context_tokens": 9000, "concurrent_sequences": 2, "kv_precision": "bf16"},
     {"engine": "mlx", "context_tokens": 3000, "concurrent_sequences": 1, "kv_precision": "mlx_8bit_g64"},
+    {"engine": "vllm", "context_tokens": 5000, "concurrent_sequences": 3, "kv_precision": "fp8_e4m3",
+     "engine_options": "prefix_caching"},
 ]  # fmt: skip
 FULL = {
     "mode": "training", "engine": "transformers", "context_tokens": 2048, "concurrent_sequences": 2, "method": "full",
@@ -335,7 +337,13 @@ def options(workload: Facts) -> list[str]:
 def sequence(tried: Tried, shape: Facts, workload: Facts, over: Split) -> cache.Sequence:
     each = tried.kv[workload["kv_precision"]]["bytes_per_element"]
     return cache.Sequence(
-        shape, workload["engine"], each, over, "full_window" in options(workload), workload.get("context_parallel") or 1
+        shape,
+        workload["engine"],
+        each,
+        over,
+        "full_window" in options(workload),
+        workload.get("context_parallel") or 1,
+        "prefix_caching" in options(workload),
     )
 
 

@@ -37,6 +37,7 @@ class Sequence:
     over: split.Split
     keeps_windows_whole: bool = False
     context_parallel: int = 1
+    caches_prefixes: bool = False
 
     def _is_whole(self) -> bool:
         return self.keeps_windows_whole or self.engine == "trtllm"
@@ -195,11 +196,11 @@ class Sequence:
         return self._read(tokens) + 2 * self._states()
 
     def state(self) -> float:
-        """In vLLM each layer's fills a page of the attention beside it."""
-        page = self._page()[1]
+        """In vLLM each layer's fills a page of the attention beside it, and with prefix caching a second one."""
+        page, copies = self._page()[1], 2 if self.engine == "vllm" and self.caches_prefixes else 1
         if page is None:
-            return self._room(self._states())
-        return page * -(-self._layers("state") // self.over.stages) * self._filled("state")
+            return copies * self._room(self._states())
+        return copies * page * -(-self._layers("state") // self.over.stages) * self._filled("state")
 
     def _states(self) -> float:
         if self._keeps_nothing():
