@@ -116,7 +116,7 @@ def test_llama_8b_fills_an_h100(held: Callable[..., Any], taken: Callable[..., A
     given = value(
         capacity.usable_bytes(
             engine=text("vllm"), visible=whole(int(79.19 * GIB)), reserve=whole(0), utilization=real(0.95),
-            context=whole(GIB // 2), reserved_ratio=real(1), left=whole(None),
+            context=whole(GIB // 2), reserved_ratio=real(1), left=whole(None), warmup=whole(1024 * 128_256 * 4),
         )
     )  # fmt: skip
     [non_torch] = catalogs.engines().filter("is_default", engine="vllm", memory_tier="70_to_160_gib")[
