@@ -221,5 +221,7 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             engine_options=pl.lit(None, dtype=pl.String),
             context_parallel=pl.lit(None, dtype=pl.Int64),
             max_nodes=pl.lit(None, dtype=pl.Int64),
+            speculative_tokens=pl.lit(None, dtype=pl.Int64),
+            acceptance=pl.lit(None, dtype=pl.Float64),
         )
     )

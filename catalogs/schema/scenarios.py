@@ -152,6 +152,8 @@ WORKLOADS = Table(
             "lora_targets": pl.String,  # modules that get adapters; empty: all_linear
             "attention_parallelism": pl.String,  # of several devices, how attention divides; empty: tensor
             "context_parallel": pl.Int64,  # devices of a group that share one context's cache; empty: 1
+            "speculative_tokens": pl.Int64,  # that the model's own blocks predict in a step; empty: none
+            "acceptance": pl.Float64,  # how often a predicted token is right
             "engine_options": pl.String,  # out of ENGINE_OPTIONS; empty: none
             "host_memory_gib": pl.Float64,  # of the host, for weights that the device has no room for; empty: none
             "host_gb_per_s": pl.Float64,  # at which the host reads them; empty: unknown
@@ -169,6 +171,7 @@ WORKLOADS = Table(
         *("kv_precision", "method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding"),
         *("lora_rank", "gradient_accumulation", "attention_parallelism", "engine_options", "host_memory_gib"),
         *("host_gb_per_s", "host_link_gb_per_s", "max_gpus", "max_nodes", "loss", "lora_targets", "context_parallel"),
+        *("speculative_tokens", "acceptance"),
     ),
     rules=(
         identifier("workload"),
@@ -188,6 +191,15 @@ WORKLOADS = Table(
         set_of("engine_options", ENGINE_OPTIONS),
         *positive("context_parallel"),
         absent("context_parallel", pl.col("engine") != "vllm", "for an engine without it"),
+        *positive("speculative_tokens"),
+        *at_most(100, "speculative_tokens"),
+        absent("speculative_tokens", ~pl.col("engine").is_in(["none", "vllm", "sglang"]), "for an engine without it"),
+        absent("speculative_tokens", _training, "for training"),
+        absent("speculative_tokens", pl.col("attention_parallelism") == "data", "when attention_parallelism is data"),
+        absent("speculative_tokens", pl.col("host_memory_gib").is_not_null(), "with host memory for weights"),
+        Rule("acceptance", "must be from 0 to 1", pl.col("acceptance").is_between(0, 1)),
+        needs("acceptance", pl.col("speculative_tokens").is_not_null(), "with speculative_tokens"),
+        absent("acceptance", pl.col("speculative_tokens").is_null(), "without speculative_tokens"),
         absent("engine_options", ~pl.col("engine").is_in(["vllm", "llamacpp"]), "for an engine without them"),
         *positive("host_memory_gib", "host_gb_per_s", "host_link_gb_per_s", "max_gpus", "max_nodes"),
         *at_most(1_000, "max_nodes"),

@@ -72,6 +72,14 @@ CREATE MACRO internal.step_seconds(
         THEN greatest(weight_bytes / weight_rate + cache_bytes / cache_rate, flops / flops_rate) END
     + layers * (layer_seconds + 2 * reduce_seconds) + host_seconds;
 
+-- That a step yields for each sequence. Says the same as estimator.speculation.tokens_of_step.
+CREATE MACRO internal.tokens_of_step(speculative_tokens, acceptance) AS
+    CASE
+        WHEN speculative_tokens IS NULL THEN 1
+        WHEN acceptance = 1 THEN speculative_tokens + 1
+        ELSE (1 - pow(acceptance, speculative_tokens + 1)) / (1 - acceptance)
+    END;
+
 -- Of weights in host memory, that a step reads: experts leave a device first. Says the same as
 -- estimator.speed.host_read_bytes; least() passes over a null.
 CREATE MACRO internal.host_read_bytes(left_bytes, held, dense, experts, expert_share) AS
@@ -223,22 +231,22 @@ SELECT
         ends_fixed, ends_sequence, layer_bytes, token_bytes, attention_bytes, pair_bytes, held_token
     )) END::BIGINT AS max_sequences,
     step_seconds,
-    1 / step_seconds AS decode_tokens_per_second,
-    concurrent_sequences / step_seconds AS total_tokens_per_second,
-    1 / least_step_seconds AS decode_tokens_per_second_bound,
+    step_tokens / step_seconds AS decode_tokens_per_second,
+    concurrent_sequences * step_tokens / step_seconds AS total_tokens_per_second,
+    step_tokens / least_step_seconds AS decode_tokens_per_second_bound,
     first_token_seconds,
     context_tokens / first_token_seconds AS prefill_tokens_per_second,
     2 * reducing_seconds > first_token_seconds AS interconnect_bound,
     -- how far experts fall behind the rates differs from kernel to kernel, and the shares were fitted to one sequence
     CASE
         WHEN step_seconds IS NULL THEN NULL
-        WHEN (experts > 0 OR concurrent_sequences > 1 OR is_offloaded) AND speed_confidence <> 'bound' THEN 'low'
+        WHEN (experts > 0 OR concurrent_sequences > 1 OR is_offloaded OR speculates) AND speed_confidence <> 'bound' THEN 'low'
         ELSE speed_confidence
     END AS speed_confidence,
     usd_per_hour,
-    usd_per_hour / 3600 * 1e6 * step_seconds / concurrent_sequences AS usd_per_million_tokens,
+    usd_per_hour / 3600 * 1e6 * step_seconds / (concurrent_sequences * step_tokens) AS usd_per_million_tokens,
     -- 0.6 of the rated power while memory is the limit: estimator.speed.DECODE_POWER_SHARE
-    watts * 0.6 * step_seconds / concurrent_sequences AS joules_per_token
+    watts * 0.6 * step_seconds / (concurrent_sequences * step_tokens) AS joules_per_token
 FROM (
     SELECT
         *,
@@ -303,6 +311,8 @@ FROM (
                 SELECT
                     m.model_id, p.precision, w.workload, g.gpu_id AS gpu, t.verdict, t.gpus_needed, n.parallelism AS split,
                     u.usable_bytes, u.assured_bytes, w.concurrent_sequences,
+                    internal.tokens_of_step(w.speculative_tokens, w.acceptance) AS step_tokens,
+                    w.speculative_tokens IS NOT NULL AS speculates,
                     (t.gpus_needed IS NOT NULL OR t.verdict = 'offload') AND w.mode = 'inference' AS is_served,
                     t.verdict = 'offload' AND w.mode = 'inference' AS is_offloaded,
                     -- 0.8 of it: estimator.verdict.HOST_SHARE
@@ -338,7 +348,8 @@ FROM (
                             AND NOT coalesce(contains(w.engine_options, 'eager'), false)
                             AND coalesce(w.context_parallel, 1) = 1
                             AND coalesce(t.gpus_needed, 1) <= coalesce(g.max_gpus_per_node, 1)
-                        THEN s.layers END AS step_layers,
+                        -- a block that predicts is as long as a layer
+                        THEN s.layers + coalesce(w.speculative_tokens, 0) END AS step_layers,
                     s.layers, n.stages * c.step_cache_bytes AS step_cache, k.step_flops,
                     v.weight_bytes_per_second AS weight_rate, v.cache_bytes_per_second AS cache_rate,
                     -- says the same as estimator.speed.step_rate

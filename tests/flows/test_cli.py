@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -152,6 +152,28 @@ def test_check_over_two_nodes() -> None:
     assert (two["decode_tokens_per_second"], two["first_token_seconds"]) == (None, None)
     assert two["usd_per_hour"] > 0
     assert small["verdict"] == "too_big"
+
+
+def test_check_predicts_tokens_with_blocks_of_the_model() -> None:
+    """GLM-4.5-Air: 1.8 tokens of a longer step; Qwen3 has no block, and nobody counts Qwen3.5's."""
+
+    def asked(model: str, *options: str) -> dict[str, Any]:
+        gpu, precision = ("--gpu", "nvidia-h200-sxm-141gb"), ("--precision", "bf16", "--json")
+        shown = hubfit("check", model, "--source", "snapshot", *gpu, *precision, *options)
+        return json.loads(shown.stdout)["fit"][0]  # type: ignore[no-any-return]
+
+    plain, predicting = (asked("zai-org/GLM-4.5-Air", *more) for more in ((), ("--speculate", "1:0.8")))
+    assert predicting["step_seconds"] > plain["step_seconds"]
+    for name in ("decode_tokens_per_second", "total_tokens_per_second"):
+        assert predicting[name] == pytest.approx(1.8 / predicting["step_seconds"])
+    assert plain["required_bytes"] < predicting["required_bytes"] < 1.1 * plain["required_bytes"]
+    assert predicting["decode_tokens_per_second"] < predicting["decode_tokens_per_second_bound"]
+    assert predicting["speed_confidence"] == "low"
+    assert asked("Qwen/Qwen3-8B", "--speculate", "1:0.8")["verdict"] == "unsupported"
+    assert asked("Qwen/Qwen3.5-0.8B", "--speculate", "1:0.8")["verdict"] == "unknown"
+    wrong = hubfit("check", "Qwen/Qwen3-8B", "--source", "snapshot", "--speculate", "much")
+    assert wrong.returncode == 2
+    assert "not TOKENS:ACCEPTANCE" in wrong.stderr
 
 
 def test_check_leaves_weights_on_a_host_that_has_memory() -> None:

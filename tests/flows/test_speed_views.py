@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from snapshot_answers import night_database
 
-from estimator import speed
+from estimator import speculation, speed
 from flows import warehouse
 
 STEP = (
@@ -38,7 +38,7 @@ def macros() -> duckdb.DuckDBPyConnection:
     script = warehouse._sql("views.sql")
     for name in (
         *("step_seconds", "prompt_seconds", "host_read_bytes", "host_step_seconds", "expert_share"),
-        *("prompt_batch_tokens", "host_prompt_seconds"),
+        *("prompt_batch_tokens", "host_prompt_seconds", "tokens_of_step"),
     ):
         start = script.index(f"CREATE MACRO internal.{name}(")
         connection.execute(script[start : script.index(";", start)])
@@ -77,6 +77,15 @@ def test_the_database_counts_experts_the_same(counts: list[tuple[int | None, ...
     macro = "internal.expert_share($1::BIGINT, $2::BIGINT, $3::BIGINT)"
     theirs = [macros.execute(f"SELECT {macro}", list(row)).fetchone()[0] for row in rows]
     assert theirs == [None if mine is None else pytest.approx(mine, rel=1e-12) for mine in ours]
+
+
+@settings(max_examples=60, deadline=None)
+@given(tokens=st.none() | st.integers(1, 100), acceptance=st.none() | st.floats(0, 1))
+def test_the_database_yields_as_many_tokens(tokens: int | None, acceptance: float | None, macros: Any) -> None:
+    numbers = {"speculative_tokens": pl.lit(tokens, dtype=pl.Int64), "acceptance": pl.lit(acceptance, dtype=pl.Float64)}
+    ours = pl.select(speculation.tokens_of_step(**numbers)).item()
+    theirs = macros.execute("SELECT internal.tokens_of_step($1::BIGINT, $2::DOUBLE)", [tokens, acceptance]).fetchone()
+    assert theirs == (None if ours is None else pytest.approx(ours, rel=1e-9),)
 
 
 @pytest.mark.parametrize("engine", ["llamacpp", "vllm", "transformers"])

@@ -59,6 +59,17 @@ def step_flops(shape: Facts, tokens: int, sequences: int, over: Split) -> float:
     return split.work(2.0 * sequences * (active(shape) + seen), over)
 
 
+def draft_flops(shape: Facts, sequences: int, predicted: int, over: Split) -> float:
+    """Of the blocks that predict, and of the head behind them, for each predicted token."""
+    if not predicted:
+        return 0.0
+    resting = shape["mtp_expert_parameters"]
+    if resting:
+        resting *= 1 - shape["experts_per_token"] / shape["experts"]
+    block = shape["mtp_parameters"] - resting
+    return split.work(2.0 * sequences * predicted * (block + head(shape)), over)
+
+
 def prompt_linear_flops(shape: Facts, tokens: int, over: Split) -> float:
     """All matrices for every token, the head for the last one alone."""
     return split.work(2.0 * (active(shape) - head(shape)) * tokens + 2.0 * head(shape), over)
