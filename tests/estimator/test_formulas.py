@@ -802,8 +802,23 @@ def test_states_fill_pages() -> None:
 
 
 def test_a_step_writes_states_too() -> None:
-    assert value(cache.step_bytes(kv=real(1000.0), state=real(50.0))) == 1100
-    assert value(cache.step_bytes(kv=real(1000.0), state=real(None))) is None
+    def moved(state: float | None, predicted: int = 0) -> Any:
+        return value(cache.step_bytes(kv=real(1000.0), state=real(state), predicted=whole(predicted)))
+
+    assert moved(50.0) == 1100
+    assert moved(50.0, predicted=3) == 1250  # one read, four written
+    assert moved(None) is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "has_prefix_caching", "predicted", "copies"),
+    [("vllm", False, 0, 1), ("vllm", True, 0, 2), ("vllm", True, 3, 5), ("sglang", True, 0, 1), ("none", False, 2, 3)],
+)
+def test_states_of_a_sequence(engine: str, has_prefix_caching: bool, predicted: int, copies: int) -> None:
+    found = cache.state_copies(
+        engine=text(engine), has_prefix_caching=pl.lit(has_prefix_caching), predicted=whole(predicted)
+    )
+    assert value(found) == copies
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,8 @@ def test_what_does_not_fit_says_no_more_than_that(published: duckdb.DuckDBPyConn
         published,
         "SELECT * FROM fit WHERE verdict = 'offload'",
         """host_bytes IS NULL OR host_bytes <= 0 OR max_sequences IS NULL OR max_sequences < 1
-           OR max_context_tokens IS NULL OR max_context_tokens < context_tokens""",
+           OR max_context_tokens IS NULL OR max_context_tokens < context_tokens
+           OR (first_token_seconds IS NULL) <> (step_seconds IS NULL) OR interconnect_bound""",
         at_least=100,
     )
     holds(
