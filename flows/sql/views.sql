@@ -81,7 +81,7 @@ CREATE MACRO internal.tokens_of_step(speculative_tokens, acceptance) AS
     END;
 
 -- Of weights in host memory, that a step reads: experts leave a device first. Says the same as
--- estimator.speed.host_read_bytes; least() passes over a null.
+-- estimator.host_weights.host_read_bytes; least() passes over a null.
 CREATE MACRO internal.host_read_bytes(left_bytes, held, dense, experts, expert_share) AS
     CASE
         WHEN left_bytes = 0 THEN 0
@@ -89,7 +89,7 @@ CREATE MACRO internal.host_read_bytes(left_bytes, held, dense, experts, expert_s
         WHEN left_bytes > experts THEN experts * expert_share + (left_bytes - experts) * (dense / (held - experts))
     END;
 
--- That a host takes in a step for weights of its own. Says the same as estimator.speed.host_step_seconds.
+-- That a host takes in a step for weights of its own. Says the same as estimator.host_weights.host_step_seconds.
 CREATE MACRO internal.host_step_seconds(read, bytes_per_second) AS
     CASE WHEN read = 0 THEN 0 ELSE read / bytes_per_second END;
 
@@ -97,7 +97,7 @@ CREATE MACRO internal.host_step_seconds(read, bytes_per_second) AS
 CREATE MACRO internal.expert_share(experts, per_token, tokens) AS
     CASE WHEN experts = 0 THEN 0 ELSE 1 - pow(1 - per_token / experts, tokens) END;
 
--- Tokens of a prompt that are computed at once. Says the same as estimator.speed.prompt_batch_tokens; least() passes over a
+-- Tokens of a prompt that are computed at once. Says the same as estimator.host_weights.prompt_batch_tokens; least() passes over a
 -- null.
 CREATE MACRO internal.prompt_batch_tokens(engine, batched_tokens, tokens) AS
     CASE
@@ -105,7 +105,7 @@ CREATE MACRO internal.prompt_batch_tokens(engine, batched_tokens, tokens) AS
         WHEN tokens IS NOT NULL THEN least(batched_tokens, tokens)
     END;
 
--- That a prompt waits for weights in host memory. Says the same as estimator.speed.host_prompt_seconds.
+-- That a prompt waits for weights in host memory. Says the same as estimator.host_weights.host_prompt_seconds.
 CREATE MACRO internal.host_prompt_seconds(read, tokens, batch, bytes_per_second) AS
     CASE WHEN read = 0 THEN 0 ELSE read * (ceil(tokens / batch) / bytes_per_second) END;
 
@@ -254,14 +254,14 @@ FROM (
             step_bytes - host_read_bytes, step_cache, step_flops, weight_rate, cache_rate, step_rate,
             step_layers, layer_seconds, reduce_seconds, host_seconds
         )
-            -- 0.6 of a host's bandwidth: estimator.speed.HOST_READ_SHARE
+            -- 0.6 of a host's bandwidth: estimator.host_weights.HOST_READ_SHARE
             + internal.host_step_seconds(host_read_bytes, 0.6 * host_rate) AS step_seconds,
         internal.step_seconds(
             step_bytes - host_read_bytes, step_cache, step_flops, nominal_rate, nominal_rate, nominal_flops, step_layers,
             0, 0, 0
         )
             + internal.host_step_seconds(host_read_bytes, host_rate) AS least_step_seconds,
-        -- 0.45 of what the link has: estimator.speed.HOST_LINK_SHARE
+        -- 0.45 of what the link has: estimator.host_weights.HOST_LINK_SHARE
         device_prompt_seconds
             + internal.host_prompt_seconds(prompt_read_bytes, context_tokens, prompt_batch, 0.45 * host_link_rate)
             AS first_token_seconds,

@@ -561,6 +561,7 @@ def test_rates_and_times(tried: Tried) -> None:
 
 def test_prompts_that_wait_for_a_host() -> None:
     """30 GB of weights of which 12 GB are routed experts and 15 GB of the others are read; some of them left."""
+    from estimator import host_weights
     from estimator import speed as ours
 
     found = Differences()
@@ -574,13 +575,17 @@ def test_prompts_that_wait_for_a_host() -> None:
     c = pl.col
     routed = pl.when(c("experts") > 0).then(12e9).otherwise(0.0)
     frame = pl.DataFrame(rows, schema_overrides={"batched_tokens": pl.Int64}).with_columns(
-        batch=ours.prompt_batch_tokens(engine=c("engine"), batched_tokens=c("batched_tokens"), tokens=c("tokens"))
+        batch=host_weights.prompt_batch_tokens(
+            engine=c("engine"), batched_tokens=c("batched_tokens"), tokens=c("tokens")
+        )
     )
-    read = ours.host_read_bytes(
+    read = host_weights.host_read_bytes(
         left_bytes=c("left_bytes"), held=pl.lit(30e9), dense=(30e9 - routed) * 15 / 18, experts=routed,
         expert_share=ours.expert_share(experts=c("experts"), per_token=c("k"), sequences=c("batch")),
     )  # fmt: skip
-    waited = ours.host_prompt_seconds(read=read, tokens=c("tokens"), batch=c("batch"), bytes_per_second=pl.lit(14e9))
+    waited = host_weights.host_prompt_seconds(
+        read=read, tokens=c("tokens"), batch=c("batch"), bytes_per_second=pl.lit(14e9)
+    )
     for row in frame.with_columns(waited=waited).iter_rows(named=True):
         of_experts = min(row["left_bytes"], 12e9) if row["experts"] else 0.0
         left = {"experts": of_experts, "others": row["left_bytes"] - of_experts, "read": 15 / 18}

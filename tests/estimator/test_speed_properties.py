@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimator import speed
+from estimator import host_weights, speed
 
 some = settings(max_examples=40, deadline=None, derandomize=True)
 sizes = st.floats(1e6, 1e13)
@@ -82,9 +82,11 @@ def test_a_prompt_waits_longer_for_more_batches_and_never_less_than_for_one(
 ) -> None:
     def waited(tokens: int, batched: int | None) -> float:
         number = pl.lit(batched, dtype=pl.Int64)
-        batch = speed.prompt_batch_tokens(engine=pl.lit("llamacpp"), batched_tokens=number, tokens=pl.lit(tokens))
+        batch = host_weights.prompt_batch_tokens(
+            engine=pl.lit("llamacpp"), batched_tokens=number, tokens=pl.lit(tokens)
+        )
         which = {"read": pl.lit(left), "bytes_per_second": pl.lit(rate)}
-        return float(value(speed.host_prompt_seconds(tokens=pl.lit(tokens), batch=batch, **which)))
+        return float(value(host_weights.host_prompt_seconds(tokens=pl.lit(tokens), batch=batch, **which)))
 
     assert waited(tokens, None) == pytest.approx(left / rate)
     assert waited(tokens, None) <= waited(tokens, batch) <= waited(tokens + more, batch)

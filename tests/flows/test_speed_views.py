@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from snapshot_answers import night_database
 
-from estimator import speculation, speed
+from estimator import host_weights, speculation, speed
 from flows import warehouse
 
 STEP = (
@@ -47,9 +47,9 @@ def macros() -> duckdb.DuckDBPyConnection:
 
 @pytest.mark.parametrize(("macro", "formula", "names"), [
     ("step_seconds", speed.step_seconds, STEP), ("prompt_seconds", speed.prompt_seconds, PROMPT),
-    ("host_read_bytes", speed.host_read_bytes, HOST),
-    ("host_step_seconds", speed.host_step_seconds, ("read", "bytes_per_second")),
-    ("host_prompt_seconds", speed.host_prompt_seconds, WAIT),
+    ("host_read_bytes", host_weights.host_read_bytes, HOST),
+    ("host_step_seconds", host_weights.host_step_seconds, ("read", "bytes_per_second")),
+    ("host_prompt_seconds", host_weights.host_prompt_seconds, WAIT),
 ])  # fmt: skip
 def test_the_database_says_the_same(macro: str, formula: Any, names: tuple[str, ...], macros: Any) -> None:
     @settings(max_examples=60, deadline=None)
@@ -95,7 +95,7 @@ def test_the_database_cuts_prompts_the_same(engine: str, batched: int | None, to
     numbers = {
         name: pl.lit(number, dtype=pl.Int64) for name, number in (("batched_tokens", batched), ("tokens", tokens))
     }
-    ours = pl.select(speed.prompt_batch_tokens(engine=pl.lit(engine), **numbers)).item()
+    ours = pl.select(host_weights.prompt_batch_tokens(engine=pl.lit(engine), **numbers)).item()
     theirs = macros.execute(
         "SELECT internal.prompt_batch_tokens($1, $2::BIGINT, $3::BIGINT)", [engine, batched, tokens]
     ).fetchone()
