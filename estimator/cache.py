@@ -234,12 +234,23 @@ def page_state_bytes(*, page: pl.Expr, layers: pl.Expr, slots: pl.Expr) -> pl.Ex
     return layers * slots * page
 
 
-def step_bytes(*, kv: pl.Expr, state: pl.Expr) -> pl.Expr:
+def state_copies(*, engine: pl.Expr, has_prefix_caching: pl.Expr, predicted: pl.Expr) -> pl.Expr:
+    """States that a running sequence keeps: one, one for each predicted token, and in vLLM one more for prefix caching.
+
+    That is of its last whole block: vLLM `v1/kv_cache_interface.py` (MambaSpec; `mamba_cache_mode` = align,
+    `num_speculative_blocks`). Off for models with states unless asked for (`engine/arg_utils.py` of 0.26: supported,
+    and opt-in for hybrids).
+    """
+    return pl.when((engine == "vllm") & has_prefix_caching).then(2).otherwise(1) + predicted
+
+
+def step_bytes(*, kv: pl.Expr, state: pl.Expr, predicted: pl.Expr) -> pl.Expr:
     """Bytes of cache traffic of one sequence in one decoding step: keys and values read, states read and written.
 
-    `kv` of the tokens that are there, not of the pages that hold them. Null when an input is null.
+    A state is written for each of the `predicted` tokens as well. `kv` of the tokens that are there, not of the pages
+    that hold them. Null when an input is null.
     """
-    return kv + 2 * state
+    return kv + (2 + predicted) * state
 
 
 def concurrent_bytes(*, one_sequence: pl.Expr, sequences: pl.Expr) -> pl.Expr:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import bands, cache, sharding, support
+from estimator import bands, cache, sharding, speculation, support
 from estimator.bounds import product_or_absent
 from estimator.layouts import split_rows
 from estimator.plan_schema import CACHE_PLANS
@@ -31,9 +31,9 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
 
     Encoders and diffusion models keep nothing, by kind, and training keeps nothing. Latent caches are whole on every
     device of a group, heads of keys and values divide until each device has one, states divide; what a layer keeps goes
-    with it, and sequences divide where groups have their own. vLLM fills up pages and groups of layers, which a step
-    does not read; TensorRT-LLM has room to spare beside what it keeps (`cache.room_bytes`). Null where
-    the layout or the cache's dtype is unknown.
+    with it, and sequences divide where groups have their own. vLLM fills up pages and groups of layers, and keeps a
+    second state for prefix caching, which a step does not read; TensorRT-LLM has room to spare beside what it keeps
+    (`cache.room_bytes`). Null where the layout or the cache's dtype is unknown.
     """
     c = pl.col
     no_cache = c("kind").is_in(["encoder", "diffusion"]) | (c("mode") == "training")
@@ -126,6 +126,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
                 "cross_tokens",
                 "state_recurrent_bytes_per_element",
                 "state_recurrent_bytes_in_vllm",
+                "mtp_layers",
                 *_LAYERS,
                 *_ELEMENTS,
             ),
@@ -134,7 +135,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
         .join(
             workloads.lazy().select(
                 *("workload_ix", "mode", "engine", "engine_options", "kv_precision", "concurrent_sequences"),
-                "context_parallel",
+                *("context_parallel", "speculative_tokens"),
                 asked="context_tokens",
             ),
             on="workload_ix",
@@ -143,6 +144,10 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             kv_precisions.lazy().select("kv_precision", c("bytes_per_element").cast(pl.Float64)),
             on="kv_precision",
             how="left",
+        )
+        .with_columns(
+            predicted=speculation.predicted_tokens(speculative_tokens=c("speculative_tokens")),
+            **_with_predicting_layers(),
         )
         .with_columns(**nothing, context_tokens=cache.context_tokens(asked=c("asked"), limit=c("max_context_tokens")))
         .with_columns(
@@ -184,7 +189,12 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
                     slots=slots("state_layers"),
                 )
             )
-            .otherwise("state"),
+            .otherwise("state")
+            * cache.state_copies(
+                engine=c("engine"),
+                has_prefix_caching=support.has_option(options=c("engine_options"), name="prefix_caching"),
+                predicted=c("predicted"),
+            ),
         )
         .with_columns(
             constant=cache.room_bytes(kept=c("read_constant"), engine=c("engine")),
@@ -217,7 +227,7 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
             "block_tokens",
             kv_cache_bytes=cache.concurrent_bytes(one_sequence=c("kv"), sequences=sequences),
             state_bytes=cache.concurrent_bytes(one_sequence=c("paged_state"), sequences=sequences),
-            step_cache_bytes=cache.step_bytes(kv=c("read"), state=c("state")) * sequences,
+            step_cache_bytes=cache.step_bytes(kv=c("read"), state=c("state"), predicted=c("predicted")) * sequences,
             kv_bytes_per_token=c("token") * sequences,
             kv_window_bytes_per_token=c("window_token") * sequences,
             kv_constant_bytes=c("constant") * sequences,
@@ -233,3 +243,21 @@ def cache_plans(shapes: Frame, workloads: Frame, kv_precisions: Frame) -> pl.Laz
         .select(CACHE_PLANS.names())
         .match_to_schema(CACHE_PLANS, integer_cast="upcast")
     )
+
+
+def _with_predicting_layers() -> dict[str, pl.Expr]:
+    """Caches of full attention with those of the blocks that predict further tokens, where a workload has them do so.
+
+    A block is taken to be a layer with full attention, like the average one; null of a model without any.
+    """
+    c = pl.col
+    layers = c("kv_full_layers") + c("mtp_layers")
+    grown = {
+        name: c(name) * layers / pl.when(c("kv_full_layers") > 0).then("kv_full_layers")
+        for name in ("kv_full_elements_per_token", "kv_latent_elements_per_token", "kv_fixed_bytes_per_token")
+    }
+    speculates = c("speculative_tokens").is_not_null()
+    return {
+        name: pl.when(speculates).then(grows).otherwise(c(name)).alias(name)
+        for name, grows in (*grown.items(), ("kv_full_layers", layers))
+    }

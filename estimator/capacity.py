@@ -1,7 +1,8 @@
 """Bytes of one device that an engine may fill, at the middle estimate and for certain.
 
 vLLM takes `gpu_memory_utilization` of all visible memory and fails to start when less than that is free, so the
-driver's context must fit beside it (vLLM `v1/worker/gpu_worker.py`, `utils/mem_utils.py`). Whatever else runs in
+driver's context must fit beside it (vLLM `v1/worker/gpu_worker.py`, `utils/mem_utils.py`), and with it the logits that
+its sampler is warmed up with once the cache is there: a small device has to be given less. Whatever else runs in
 PyTorch shares the device with its context, and its caching allocator reserves more than it allocates: `reserved_ratio`
 of PEFT's published runs. SGLang leaves room for activations and graphs beside weights and cache, by the size of the
 device (`catalogs/reserves.csv`; SGLang `srt/server_args.py`, the default of `mem_fraction_static`). TensorRT-LLM gives
@@ -45,6 +46,22 @@ def left_bytes(
     return (left * MIB).cast(pl.Int64)
 
 
+# vLLM warms its sampler up with logits in fp32 (`v1/worker/gpu_worker.py`, compile_or_warm_up_model).
+WARMUP_LOGIT_BYTES = 4
+# Words of a model that is not looked at: half of the embedded snapshot's 200 vocabularies have no more than Llama 3's,
+# and none has more than Gemma 3n's.
+WARMUP_VOCABULARY, WARMUP_VOCABULARY_HIGH = 128_256, 262_400
+
+
+def warmup_bytes(*, sequences: pl.Expr, vocabulary: pl.Expr) -> pl.Expr:
+    """Bytes (Int64) that vLLM's sampler is warmed up with beside all that `memory_utilization` gave; null for a null.
+
+    `sequences` is the most that the engine runs at once. gpt-oss-20b on an H100, 1,024 and 201,088: 785.5 MiB, and a
+    log of a start that failed says 786 with 552 left.
+    """
+    return sequences * vocabulary * WARMUP_LOGIT_BYTES
+
+
 def usable_bytes(
     *,
     engine: pl.Expr,
@@ -54,16 +71,18 @@ def usable_bytes(
     context: pl.Expr,
     reserved_ratio: pl.Expr,
     left: pl.Expr,
+    warmup: pl.Expr,
 ) -> pl.Expr:
     """Usable bytes of one device (Int64); null for an engine without a profile and when a needed input is null.
 
-    `left` is what `left_bytes` says of the engine on the device; SGLang alone needs it.
-    With the upper ends of `context` and `reserved_ratio` the answer is what is usable for certain.
+    `left` is what `left_bytes` says of the engine on the device, which SGLang alone needs, `warmup` what `warmup_bytes`
+    says, which vLLM alone needs. With the upper ends of `context`, `warmup` and `reserved_ratio` the answer is what is
+    usable for certain.
     """
     # a fraction of three digits, of what is free at the start
     fraction = ((visible - left) / visible).round(3)
     static = (fraction * (visible - context)).floor().cast(pl.Int64)
-    budget = smaller((utilization * visible).floor().cast(pl.Int64), visible - context)
+    budget = smaller((utilization * visible).floor().cast(pl.Int64), visible - context - warmup)
     shared = ((visible - reserve - context) / reserved_ratio).floor().cast(pl.Int64)
     return (
         pl.when(engine == "none")

@@ -140,10 +140,11 @@ def capacities(gpus: Frame, workloads: Frame, engines: Frame, reserves: Frame) -
     c = pl.col
     ratios = ["reserved_ratio", "reserved_ratio_high", "training_reserved_ratio", "training_reserved_ratio_high"]
     profile = engines.lazy().select(
-        "engine", "version_range", "memory_tier", "memory_utilization", "context_bytes", "context_margin_bytes", *ratios
+        *("engine", "version_range", "memory_tier", "memory_utilization", "max_sequences"),
+        *("context_bytes", "context_margin_bytes", *ratios),
     )
 
-    def usable(context: pl.Expr, suffix: str) -> pl.Expr:
+    def usable(context: pl.Expr, suffix: str, vocabulary: int) -> pl.Expr:
         return capacity.usable_bytes(
             engine=c("engine"),
             visible=c("visible_bytes"),
@@ -154,6 +155,7 @@ def capacities(gpus: Frame, workloads: Frame, engines: Frame, reserves: Frame) -
             .then(f"training_reserved_ratio{suffix}")
             .otherwise(f"reserved_ratio{suffix}"),
             left=c("left_bytes"),
+            warmup=capacity.warmup_bytes(sequences=c("max_sequences"), vocabulary=pl.lit(vocabulary)),
         )
 
     return (
@@ -170,8 +172,10 @@ def capacities(gpus: Frame, workloads: Frame, engines: Frame, reserves: Frame) -
         .select(
             "gpu_ix",
             "workload_ix",
-            usable_bytes=usable(c("context_bytes"), ""),
-            assured_bytes=usable(c("context_bytes") + c("context_margin_bytes"), "_high"),
+            usable_bytes=usable(c("context_bytes"), "", capacity.WARMUP_VOCABULARY),
+            assured_bytes=usable(
+                c("context_bytes") + c("context_margin_bytes"), "_high", capacity.WARMUP_VOCABULARY_HIGH
+            ),
             max_devices=max_devices(
                 node=c("max_gpus_per_node"), nodes=c("max_nodes"), scheme=c("scheme"), most=c("most")
             ),

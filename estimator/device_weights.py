@@ -19,9 +19,10 @@ _PARTS = ["tensor", "expert_devices", "has_whole_experts"]
 def device_weights(shapes: pl.LazyFrame, whole_weights: pl.LazyFrame, schemes: pl.LazyFrame) -> pl.LazyFrame:
     """Grain: shape x precision x scheme x degree, where the split is known. Bytes on one device of every stage.
 
-    `base` has all of the model's own, `expert_bytes`, `first_bytes` and `last_bytes` are parts of it; what
-    groups of layers have of the rest has names like `front_plain`. A known size is divided as its routed experts and
-    the rest are. Null where a count is. `whole_weights`: the answer of that function.
+    `base` has all of the model's own, `expert_bytes`, `first_bytes` and `last_bytes` are parts of it; what groups of
+    layers have of the rest has names like `front_plain`. Beside it `mtp_*` are blocks that predict further tokens, and
+    `head_bytes` is what makes logits of them. A known size is divided as its routed experts and the rest are. Null
+    where a count is. `whole_weights`: the answer of that function.
     """
     c = pl.col
     taken = (
@@ -69,6 +70,10 @@ def device_weights(shapes: pl.LazyFrame, whole_weights: pl.LazyFrame, schemes: p
             last_bytes=c("last") * c("end_bytes"),
             padding=c("padding") * c("padding_bytes"),
             absorbed="absorbed",
+            head_bytes=c("head") * c("end_bytes"),
+            mtp_elements=c("mtp_dense") + c("mtp_experts"),
+            mtp_dense_bytes=product_or_absent(c("mtp_dense"), c("dense_bytes")),
+            mtp_expert_bytes=product_or_absent(c("mtp_experts"), c("routed_bytes")),
         )
         .join(
             taken.drop("replicas"),
@@ -119,5 +124,8 @@ def _elements(shapes: pl.LazyFrame, parts: pl.LazyFrame) -> pl.LazyFrame:
             )
             / c("tensor"),
             absorbed=weights.absorbed_bytes(elements=c("absorbed_elements"), degree=c("tensor")),
+            head=c("vocab_size") * c("hidden_size") / c("tensor"),
+            mtp_dense=(c("mtp_parameters") - c("mtp_expert_parameters")) / c("tensor"),
+            mtp_experts=product_or_absent(c("mtp_expert_parameters"), c("expert_part")).cast(pl.Float64),
         )
     )

@@ -109,7 +109,8 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
         )
         .join(
             workloads.lazy().select(
-                "workload_ix", "mode", "engine", "engine_options", "context_tokens", "concurrent_sequences"
+                *("workload_ix", "mode", "engine", "engine_options", "context_tokens", "concurrent_sequences"),
+                "speculative_tokens",
             ),
             on="workload_ix",
         )
@@ -163,6 +164,10 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
                 )
                 + pl.when((c("p_vision") > 0) & (c("mode") == "inference")).then("vision_margin_bytes").otherwise(0)
                 + uncounted
+                # logits of a token that is checked beside each sequence's own
+                + pl.when(c("speculative_tokens").is_not_null() & has_batches)
+                .then(whole_bytes(c("max_sequences") * c("vocab_size") * c("logit_bytes")))
+                .otherwise(0)
             ),
         )
         .sort(_KEYS)

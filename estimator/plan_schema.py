@@ -58,6 +58,7 @@ RESIDENCIES = pl.Schema(
         "lora_rank": pl.Int64,
         "lora_targets": pl.String,
         "host_memory_gib": pl.Float64,  # for states of training; null for inference
+        "speculative_tokens": pl.Int64,  # predicted by blocks of the model, which are resident then
     }
 )
 
@@ -78,7 +79,7 @@ WEIGHT_PLANS = pl.Schema(
         "margin_bytes": pl.Int64,  # how far the sum of the three may lie from the truth, either way
         # --- inference alone
         "format_ix": pl.UInt16,  # precision_ix of the format that the weights have, of `stored` the repository's
-        "step_dense_bytes": pl.Int64,  # that every step of decoding reads
+        "step_dense_bytes": pl.Int64,  # that every step of decoding reads, to predict further tokens as well
         "step_expert_bytes": pl.Int64,  # routed experts, of which a step reads those that its tokens visit
     }
 )

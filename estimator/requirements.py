@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from estimator import cache, support, training
+from estimator import cache, speculation, support, training
 from estimator import verdict as decide
 from estimator.bounds import GIB
 from estimator.device_classes import CLASSES_IN_A_BLOCK
@@ -47,7 +47,10 @@ class Requirements:
         self._workloads = {
             row["workload_ix"]: row
             for row in workloads.lazy()
-            .select("workload_ix", "engine", "mode", "method", "recipe", "host_memory_gib", scheme=of_workloads())
+            .select(
+                *("workload_ix", "engine", "mode", "method", "recipe", "host_memory_gib", "speculative_tokens"),
+                scheme=of_workloads(),
+            )
             .join(residencies.lazy().select("workload_ix", "residency_ix"), on="workload_ix")
             .collect()
             .iter_rows(named=True)
@@ -103,6 +106,12 @@ class Requirements:
         workload = self._workloads[workload_ix]
         is_training = workload["mode"] == "training"
         runs = support.serves_kind(engine=pl.lit(workload["engine"]), kind=c("kind"))
+        if workload["speculative_tokens"] is not None:
+            runs = runs & speculation.predicts(
+                kind=c("kind"),
+                parameters=c("mtp_parameters"),
+                speculative_tokens=pl.lit(workload["speculative_tokens"]),
+            )
         if is_training:
             recipe = {name: pl.lit(workload[name], dtype=pl.String) for name in ("method", "recipe")}
             runs = runs & training.is_trainable(**recipe, precision=c("effective"))

@@ -63,6 +63,10 @@ SHAPES = pl.Schema(
         "quant_rows": pl.Int64,  # sum of output features of the quantisable linears (per-channel scales)
         "fp8_block_scales": pl.Int64,  # sum of ceil(rows/128)*ceil(cols/128) over the quantisable linears
         "active_read_parameters": pl.Int64,  # read for one token at batch 1
+        # --- blocks that predict further tokens, in no other count here; 0 without, null where nobody counted them
+        "mtp_parameters": pl.Int64,  # without their copies of embedding and head
+        "mtp_expert_parameters": pl.Int64,  # part of them, routed experts
+        "mtp_layers": pl.Int64,
         # --- weights as the repository has them
         "stored_bytes": pl.Int64,  # of the chosen weight set, null when unknown
         "stored_precision": pl.String,  # precision_id, null when unknown

@@ -20,14 +20,10 @@ BYTES_OF_HIDDEN = 2  # hidden states are 16 bit
 DECODE_POWER_SHARE = 0.6
 
 
-# Share of a host's bandwidth that its processor reaches over weights (llama.cpp; low confidence).
-HOST_READ_SHARE = 0.6
-
-
 def expert_share(*, experts: pl.Expr, per_token: pl.Expr, sequences: pl.Expr) -> pl.Expr:
     """Share of the routed experts that at least one of `sequences` tokens visits, when they choose evenly.
 
-    1 - (1 - k/E)^B. 0 without experts; null when a number is null.
+    1 - (1 - k/E)^B. 0 without experts; null when a number is null. `internal.expert_share` says the same.
     """
     missed = (1 - per_token / experts).pow(sequences)
     return pl.when(experts == 0).then(0.0).otherwise(1 - missed)
@@ -95,28 +91,6 @@ def step_seconds(
     reading = weight_bytes / weight_bytes_per_second + cache_bytes / cache_bytes_per_second
     latency = layers * (layer_seconds + REDUCTIONS_A_LAYER * reduce_seconds) + host_seconds
     return larger(reading, flops / flops_per_second) + latency
-
-
-def host_read_bytes(
-    *, left_bytes: pl.Expr, held: pl.Expr, dense: pl.Expr, experts: pl.Expr, expert_share: pl.Expr
-) -> pl.Expr:
-    """Bytes that a step reads of the weights that a device left in host memory (Float64).
-
-    Of `left_bytes` routed experts come first, because a step reads few of them (llama.cpp `--n-cpu-moe`), and what is
-    left of other weights is read as all of them are: `dense` of the `held` bytes. 0 where nothing is left, else null
-    when an input is null. `internal.host_read_bytes` in flows/sql/views.sql says the same.
-    """
-    of_experts = smaller(left_bytes, experts)
-    of_others = product_or_absent(left_bytes - of_experts, dense / (held - experts))
-    return pl.when(left_bytes == 0).then(0.0).otherwise(of_experts * expert_share + of_others)
-
-
-def host_step_seconds(*, read: pl.Expr, bytes_per_second: pl.Expr) -> pl.Expr:
-    """Seconds that a host takes in a step for weights of its own; 0 without any, null when its bandwidth is null.
-
-    `internal.host_step_seconds` in flows/sql/views.sql says the same.
-    """
-    return product_or_absent(read, 1 / bytes_per_second)
 
 
 def step_rate(*, experts: pl.Expr, dense: pl.Expr, mixed: pl.Expr) -> pl.Expr:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import bands, components, sharding, weights
+from estimator import bands, components, sharding, speculation, weights
 from estimator.bounds import larger, whole_bytes
 from estimator.device_weights import device_weights
 from estimator.layouts import layouts
@@ -20,7 +20,7 @@ from estimator.whole_weights import whole_weights
 
 _RESIDENCY = [
     *("scheme", "engine", "mode", "method", "recipe", "objective", "optimizer", "sharding", "lora_rank"),
-    *("lora_targets", "host_memory_gib"),
+    *("lora_targets", "host_memory_gib", "speculative_tokens"),
 ]
 _KEYS = ["shape_ix", "precision_ix", "residency_ix", "degree"]
 _CONFIDENCES = ["confidence", "format_confidence"]
@@ -71,7 +71,7 @@ def weight_plans(
     matrices = (c("p_embed") > 0).cast(pl.Int64) + (c("p_lm_head") > 0).cast(pl.Int64)
     serving = (
         device_weights(shapes, whole, inference.select("scheme").unique())
-        .join(inference.select("scheme", "residency_ix", "engine"), on="scheme")
+        .join(inference.select("scheme", "residency_ix", "engine", "speculative_tokens"), on="scheme")
         .join(
             shapes.select(
                 *("shape_ix", "confidence", "expert_ffn_size", "hidden_size"),
@@ -104,6 +104,7 @@ def weight_plans(
             on="shape_ix",
         )
         .pipe(training_states)
+        .with_columns(mtp_margin=0.0)
     )
     return (
         pl.concat([serving, learning])
@@ -117,6 +118,7 @@ def weight_plans(
                 format_=c("format_confidence"),
                 unpacking=c("unpacking"),
             )
+            + whole_bytes(c("mtp_margin"))
         )
         .sort(_KEYS)
         .select(WEIGHT_PLANS.names())
@@ -139,6 +141,11 @@ def _serving(rows: pl.LazyFrame, mxfp4_ffn_columns: int) -> pl.LazyFrame:
         format_=c("effective"),
         ffn_columns=mxfp4_ffn_columns,
     )
+    predicted = speculation.predicted_tokens(speculative_tokens=c("speculative_tokens"))
+    speculates = predicted > 0
+    mtp_bytes = c("mtp_dense_bytes") + c("mtp_expert_bytes")
+    # files of a repository have the blocks already
+    is_beside = speculates & (c("weights_basis") == "computed")
     ends = c("first_bytes") + c("last_bytes")
     # steps of their own, for the largest of three stages would name each of these many times
     stages = sharding.stage_bytes(
@@ -167,8 +174,11 @@ def _serving(rows: pl.LazyFrame, mxfp4_ffn_columns: int) -> pl.LazyFrame:
             unpacking=bands.unpacking_error(engine=c("engine"), bits=c("effective_bits")),
             step_dense_bytes=whole_bytes(
                 (c("base") - c("expert_bytes")) * sharding.part_of(c("dense_share"), 1 - c("expert_share"))
+                + speculation.draft_read_bytes(dense=c("mtp_dense_bytes"), head=c("head_bytes"), predicted=predicted)
             ),
-            step_expert_bytes=whole_bytes(c("expert_bytes")),
+            step_expert_bytes=whole_bytes(
+                c("expert_bytes") + pl.when(speculates).then("mtp_expert_bytes").otherwise(0.0)
+            ),
             weights_bytes=whole_bytes(
                 pl.when(c("stages") == 1)
                 .then(c("base") + c("padded") + c("absorbed") + c("repacked"))
@@ -180,10 +190,15 @@ def _serving(rows: pl.LazyFrame, mxfp4_ffn_columns: int) -> pl.LazyFrame:
                 )
                 .otherwise(larger(larger(c("front"), c("back")), c("between")))
                 + c("rope_table")
+                # whichever stage has them: the fullest may
+                + pl.when(is_beside).then(mtp_bytes).otherwise(0.0)
             ),
             gradient_bytes=pl.lit(0, dtype=pl.Int64),
             optimizer_bytes=pl.lit(0, dtype=pl.Int64),
             update_bytes=pl.lit(0, dtype=pl.Int64),
             paged_bytes=pl.lit(0, dtype=pl.Int64),
+            mtp_margin=pl.when(is_beside)
+            .then(speculation.wide_margin_bytes(elements=c("mtp_elements"), held=mtp_bytes))
+            .otherwise(0.0),
         )
     )

@@ -17,7 +17,8 @@ def whole_weights(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.
 
     Bytes that are known (`is_known`: an override, the repository itself) win over the formula. `scales` in bytes,
     `one_size` in bits where all parameters take the same (`is_uniform`); `end_bytes` of an element outside the layers,
-    `padding_bytes` of an element of a padded vocabulary; shares as `read_shares` has them.
+    `padding_bytes` of an element of a padded vocabulary, `dense_bytes` and `routed_bytes` of the average element
+    outside and inside routed experts; shares as `read_shares` has them.
     """
     c = pl.col
     numbers = ("bits_per_weight", "row_scale_bytes", "block_scale_bytes", "keep_bits", "whole_model_bits")
@@ -93,6 +94,9 @@ def whole_weights(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.
             *("shape_ix", "precision_ix", "alignment", "effective", "format_ix", "format_confidence", "weights_basis"),
             *("policy", "bits_per_weight", "keep_bits", "is_uniform", "one_size", "scales", "whole", "is_known"),
             *("dense_share", "expert_share", "padding_bytes", "effective_bits"),
+            # blocks that predict take what the model's other elements take
+            dense_bytes=c("whole") * (1 - c("expert_share")) / (c("dense_whole") + c("rest_whole")),
+            routed_bytes=pl.when(c("p_expert") > 0).then(c("whole") * c("expert_share") / c("p_expert")),
             end_bytes=pl.when("are_ends_alike")
             .then(c("whole") / c("parameters_resident"))
             .otherwise(c("ends_bits") / 8),

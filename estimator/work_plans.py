@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import cache, speed
+from estimator import cache, speculation, speed
+from estimator.bounds import product_or_absent
 from estimator.layouts import split_rows
 from estimator.plan_schema import WORK_PLANS
 from estimator.read_shares import head_elements
@@ -44,26 +45,41 @@ def work_plans(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
                 "attention_prompt_width",
                 "attention_window_width",
                 head=head_elements(),
+                mtp_active=c("mtp_parameters")
+                - product_or_absent(c("mtp_expert_parameters"), 1 - c("experts_per_token") / c("experts")),
             ),
             on="shape_ix",
         )
-        .join(served.select("workload_ix", "concurrent_sequences", asked="context_tokens"), on="workload_ix")
+        .join(
+            served.select("workload_ix", "concurrent_sequences", "speculative_tokens", asked="context_tokens"),
+            on="workload_ix",
+        )
         .with_columns(
             tokens=cache.context_tokens(asked=c("asked"), limit=c("max_context_tokens")),
+            predicted=speculation.predicted_tokens(speculative_tokens=c("speculative_tokens")),
             active=pl.when(c("kind").is_in(list(DECODING_KINDS)) & is_together).then("active_read_parameters"),
         )
+        .with_columns(checked=speculation.checked_tokens(sequences=c("concurrent_sequences"), predicted=c("predicted")))
         .select(
             *_KEYS,
             expert_share=speed.expert_share(
-                experts=c("experts"), per_token=c("experts_per_token"), sequences=c("concurrent_sequences")
+                experts=c("experts"), per_token=c("experts_per_token"), sequences=c("checked")
             ),
-            step_flops=speed.step_flops(
-                active=c("active"),
-                width=c("attention_step_width"),
-                window_width=c("attention_window_width"),
-                context=c("tokens"),
-                window=c("window_tokens"),
-                sequences=c("concurrent_sequences"),
+            step_flops=(
+                speed.step_flops(
+                    active=c("active"),
+                    width=c("attention_step_width"),
+                    window_width=c("attention_window_width"),
+                    context=c("tokens"),
+                    window=c("window_tokens"),
+                    sequences=c("checked"),
+                )
+                + speculation.draft_flops(
+                    active=c("mtp_active"),
+                    head=c("head"),
+                    sequences=c("concurrent_sequences"),
+                    predicted=c("predicted"),
+                )
             )
             / c("tensor"),
             prompt_linear_flops=speed.prompt_linear_flops(active=c("active"), head=c("head"), tokens=c("tokens"))

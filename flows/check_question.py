@@ -34,6 +34,9 @@ class Question:
     lora_targets: str | None = None  # of its adapters
     host_memory_gib: float | None = None  # for weights of one device; without it several devices may share the model
     host_gb_per_s: float | None = None  # at which the host reads them; null leaves speed unknown
+    host_link_gb_per_s: float | None = None  # of the link to the device; null leaves the time of a prompt unknown
+    speculative_tokens: int | None = None  # that blocks of the model's own predict in a step
+    acceptance: float | None = None  # how often they are right
     max_nodes: int | None = None  # that may share the model
     has_calculators: bool = False
     fsdp: int | None = None  # devices among which vram_estimator shards
@@ -68,9 +71,15 @@ def workload(question: Question) -> dict[str, Any]:
         host = question.host_memory_gib
         if host != near["host_memory_gib"]:
             changes |= {"host_memory_gib": host, "max_gpus": None if host is None else 1}
-        reads = question.host_gb_per_s or (near["host_gb_per_s"] if host is not None else None)
-        if reads != near["host_gb_per_s"]:
-            changes |= {"host_gb_per_s": reads}
+        for rate, asked in (
+            ("host_gb_per_s", question.host_gb_per_s),
+            ("host_link_gb_per_s", question.host_link_gb_per_s),
+        ):
+            told = asked or (near[rate] if host is not None else None)
+            if told != near[rate]:
+                changes[rate] = told
+        if question.speculative_tokens is not None:
+            changes |= {"speculative_tokens": question.speculative_tokens, "acceptance": question.acceptance}
     if question.max_nodes != near["max_nodes"]:
         changes |= {"max_nodes": question.max_nodes}
     if context_tokens or concurrent_sequences or train or changes:
@@ -81,6 +90,7 @@ def workload(question: Question) -> dict[str, Any]:
             f"{'training, ' + train + ', ' if train else ''}{changes['context_tokens']:,} tokens"
             f" x {changes['concurrent_sequences']}"
             f"{f', {question.host_memory_gib:g} GiB of host memory' if question.host_memory_gib else ''}"
+            f"{f', {question.speculative_tokens} predicted' if question.speculative_tokens else ''}"
             f"{f', {question.max_nodes} nodes' if question.max_nodes else ''}"
         )
     row = {**near, **changes}
@@ -88,6 +98,15 @@ def workload(question: Question) -> dict[str, Any]:
         key: {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
         for key, value in row.items()
     }
+
+
+def speculation(text: str) -> tuple[int, float]:
+    """Tokens that are predicted in a step and how often they are right, of `2:0.8`. Raises Unreadable."""
+    tokens, _, share = text.partition(":")
+    try:
+        return int(tokens), float(share)
+    except ValueError:
+        raise Unreadable(f"--speculate {text!r} is not TOKENS:ACCEPTANCE, like 2:0.8") from None
 
 
 def known(what: str, asked: Sequence[str], among: Sequence[str]) -> None:

@@ -225,7 +225,16 @@ def check(
     host_bandwidth: Annotated[
         float | None, typer.Option(help="GB/s at which the host reads them, for the speed.", min=0)
     ] = None,
+    host_link: Annotated[
+        float | None, typer.Option(help="GB/s of the link to the device, for the time of a prompt.", min=0)
+    ] = None,
     nodes: Annotated[int | None, typer.Option(help="Nodes that may share the model; one unless said.", min=2)] = None,
+    speculate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKENS:ACCEPTANCE", help="Tokens that blocks of the model predict in a step, like 2:0.8."
+        ),
+    ] = None,
     calculators: Annotated[bool, typer.Option("--calculators", help="Also what other calculators print.")] = False,
     fsdp: Annotated[int | None, typer.Option(help="--calculators, over so many devices with FSDP.", min=1)] = None,
     lora_percent: Annotated[
@@ -250,10 +259,11 @@ def check(
     from estimator.calculators import ADAPTER_PERCENT
     from flows import check as checking
     from flows import pipeline
-    from flows.check_question import Question
+    from flows.check_question import Question, speculation
     from flows.settings import Settings
 
     listed = [model_id for model_id, _ in pipeline.listed(lists, [])] if lists else []
+    predicted, acceptance = speculation(speculate) if speculate else (None, None)
     question = Question(
         source=source.value,
         catalogs_folder=catalogs,
@@ -267,7 +277,10 @@ def check(
         engine=engine,
         host_memory_gib=host_memory or None,
         host_gb_per_s=host_bandwidth or None,
+        host_link_gb_per_s=host_link or None,
         max_nodes=nodes,
+        speculative_tokens=predicted,
+        acceptance=acceptance,
         has_calculators=calculators or fsdp is not None or lora_percent is not None,
         fsdp=fsdp,
         lora_percent=ADAPTER_PERCENT if lora_percent is None else lora_percent,

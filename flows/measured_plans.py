@@ -215,10 +215,13 @@ def _workloads(measured: pl.DataFrame) -> pl.DataFrame:
             lora_targets=pl.when(c("lora_rank").is_not_null()).then(pl.lit("all_linear")),
             host_memory_gib=pl.lit(None, dtype=pl.Float64),
             host_gb_per_s=pl.lit(None, dtype=pl.Float64),
+            host_link_gb_per_s=pl.lit(None, dtype=pl.Float64),
             gradient_accumulation=pl.lit(None, dtype=pl.Boolean),
             attention_parallelism=pl.lit(None, dtype=pl.String),
             engine_options=pl.lit(None, dtype=pl.String),
             context_parallel=pl.lit(None, dtype=pl.Int64),
             max_nodes=pl.lit(None, dtype=pl.Int64),
+            speculative_tokens=pl.lit(None, dtype=pl.Int64),
+            acceptance=pl.lit(None, dtype=pl.Float64),
         )
     )

@@ -120,4 +120,5 @@ def _budget(context: pl.Expr) -> pl.Expr:
         context=context,
         reserved_ratio=c("reserved_ratio"),
         left=c("left_bytes"),
+        warmup=pl.lit(0),  # an engine whose log there is did start
     )

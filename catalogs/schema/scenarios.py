@@ -122,8 +122,9 @@ OPTIMIZERS = (
 )
 
 # `eager`: vLLM without CUDA graphs (--enforce-eager). `full_window`: layers with a window keep the whole context
-# (llama.cpp's --swa-full, vLLM with --disable-hybrid-kv-cache-manager).
-ENGINE_OPTIONS = ("eager", "full_window")
+# (llama.cpp's --swa-full, vLLM with --disable-hybrid-kv-cache-manager). `prefix_caching`: vLLM keeps a second state of
+# each sequence (--enable-prefix-caching with --mamba-cache-mode align); of models without states it changes nothing.
+ENGINE_OPTIONS = ("eager", "full_window", "prefix_caching")
 
 _inference = pl.col("mode") == "inference"
 _training = pl.col("mode") == "training"
@@ -151,9 +152,12 @@ WORKLOADS = Table(
             "lora_targets": pl.String,  # modules that get adapters; empty: all_linear
             "attention_parallelism": pl.String,  # of several devices, how attention divides; empty: tensor
             "context_parallel": pl.Int64,  # devices of a group that share one context's cache; empty: 1
+            "speculative_tokens": pl.Int64,  # that the model's own blocks predict in a step; empty: none
+            "acceptance": pl.Float64,  # how often a predicted token is right
             "engine_options": pl.String,  # out of ENGINE_OPTIONS; empty: none
             "host_memory_gib": pl.Float64,  # of the host, for weights that the device has no room for; empty: none
             "host_gb_per_s": pl.Float64,  # at which the host reads them; empty: unknown
+            "host_link_gb_per_s": pl.Float64,  # of the link over which a device gets them; empty: unknown
             "max_gpus": pl.Int64,  # devices that may share one model; empty: as many as its nodes have
             "max_nodes": pl.Int64,  # nodes that may share one model; empty: 1
             "gradient_accumulation": pl.Boolean,  # over several steps, so that gradients stay; empty: no
@@ -166,7 +170,8 @@ WORKLOADS = Table(
     optional=(
         *("kv_precision", "method", "recipe", "objective", "optimizer", "gradient_checkpointing", "sharding"),
         *("lora_rank", "gradient_accumulation", "attention_parallelism", "engine_options", "host_memory_gib"),
-        *("host_gb_per_s", "max_gpus", "max_nodes", "loss", "lora_targets", "context_parallel"),
+        *("host_gb_per_s", "host_link_gb_per_s", "max_gpus", "max_nodes", "loss", "lora_targets", "context_parallel"),
+        *("speculative_tokens", "acceptance"),
     ),
     rules=(
         identifier("workload"),
@@ -186,15 +191,27 @@ WORKLOADS = Table(
         set_of("engine_options", ENGINE_OPTIONS),
         *positive("context_parallel"),
         absent("context_parallel", pl.col("engine") != "vllm", "for an engine without it"),
+        *positive("speculative_tokens"),
+        *at_most(100, "speculative_tokens"),
+        absent("speculative_tokens", ~pl.col("engine").is_in(["none", "vllm", "sglang"]), "for an engine without it"),
+        absent("speculative_tokens", _training, "for training"),
+        absent("speculative_tokens", pl.col("attention_parallelism") == "data", "when attention_parallelism is data"),
+        absent("speculative_tokens", pl.col("host_memory_gib").is_not_null(), "with host memory for weights"),
+        Rule("acceptance", "must be from 0 to 1", pl.col("acceptance").is_between(0, 1)),
+        needs("acceptance", pl.col("speculative_tokens").is_not_null(), "with speculative_tokens"),
+        absent("acceptance", pl.col("speculative_tokens").is_null(), "without speculative_tokens"),
         absent("engine_options", ~pl.col("engine").is_in(["vllm", "llamacpp"]), "for an engine without them"),
-        *positive("host_memory_gib", "host_gb_per_s", "max_gpus", "max_nodes"),
+        *positive("host_memory_gib", "host_gb_per_s", "host_link_gb_per_s", "max_gpus", "max_nodes"),
         *at_most(1_000, "max_nodes"),
         absent(
             "max_nodes",
             _inference & ~pl.col("engine").is_in(["none", "vllm", "sglang", "trtllm"]),
             "for an engine that stays in a node",
         ),
-        absent("host_gb_per_s", pl.col("host_memory_gib").is_null() | _training, "without host memory for weights"),
+        *(
+            absent(column, pl.col("host_memory_gib").is_null() | _training, "without host memory for weights")
+            for column in ("host_gb_per_s", "host_link_gb_per_s")
+        ),
         needs("kv_precision", _inference, "for inference"),
         *(
             absent(column, _inference, "for inference")

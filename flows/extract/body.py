@@ -31,6 +31,8 @@ class Body:
     unknown_parameters: str | None = None
     prediction_block: int = 0  # a multi-token-prediction block: a decoder layer, a 2h x h projection, three norms
     mtp: int = 0  # parameters of the blocks that the configuration announces
+    mtp_layers: int | None = 0  # those blocks; null where it announces some that the dialect does not count
+    mtp_expert: int = 0  # part of `mtp`, routed experts
 
     @property
     def parameters(self) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.extract import experts as routed
-from flows.extract import heads, mixers, roles
+from flows.extract import heads, linears, mixers, roles
 from flows.extract import layers as plans
 from flows.extract.attention import Attention
 from flows.extract.body import Body
@@ -63,6 +63,8 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
         body.prediction_block = sums[layers[-1]].body.parameters + norms + 2 * hidden * hidden + 3 * hidden
         blocks = keys.number("num_nextn_predict_layers") or 0 if dialect.get("mtp") else 0
         body.mtp = blocks * body.prediction_block
+        body.mtp_layers = blocks if blocks or not keys.announces("nextn", "mtp") else None
+        body.mtp_expert = blocks * linears.sums(sums[layers[-1]].body.linears)["p_expert"]
     if "unknown_cache" in dialect:
         body.forget_cache(dialect["unknown_cache"])
     _add_ends(body, keys, dialect, hidden, keys.need("vocabulary"))

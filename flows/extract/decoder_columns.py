@@ -8,6 +8,7 @@ from typing import Any
 from flows.extract import activations, rotary, sharding
 from flows.extract.architecture import layers_that_keep
 from flows.extract.attention import Attention
+from flows.extract.body import Body
 from flows.extract.decoder import Decoder
 from flows.extract.keys import Keys
 from flows.extract.linears import of_queries_and_values, sums
@@ -43,6 +44,7 @@ def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str,
         "state_recurrent_bytes_in_vllm": float(dialect.get("recurrent_bytes_in_vllm", found.state_bytes)),
         **_work(body.work),
         "absorbed_elements": body.work.get("absorbed", 0),
+        **_predictions(body),
         "layers": len(found.plan),
         "hidden_size": keys.need("hidden"),
         "vocab_size": keys.need("vocabulary"),
@@ -74,6 +76,16 @@ def columns(found: Decoder, keys: Keys, dialect: Mapping[str, Any]) -> dict[str,
     if body.unknown_cache:
         row |= {name: None for name in row if name.startswith(OF_THE_CACHE)}
     return row
+
+
+def _predictions(body: Body) -> dict[str, int | None]:
+    """Blocks that predict further tokens; nothing is known of those that the dialect does not count."""
+    is_known = body.mtp_layers is not None and not body.unknown_parameters
+    return {
+        "mtp_layers": body.mtp_layers,
+        "mtp_parameters": body.mtp if is_known else None,
+        "mtp_expert_parameters": body.mtp_expert if is_known else None,
+    }
 
 
 def _work(work: Mapping[str, int]) -> dict[str, int | None]:

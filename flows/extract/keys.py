@@ -139,6 +139,11 @@ class Keys:
     def is_number(self, name: str) -> bool:
         return type(self._value(name)[1]) is int
 
+    def announces(self, *parts: str) -> bool:
+        """Whether the configuration has a number other than 0, or a true switch, whose key has one of `parts` in it."""
+        said = (value for key, value in self._config.items() if any(part in key for part in parts))
+        return any(isinstance(value, bool | int) and value for value in said)
+
     def truth(self, name: str) -> int:
         """A number or a switch as a number, 0 for anything else: for conditions of rows."""
         value = self._value(name)[1]

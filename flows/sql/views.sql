@@ -95,8 +95,16 @@ CREATE MACRO internal.step_seconds(
         THEN greatest(weight_bytes / weight_rate + cache_bytes / cache_rate, flops / flops_rate) END
     + layers * (layer_seconds + 2 * reduce_seconds) + host_seconds;
 
+-- That a step yields for each sequence. Says the same as estimator.speculation.tokens_of_step.
+CREATE MACRO internal.tokens_of_step(speculative_tokens, acceptance) AS
+    CASE
+        WHEN speculative_tokens IS NULL THEN 1
+        WHEN acceptance = 1 THEN speculative_tokens + 1
+        ELSE (1 - pow(acceptance, speculative_tokens + 1)) / (1 - acceptance)
+    END;
+
 -- Of weights in host memory, that a step reads: experts leave a device first. Says the same as
--- estimator.speed.host_read_bytes; least() passes over a null.
+-- estimator.host_weights.host_read_bytes; least() passes over a null.
 CREATE MACRO internal.host_read_bytes(left_bytes, held, dense, experts, expert_share) AS
     CASE
         WHEN left_bytes = 0 THEN 0
@@ -104,9 +112,25 @@ CREATE MACRO internal.host_read_bytes(left_bytes, held, dense, experts, expert_s
         WHEN left_bytes > experts THEN experts * expert_share + (left_bytes - experts) * (dense / (held - experts))
     END;
 
--- That a host takes in a step for weights of its own. Says the same as estimator.speed.host_step_seconds.
+-- That a host takes in a step for weights of its own. Says the same as estimator.host_weights.host_step_seconds.
 CREATE MACRO internal.host_step_seconds(read, bytes_per_second) AS
     CASE WHEN read = 0 THEN 0 ELSE read / bytes_per_second END;
+
+-- Of routed experts, that at least one of some tokens visits. Says the same as estimator.speed.expert_share.
+CREATE MACRO internal.expert_share(experts, per_token, tokens) AS
+    CASE WHEN experts = 0 THEN 0 ELSE 1 - pow(1 - per_token / experts, tokens) END;
+
+-- Tokens of a prompt that are computed at once. Says the same as estimator.host_weights.prompt_batch_tokens; least() passes over a
+-- null.
+CREATE MACRO internal.prompt_batch_tokens(engine, batched_tokens, tokens) AS
+    CASE
+        WHEN batched_tokens = 0 OR (engine = 'llamacpp' AND least(batched_tokens, tokens) < 32) THEN NULL
+        WHEN tokens IS NOT NULL THEN least(batched_tokens, tokens)
+    END;
+
+-- That a prompt waits for weights in host memory. Says the same as estimator.host_weights.host_prompt_seconds.
+CREATE MACRO internal.host_prompt_seconds(read, tokens, batch, bytes_per_second) AS
+    CASE WHEN read = 0 THEN 0 ELSE read * (ceil(tokens / batch) / bytes_per_second) END;
 
 -- Until the first token of a prompt. Says the same as estimator.speed.prompt_seconds.
 CREATE MACRO internal.prompt_seconds(linear_flops, attention_flops, linear_rate, attention_rate, reduced_bytes, reduced_rate) AS
@@ -248,22 +272,22 @@ SELECT
         ))
     END::BIGINT AS max_sequences,
     step_seconds,
-    1 / step_seconds AS decode_tokens_per_second,
-    concurrent_sequences / step_seconds AS total_tokens_per_second,
-    1 / least_step_seconds AS decode_tokens_per_second_bound,
+    step_tokens / step_seconds AS decode_tokens_per_second,
+    concurrent_sequences * step_tokens / step_seconds AS total_tokens_per_second,
+    step_tokens / least_step_seconds AS decode_tokens_per_second_bound,
     first_token_seconds,
     context_tokens / first_token_seconds AS prefill_tokens_per_second,
     2 * reducing_seconds > first_token_seconds AS interconnect_bound,
     -- how far experts fall behind the rates differs from kernel to kernel, and the shares were fitted to one sequence
     CASE
         WHEN step_seconds IS NULL THEN NULL
-        WHEN (experts > 0 OR concurrent_sequences > 1 OR is_offloaded) AND speed_confidence <> 'bound' THEN 'low'
+        WHEN (experts > 0 OR concurrent_sequences > 1 OR is_offloaded OR speculates) AND speed_confidence <> 'bound' THEN 'low'
         ELSE speed_confidence
     END AS speed_confidence,
     usd_per_hour,
-    usd_per_hour / 3600 * 1e6 * step_seconds / concurrent_sequences AS usd_per_million_tokens,
+    usd_per_hour / 3600 * 1e6 * step_seconds / (concurrent_sequences * step_tokens) AS usd_per_million_tokens,
     -- 0.6 of the rated power while memory is the limit: estimator.speed.DECODE_POWER_SHARE
-    watts * 0.6 * step_seconds / concurrent_sequences AS joules_per_token
+    watts * 0.6 * step_seconds / (concurrent_sequences * step_tokens) AS joules_per_token
 FROM (
     SELECT
         *,
@@ -271,13 +295,17 @@ FROM (
             step_bytes - host_read_bytes, step_cache, step_flops, weight_rate, cache_rate, step_rate,
             step_layers, layer_seconds, reduce_seconds, host_seconds
         )
-            -- 0.6 of a host's bandwidth: estimator.speed.HOST_READ_SHARE
+            -- 0.6 of a host's bandwidth: estimator.host_weights.HOST_READ_SHARE
             + internal.host_step_seconds(host_read_bytes, 0.6 * host_rate) AS step_seconds,
         internal.step_seconds(
             step_bytes - host_read_bytes, step_cache, step_flops, nominal_rate, nominal_rate, nominal_flops, step_layers,
             0, 0, 0
         )
             + internal.host_step_seconds(host_read_bytes, host_rate) AS least_step_seconds,
+        -- 0.45 of what the link has: estimator.host_weights.HOST_LINK_SHARE
+        device_prompt_seconds
+            + internal.host_prompt_seconds(prompt_read_bytes, context_tokens, prompt_batch, 0.45 * host_link_rate)
+            AS first_token_seconds,
         -- the inverse of a need in three places, each below the window of a cache and beyond it
         internal.largest(ends_room, cache_token + window_token, 0) AS ends_below,
         internal.largest(ends_room - window_token * reach, cache_token, 0) AS ends_beyond,
@@ -302,9 +330,10 @@ FROM (
             loss_room / nullif(loss_example + chunk_bytes / chunk_examples, 0) AS loss_most,
             required_bytes + paged_bytes + held_margin + kept_margin + taken_margin AS required_bytes_high,
             usable_bytes - required_bytes AS headroom_bytes,
+            internal.host_read_bytes(left_bytes, held, step_dense, step_experts, expert_share) AS host_read_bytes,
             internal.host_read_bytes(
-                CASE WHEN is_offloaded THEN required_bytes - usable_bytes ELSE 0 END, held, step_dense, step_experts, expert_share
-            ) AS host_read_bytes,
+                left_bytes, held, step_dense, step_experts, internal.expert_share(experts, experts_per_token, prompt_batch)
+            ) AS prompt_read_bytes,
             -- what sequences and the activations that depend on them may fill
             room_bytes - required_bytes + kept + activation_bytes AS sequences_room,
             room_bytes - required_bytes + cache_bytes + activation_bytes - constant_bytes
@@ -329,17 +358,22 @@ FROM (
                 internal.on_side(is_filled, layer_filled_token_bytes, layer_token_bytes) AS again_token,
                 internal.on_side(is_filled, layer_filled_pair_bytes, layer_pair_bytes) AS again_pair,
                 internal.on_side(is_filled, backward_filled_token_bytes, backward_token_bytes) AS backward_token,
-                internal.on_side(is_filled, backward_filled_pair_bytes, backward_pair_bytes) AS backward_pair
+                internal.on_side(is_filled, backward_filled_pair_bytes, backward_pair_bytes) AS backward_pair,
+                CASE WHEN is_offloaded THEN held + cache_bytes + state_bytes + peak + overhead_bytes - usable_bytes ELSE 0
+                    END AS left_bytes
             FROM (
                 SELECT
                     m.model_id, p.precision, w.workload, g.gpu_id AS gpu, t.verdict, t.gpus_needed, n.parallelism AS split,
                     u.usable_bytes, u.assured_bytes, w.concurrent_sequences,
+                    internal.tokens_of_step(w.speculative_tokens, w.acceptance) AS step_tokens,
+                    w.speculative_tokens IS NOT NULL AS speculates,
                     (t.gpus_needed IS NOT NULL OR t.verdict = 'offload') AND w.mode = 'inference' AS is_served,
                     t.verdict = 'offload' AND w.mode = 'inference' AS is_offloaded,
                     t.gpus_needed IS NOT NULL AND w.mode = 'training' AS is_trained,
                     -- 0.8 of it: estimator.verdict.HOST_SHARE
                     floor(w.host_memory_gib * 1073741824 * 0.8) AS host_room,
-                    w.host_gb_per_s * 1e9 AS host_rate,
+                    w.host_gb_per_s * 1e9 AS host_rate, w.host_link_gb_per_s * 1e9 AS host_link_rate,
+                    internal.prompt_batch_tokens(w.engine, e.batched_tokens, c.context_tokens) AS prompt_batch,
                     wp.weights_bytes + wp.gradient_bytes + wp.optimizer_bytes AS held,
                     wp.margin_bytes AS held_margin, wp.paged_bytes,
                     internal.filled(c.context_tokens, c.block_tokens) AS filled_tokens,
@@ -385,7 +419,7 @@ FROM (
                     r.backward_filled_pair_bytes, r.loss_example_bytes AS loss_example,
                     r.layer_example_bytes AS again_example, r.backward_example_bytes AS backward_example,
                     r.chunk_bytes, r.chunk_context, r.chunk_examples, s.window_tokens AS trained_window,
-                    n.replicas, s.experts, v.speed_confidence,
+                    n.replicas, s.experts, s.experts_per_token, v.speed_confidence,
                     wp.step_dense_bytes AS step_dense, wp.step_expert_bytes AS step_experts, k.expert_share,
                     -- null where there is no step to ask about, and where nobody knows how long: without graphs, and what
                     -- devices exchange that share a context, or nodes
@@ -393,7 +427,8 @@ FROM (
                             AND NOT coalesce(contains(w.engine_options, 'eager'), false)
                             AND coalesce(w.context_parallel, 1) = 1
                             AND coalesce(t.gpus_needed, 1) <= coalesce(g.max_gpus_per_node, 1)
-                        THEN s.layers END AS step_layers,
+                        -- a block that predicts is as long as a layer
+                        THEN s.layers + coalesce(w.speculative_tokens, 0) END AS step_layers,
                     s.layers, n.stages * c.step_cache_bytes AS step_cache, k.step_flops,
                     v.weight_bytes_per_second AS weight_rate, v.cache_bytes_per_second AS cache_rate,
                     -- says the same as estimator.speed.step_rate
@@ -401,11 +436,12 @@ FROM (
                         WHEN s.experts > 0 THEN v.expert_step_flops_per_second END AS step_rate,
                     v.nominal_bytes_per_second AS nominal_rate, v.nominal_flops_per_second AS nominal_flops,
                     v.layer_seconds, l.reduce_seconds, v.host_seconds,
-                    CASE WHEN t.gpus_needed <= coalesce(g.max_gpus_per_node, 1) THEN internal.prompt_seconds(
+                    CASE WHEN t.gpus_needed <= coalesce(g.max_gpus_per_node, 1) OR t.verdict = 'offload'
+                        THEN internal.prompt_seconds(
                         k.prompt_linear_flops, k.prompt_attention_flops, v.linear_flops_per_second,
                         v.attention_flops_per_second, k.reduced_bytes, l.reduced_bytes_per_second
-                    ) END AS first_token_seconds,
-                    CASE WHEN t.gpus_needed IS NULL THEN NULL WHEN k.reduced_bytes = 0 THEN 0
+                    ) END AS device_prompt_seconds,
+                    CASE WHEN t.gpus_needed IS NULL AND t.verdict <> 'offload' THEN NULL WHEN k.reduced_bytes = 0 THEN 0
                         ELSE k.reduced_bytes / l.reduced_bytes_per_second END AS reducing_seconds,
                     t.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
                     t.gpus_needed * g.tdp_watts / g.devices_per_board AS watts
@@ -433,6 +469,7 @@ FROM (
                     ON r.shape_ix = f.shape_ix AND r.workload_ix = f.workload_ix AND r.split_ix = wp.split_ix
                 LEFT JOIN internal.work_plans k
                     ON k.shape_ix = f.shape_ix AND k.workload_ix = f.workload_ix AND k.split_ix = wp.split_ix
+                LEFT JOIN engines e ON e.engine = w.engine AND e.memory_tier = g.memory_tier AND e.is_default
                 LEFT JOIN internal.device_speeds v ON v.gpu_ix = f.gpu_ix AND v.format_ix = wp.format_ix AND v.engine = w.engine
                 LEFT JOIN internal.device_links l ON l.gpu_ix = f.gpu_ix AND l.degree = n.tensor
             )

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -84,6 +85,16 @@ def test_a_site_need_not_say_what_its_constants_are_off_by(tmp_path: Path, name:
     theirs = getattr(catalogs, name)(tmp_path)
     assert theirs["residual"].null_count() == theirs.height
     assert theirs.drop("residual").equals(getattr(catalogs, name)().drop("residual"))
+
+
+def test_workloads_of_before_a_column_was_there(tmp_path: Path) -> None:
+    """A site that wrote its file when there were neither links to hosts nor predictions."""
+    new = ("host_link_gb_per_s", "speculative_tokens", "acceptance")
+    ours = pl.read_csv(OURS / "workloads.csv", infer_schema=False)
+    ours.drop(new).write_csv(tmp_path / "workloads.csv")
+    read = catalogs.workloads(tmp_path)
+    assert read.drop(new).equals(catalogs.workloads().drop(new))
+    assert read.select(new).null_count().row(0) == (read.height,) * 3
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

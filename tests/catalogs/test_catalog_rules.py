@@ -241,14 +241,35 @@ CASES: list[Case] = [
     ),
     *below("workloads", "must be one of tensor, data", "both", "attention_parallelism"),
     *below("workloads", "must be > 0", "0", "context_parallel"),
+    *(
+        ("workloads", "speculative_tokens", must, {"acceptance": "0.8", "speculative_tokens": "2", **changes}, row)
+        for must, changes, row in (
+            ("must be > 0", {"speculative_tokens": "0"}, "chat-8k"),
+            ("must be <= 100", {"speculative_tokens": "101"}, "chat-8k"),
+            ("must be empty for an engine without it", {}, "train-full-2k"),
+            ("must be empty for training", {"engine": "none"}, "train-full-2k"),
+            ("must be empty when attention_parallelism is data", {"attention_parallelism": "data"}, "chat-8k"),
+            ("must be empty with host memory for weights", {"host_memory_gib": "64"}, "chat-8k"),
+        )
+    ),
+    *(
+        ("workloads", "acceptance", must, {"acceptance": share, "speculative_tokens": tokens})
+        for must, share, tokens in (
+            ("must be from 0 to 1", "1.1", "2"),
+            ("must not be empty with speculative_tokens", "", "2"),
+            ("must be empty without speculative_tokens", "0.8", ""),
+        )
+    ),
     *below("workloads", "must be empty for an engine without it", "2", "context_parallel", row="min-8k"),
-    *below("workloads", "must be a space separated set out of eager, full_window", "fast", "engine_options"),
+    *below(
+        "workloads", "must be a space separated set out of eager, full_window, prefix_caching", "fast", "engine_options"
+    ),
     *below("workloads", "must be empty for an engine without them", "eager", "engine_options", row="min-8k"),
     *below("workloads", "must be > 0", "0", "host_memory_gib", "max_gpus", "max_nodes"),
     *below("workloads", "must be <= 1000", "1001", "max_nodes"),
     *below("workloads", "must be empty for an engine that stays in a node", "2", "max_nodes", row="local-8k"),
-    *below("workloads", "must be > 0", "0", "host_gb_per_s", row="local-8k"),
-    *below("workloads", "must be empty without host memory for weights", "90", "host_gb_per_s"),
+    *below("workloads", "must be > 0", "0", "host_gb_per_s", "host_link_gb_per_s", row="local-8k"),
+    *below("workloads", "must be empty without host memory for weights", "90", "host_gb_per_s", "host_link_gb_per_s"),
     *below(
         "workloads",
         "must be empty for an engine that splits by layers",

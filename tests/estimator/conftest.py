@@ -38,6 +38,9 @@ LLAMA_8B: dict[str, Any] = {
     "p_kv_proj": 268_435_456,
     "p_tp_replicated": 0,
     "p_expert_bias": 0,
+    "mtp_parameters": 0,
+    "mtp_expert_parameters": 0,
+    "mtp_layers": 0,
     "quant_rows": 1_376_256,
     "fp8_block_scales": 425_984,
     "active_read_parameters": 7_504_924_672,
@@ -197,6 +200,8 @@ WORKLOAD: dict[str, Any] = {
     "attention_parallelism": None,
     "engine_options": None,
     "context_parallel": None,
+    "speculative_tokens": None,
+    "acceptance": None,
     "host_memory_gib": None,
     "max_gpus": None,
     "max_nodes": None,
@@ -234,7 +239,8 @@ def workloads_of() -> Callable[..., pl.DataFrame]:
             pl.String,
         )
         types |= {"workload_ix": pl.UInt8, "lora_rank": pl.Int64,
-                  "context_parallel": pl.Int64, "host_memory_gib": pl.Float64, "max_gpus": pl.Int64,
+                  "context_parallel": pl.Int64, "speculative_tokens": pl.Int64, "acceptance": pl.Float64,
+                  "host_memory_gib": pl.Float64, "max_gpus": pl.Int64,
                   "max_nodes": pl.Int64,
                   "gradient_checkpointing": pl.Boolean, "gradient_accumulation": pl.Boolean,
                   "lora_targets": pl.String}  # fmt: skip

@@ -53,6 +53,14 @@ INFERENCE = [
     {"engine": "trtllm", "context_tokens": 60_000, "concurrent_sequences": 2, "kv_precision": "bf16", "max_nodes": 2},
     {"engine": "mlx", "context_tokens": 9000, "concurrent_sequences": 2, "kv_precision": "bf16"},
     {"engine": "mlx", "context_tokens": 3000, "concurrent_sequences": 1, "kv_precision": "mlx_8bit_g64"},
+    {"engine": "vllm", "context_tokens": 5000, "concurrent_sequences": 3, "kv_precision": "fp8_e4m3",
+     "engine_options": "prefix_caching"},
+    {"engine": "vllm", "context_tokens": 5000, "concurrent_sequences": 3, "kv_precision": "bf16",
+     "engine_options": "prefix_caching", "speculative_tokens": 3, "acceptance": 0.8},
+    {"engine": "none", "context_tokens": 700, "concurrent_sequences": 2, "kv_precision": "bf16",
+     "speculative_tokens": 1, "acceptance": 0.9},
+    {"engine": "sglang", "context_tokens": 3000, "concurrent_sequences": 40, "kv_precision": "bf16",
+     "speculative_tokens": 2, "acceptance": 1.0},
 ]  # fmt: skip
 FULL = {
     "mode": "training", "engine": "transformers", "context_tokens": 2048, "concurrent_sequences": 2, "method": "full",
@@ -246,6 +254,11 @@ class Differences:
         assert self.compared >= at_least
 
 
+def predicts(run: Facts) -> int:
+    """Tokens that a workload has predicted in a step."""
+    return int(run.get("speculative_tokens") or 0)
+
+
 def held(
     shape: Facts, precision: Facts, effective: Facts | None, run: Facts, over: Split
 ) -> dict[str, Callable[[], int]]:
@@ -253,7 +266,7 @@ def held(
     if run["mode"] == "inference":
         nothing = dict.fromkeys(("gradient_bytes", "optimizer_bytes", "update_bytes", "paged_bytes"), lambda: 0)
         own = weights.Weights(shape, precision, effective)
-        return {"weights_bytes": lambda: up(own.held(run["engine"], over)), **nothing}
+        return {"weights_bytes": lambda: up(own.held(run["engine"], over) + own.beside(predicts(run), over)), **nothing}
 
     def part(name: str) -> Callable[[], int]:
         format_ = shape.get("stored_precision") if precision["policy"] == "stored" else precision["precision"]
@@ -269,12 +282,14 @@ def bits(format_: Facts | None) -> float | None:
     return None if format_ is None else format_.get("bits_per_weight")
 
 
-def margin(shape: Facts, precision: Facts, bits: float | None, run: Facts, resident: int) -> int:
-    """`bits` of the format that the weights have."""
+def margin(shape: Facts, precision: Facts, effective: Facts | None, run: Facts, over: Split, resident: int) -> int:
+    """`effective` is the format that the weights have."""
+    width = bits(effective)
     is_file = precision["policy"] == "stored" and run.get("method") != "full"
     format_ = margins.mixture(shape, precision, has_rule=False)
-    is_widened = run["engine"] == "transformers" and run["mode"] == "inference" and bits is not None and bits < 16
-    return margins.of_weights(
+    is_widened = run["engine"] == "transformers" and run["mode"] == "inference" and width is not None and width < 16
+    wider = weights.Weights(shape, precision, effective).wider(predicts(run), over) if predicts(run) else 0
+    return wider + margins.of_weights(
         resident, "stored" if is_file else "computed", shape.get("confidence"), format_, is_widened=is_widened
     )  # fmt: skip
 
@@ -300,12 +315,13 @@ def test_weights(tried: Tried) -> None:
             found.compare(where, column, size, row[column])
         resident = [or_none(sizes[name]) for name in ("weights_bytes", "gradient_bytes", "optimizer_bytes")]
         total = None if None in resident else sum(part for part in resident if part is not None)
-        bounds = None if total is None else margin(shape, precision, bits(format_), run, total)
+        bounds = None if total is None else margin(shape, precision, format_, run, over, total)
         found.compare(where, "margin_bytes", bounds, row["margin_bytes"])
         if run["mode"] == "inference" and format_ is not None:
             own = weights.Weights(shape, precision, format_)
+            predicted = predicts(run)
             for column, read in (("step_dense_bytes", own.read_always), ("step_expert_bytes", own.read_if_visited)):
-                found.compare(where, column, lambda r=read, s=over: up(r(s)), row[column])
+                found.compare(where, column, lambda r=read, m=predicted, s=over: up(r(s, m)), row[column])
     assert seen >= SPLITS_SEEN
     found.check(90_000)
 
@@ -334,8 +350,16 @@ def options(workload: Facts) -> list[str]:
 
 def sequence(tried: Tried, shape: Facts, workload: Facts, over: Split) -> cache.Sequence:
     each = tried.kv[workload["kv_precision"]]["bytes_per_element"]
+    predicted = workload.get("speculative_tokens") or 0
     return cache.Sequence(
-        shape, workload["engine"], each, over, "full_window" in options(workload), workload.get("context_parallel") or 1
+        cache.with_blocks(shape, predicted),
+        workload["engine"],
+        each,
+        over,
+        "full_window" in options(workload),
+        workload.get("context_parallel") or 1,
+        "prefix_caching" in options(workload),
+        predicted,
     )
 
 
@@ -419,8 +443,10 @@ def test_overheads(tried: Tried) -> None:
         found.compare(where, "in_flight_tokens", in_flight, row["in_flight_tokens"])
         bound = 0 if workload["engine"] == "none" else None
         if peak is not None:
-            bound = margins.of_engine(peak, profile, over, sees(shape, workload)) + overhead.uncounted(
-                shape, workload, profile, over
+            bound = (
+                margins.of_engine(peak, profile, over, sees(shape, workload))
+                + overhead.uncounted(shape, workload, profile, over)
+                + overhead.checked(shape, workload, profile)
             )
         found.compare(where, "margin_bytes", bound, row["margin_bytes"])
     found.check(10_000)
@@ -434,9 +460,12 @@ def test_work(tried: Tried) -> None:
         over = tried.splits[row["split_ix"]]
         where = (shape["shape_id"], workload["workload"], over)
         tokens, sequences = cache.context(workload["context_tokens"], shape), workload["concurrent_sequences"]
+        predicted = predicts(workload)
         answers: dict[str, Any] = {
-            "expert_share": lambda s=shape, b=sequences: speed.expert_share(s, b),
-            "step_flops": lambda s=shape, t=tokens, b=sequences, at=over: speed.step_flops(s, t, b, at),
+            "expert_share": lambda s=shape, b=sequences, m=predicted: speed.expert_share(s, b * (m + 1)),
+            "step_flops": lambda s=shape, t=tokens, b=sequences, m=predicted, at=over: (
+                speed.step_flops(s, t, b * (m + 1), at) + speed.draft_flops(s, b, m, at)
+            ),
             "prompt_linear_flops": lambda s=shape, t=tokens, at=over: speed.prompt_linear_flops(s, t, at),
             "prompt_attention_flops": lambda s=shape, t=tokens, at=over: speed.prompt_attention_flops(s, t, at),
             "reduced_bytes": lambda s=shape, t=tokens, at=over: split.sent(s, t, at),
@@ -530,6 +559,42 @@ def test_rates_and_times(tried: Tried) -> None:
     found.check(30_000)
 
 
+def test_prompts_that_wait_for_a_host() -> None:
+    """30 GB of weights of which 12 GB are routed experts and 15 GB of the others are read; some of them left."""
+    from estimator import host_weights
+    from estimator import speed as ours
+
+    found = Differences()
+    rows = [
+        {"engine": engine, "batched_tokens": batch, "tokens": tokens, "left_bytes": left, "experts": experts, "k": k}
+        for engine, batch in (("llamacpp", 512), ("vllm", 2048), ("transformers", None), ("sglang", 0))
+        for tokens in (20, 40, 512, 513, 8192, 131_072)
+        for left in (3e9, 12e9, 20e9)
+        for experts, k in ((0, 0), (8, 2), (512, 1))
+    ]
+    c = pl.col
+    routed = pl.when(c("experts") > 0).then(12e9).otherwise(0.0)
+    frame = pl.DataFrame(rows, schema_overrides={"batched_tokens": pl.Int64}).with_columns(
+        batch=host_weights.prompt_batch_tokens(
+            engine=c("engine"), batched_tokens=c("batched_tokens"), tokens=c("tokens")
+        )
+    )
+    read = host_weights.host_read_bytes(
+        left_bytes=c("left_bytes"), held=pl.lit(30e9), dense=(30e9 - routed) * 15 / 18, experts=routed,
+        expert_share=ours.expert_share(experts=c("experts"), per_token=c("k"), sequences=c("batch")),
+    )  # fmt: skip
+    waited = host_weights.host_prompt_seconds(
+        read=read, tokens=c("tokens"), batch=c("batch"), bytes_per_second=pl.lit(14e9)
+    )
+    for row in frame.with_columns(waited=waited).iter_rows(named=True):
+        of_experts = min(row["left_bytes"], 12e9) if row["experts"] else 0.0
+        left = {"experts": of_experts, "others": row["left_bytes"] - of_experts, "read": 15 / 18}
+        asked = (row["engine"], row["batched_tokens"], row["tokens"])
+        share = (row["experts"], row["k"])
+        found.compare(row, "waited", lambda a=asked, of=left, s=share: speed.host_wait(*a, of, s, 14e9), row["waited"])
+    found.check(200)
+
+
 def estimator_step(odd: dict[str, float], columns: dict[str, pl.Expr]) -> pl.Expr:
     from estimator.speed import step_seconds
 
@@ -572,10 +637,12 @@ class Needs:
             peak = ahead
         resident = held_["weights_bytes"] + held_["optimizer_bytes"]
         middle = resident + cached + peak + besides
-        high = middle + margin(shape, self.precision, bits(format_), workload, resident + held_["gradient_bytes"])
+        high = middle + margin(shape, self.precision, format_, workload, over, resident + held_["gradient_bytes"])
         high += held_["paged_bytes"]  # of a full device they leave
-        of_engine = margins.of_engine(ahead, profile, over, sees(shape, workload)) + overhead.uncounted(
-            shape, workload, profile, over
+        of_engine = (
+            margins.of_engine(ahead, profile, over, sees(shape, workload))
+            + overhead.uncounted(shape, workload, profile, over)
+            + overhead.checked(shape, workload, profile)
         )
         return verdict.Need(middle, high + cache_margin + of_engine, resident)
 
@@ -600,6 +667,8 @@ def decision(tried: Tried, shape: Facts, precision: Facts, workload: Facts, gpu:
     format_ = tried.effective(shape, precision)
     runs: list[bool | None] = [or_none(lambda: support.serves(workload["engine"], shape.get("kind")))]
     runs.append(None if format_ is None else kernel(tried, gpu, format_, workload))
+    if predicts(workload):
+        runs.append(or_none(lambda: support.has_blocks(shape)))
     if workload["mode"] == "training":
         name = shape.get("stored_precision") if precision["policy"] == "stored" else precision["precision"]
         is_recipe = None if name is None else training.is_recipe(workload["method"], name, workload["recipe"])

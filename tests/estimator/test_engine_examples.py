@@ -116,7 +116,7 @@ def test_llama_8b_fills_an_h100(held: Callable[..., Any], taken: Callable[..., A
     given = value(
         capacity.usable_bytes(
             engine=text("vllm"), visible=whole(int(79.19 * GIB)), reserve=whole(0), utilization=real(0.95),
-            context=whole(GIB // 2), reserved_ratio=real(1), left=whole(None),
+            context=whole(GIB // 2), reserved_ratio=real(1), left=whole(None), warmup=whole(1024 * 128_256 * 4),
         )
     )  # fmt: skip
     [non_torch] = catalogs.engines().filter("is_default", engine="vllm", memory_tier="70_to_160_gib")[
@@ -163,6 +163,25 @@ def test_qwen_35_9b_serves_two_and_a_half_long_requests(shapes_of: Build, worklo
     # what a step reads, and writes again: 51,511,296 bytes of states, 0.76 % fewer than their pages
     assert row["step_cache_bytes"] == 262_144 * 32_768 + 2 * 24 * (3 * 8_192 * 2 + 32 * 128 * 128 * 4)
     assert 20.27 * GIB / row["bytes_per_sequence"] == pytest.approx(2.52, abs=0.005)
+
+
+def test_prefix_caching_keeps_a_second_state_in_vllm(shapes_of: Build, workloads_of: Build) -> None:
+    """Qwen3.5-9B: 2 x 51,904,512 bytes a sequence, of which a step uses one; a cache alone is as it was."""
+    both = (None, "eager prefix_caching")
+    workloads = workloads_of(
+        *({"engine": "vllm", "concurrent_sequences": 3, "engine_options": options} for options in both),
+        {"engine": "sglang", "concurrent_sequences": 3, "engine_options": "prefix_caching"},
+    )
+    plans = estimator.cache_plans(shapes_of(QWEN_35_9B, GEMMA_3_27B), workloads, catalogs.kv_precisions())
+    hybrid, windows = plans.filter(split_ix=0).drop("split_ix").collect().partition_by("shape_ix", include_key=False)
+    plain, cached, other = hybrid.to_dicts()
+    assert cached["state_bytes"] == 3 * 2 * 51_904_512
+    assert cached["bytes_per_sequence"] == plain["bytes_per_sequence"] + 51_904_512
+    for name in ("kv_cache_bytes", "step_cache_bytes", "kv_bytes_per_token", "block_tokens"):
+        assert cached[name] == plain[name]
+    assert other["state_bytes"] == 3 * 24 * (3 * 8_192 * 2 + 32 * 128 * 128 * 4)
+    plain, cached, _ = windows.drop("workload_ix").rows()
+    assert plain == cached
 
 
 def test_qwen_35_9b_in_llamacpp_is_its_dry_run(shapes_of: Build, workloads_of: Build) -> None:

@@ -530,7 +530,7 @@ def test_methods_train_on_precisions(
 
 
 def test_usable_bytes() -> None:
-    def usable(engine: str, visible: int | None, utilization: float, ratio: float = 1.0) -> Any:
+    def usable(engine: str, visible: int | None, utilization: float, ratio: float = 1.0, warmup: int | None = 0) -> Any:
         return value(
             capacity.usable_bytes(
                 engine=text(engine),
@@ -540,6 +540,7 @@ def test_usable_bytes() -> None:
                 context=whole(50),
                 reserved_ratio=real(ratio),
                 left=whole(None),
+                warmup=whole(warmup),
             )
         )
 
@@ -547,9 +548,21 @@ def test_usable_bytes() -> None:
     assert usable("none", 1000, 0.92) == 990
     assert usable("vllm", 1000, 0.9255) == 915  # floor(925.5) - 10
     assert usable("vllm", 1000, 0.98) == 940  # the context leaves less: 1000 - 50 - 10
+    assert usable("vllm", 1000, 0.92, warmup=30) == 910  # 1000 - 50 - 30 are as much as the share
+    assert usable("vllm", 1000, 0.92, warmup=31) == 909  # the sampler has no room beside it
+    assert usable("vllm", 1000, 0.92, warmup=None) is None
+    assert usable("llamacpp", 1000, 1.0, warmup=None) == 940
     assert usable("vllm", None, 0.92) is None
     assert usable("mlx", 1000, 1.0) == usable("trtllm", 1000, 1.0) == 940
     assert usable("exllama", 1000, 0.92) is None
+
+
+def test_what_a_sampler_is_warmed_up_with() -> None:
+    """gpt-oss-20b, 1,024 sequences of 201,088 words in fp32: 785.5 MiB, where a log asks for 786 and has 552."""
+    needed = capacity.warmup_bytes(sequences=whole(1024), vocabulary=whole(201_088))
+    assert value(needed) == 823_656_448
+    assert value(needed) / 2**20 == pytest.approx(786, abs=0.6)
+    assert value(capacity.warmup_bytes(sequences=whole(None), vocabulary=whole(201_088))) is None
 
 
 OF_A_CHUNK = {"constant_mib": real(512), "token_mib": real(1.5), "sequence_mib": real(2), "device_mib": real(128)}
@@ -602,7 +615,7 @@ def test_usable_bytes_of_sglang() -> None:
         return value(
             capacity.usable_bytes(
                 engine=text("sglang"), visible=whole(visible), reserve=whole(0), utilization=real(1.0),
-                context=whole(512 << 20), reserved_ratio=real(1.0), left=whole(left),
+                context=whole(512 << 20), reserved_ratio=real(1.0), left=whole(left), warmup=whole(None),
             )
         )  # fmt: skip
 
@@ -789,8 +802,23 @@ def test_states_fill_pages() -> None:
 
 
 def test_a_step_writes_states_too() -> None:
-    assert value(cache.step_bytes(kv=real(1000.0), state=real(50.0))) == 1100
-    assert value(cache.step_bytes(kv=real(1000.0), state=real(None))) is None
+    def moved(state: float | None, predicted: int = 0) -> Any:
+        return value(cache.step_bytes(kv=real(1000.0), state=real(state), predicted=whole(predicted)))
+
+    assert moved(50.0) == 1100
+    assert moved(50.0, predicted=3) == 1250  # one read, four written
+    assert moved(None) is None
+
+
+@pytest.mark.parametrize(
+    ("engine", "has_prefix_caching", "predicted", "copies"),
+    [("vllm", False, 0, 1), ("vllm", True, 0, 2), ("vllm", True, 3, 5), ("sglang", True, 0, 1), ("none", False, 2, 3)],
+)
+def test_states_of_a_sequence(engine: str, has_prefix_caching: bool, predicted: int, copies: int) -> None:
+    found = cache.state_copies(
+        engine=text(engine), has_prefix_caching=pl.lit(has_prefix_caching), predicted=whole(predicted)
+    )
+    assert value(found) == copies
 
 
 @pytest.mark.parametrize(

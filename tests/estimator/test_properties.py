@@ -5,7 +5,7 @@
    batches grow: `test_more_catalog_memory_leaves_more_room`.
 2. Fewer bits never need more bytes: `test_fewer_bits_need_no_more`, `test_less_is_less`.
 3. Longer, more and wider never need less, windows and states do not grow: `test_longer_wider_and_more_need_more`,
-   `test_states_do_not_grow`.
+   `test_states_do_not_grow`, `test_prefix_caching_keeps_every_state_twice`.
 4. No term is less than nothing, bounds enclose the middle: `test_margins_are_no_less_than_nothing`.
 5. Splits spare every device and lose nothing: `test_splits_lose_nothing_and_spare_every_device`; latents are whole on
    every device: `test_deepseek_latent_cache_is_whole_on_every_device` in test_plans.py.
@@ -461,6 +461,21 @@ def test_states_do_not_grow(
     assert plans["kv_cache_bytes"].unique().to_list() == [0]
     assert (plans["state_bytes"] > 0).all()
     assert (plans.group_by("shape_ix", "split_ix").agg(pl.col("state_bytes").n_unique())["state_bytes"] == 1).all()
+
+
+@few
+@given(rows=many)
+def test_prefix_caching_keeps_every_state_twice(
+    rows: list[dict[str, Any]], shapes_of: Build, workloads_of: Build, kv_precisions: pl.DataFrame
+) -> None:
+    hybrids = [{**row, "state_recurrent_elements": 10**6 * row["layers"]} for row in rows]
+    workloads = workloads_of(*({"engine": "vllm", "engine_options": name} for name in (None, "prefix_caching")))
+    plans = estimator.cache_plans(shapes_of(*hybrids), workloads, kv_precisions).collect()
+    plain, cached = (plans.filter(workload_ix=workload).sort("shape_ix", "split_ix") for workload in (0, 1))
+    twice = 2 * plain["state_bytes"] - cached["state_bytes"]
+    assert ((twice >= 0) & (twice <= 1)).all()  # bytes are rounded up once
+    for name in ("kv_cache_bytes", "step_cache_bytes", "kv_bytes_per_token", "block_tokens"):
+        assert plain[name].equals(cached[name])
 
 
 @few

@@ -11,7 +11,7 @@ from with_devices import with_devices
 
 import catalogs
 import estimator
-from estimator import speed
+from estimator import host_weights, speed
 from estimator.read_shares import read_shares
 
 MIXTRAL: dict[str, Any] = {
@@ -76,14 +76,51 @@ def test_what_is_unknown_stays_unknown() -> None:
     ],
 )
 def test_what_a_host_reads_in_a_step(left: int, experts: int | None, share: float | None, read: float | None) -> None:
-    found = speed.host_read_bytes(
+    found = host_weights.host_read_bytes(
         left_bytes=lit(left), held=lit(30), dense=lit(8), experts=lit(experts), expert_share=lit(share)
     )
     assert value(found) == (None if read is None else pytest.approx(read))
     assert value(
-        speed.host_step_seconds(read=lit(53.76), bytes_per_second=lit(speed.HOST_READ_SHARE * 89.6))
+        host_weights.host_step_seconds(read=lit(53.76), bytes_per_second=lit(host_weights.HOST_READ_SHARE * 89.6))
     ) == pytest.approx(1)
-    assert value(speed.host_step_seconds(read=lit(0), bytes_per_second=lit(None))) == 0
+    assert value(host_weights.host_step_seconds(read=lit(0), bytes_per_second=lit(None))) == 0
+
+
+@pytest.mark.parametrize(
+    ("engine", "batched", "tokens", "batch"),
+    [
+        ("llamacpp", 512, 8192, 512),
+        ("llamacpp", 512, 40, 40),
+        ("llamacpp", 512, 31, None),  # on the host's processor
+        ("vllm", 2048, 31, 31),
+        ("transformers", None, 8192, 8192),
+        ("sglang", 0, 8192, None),
+        ("vllm", 2048, None, None),
+        ("transformers", None, None, None),
+    ],
+)
+def test_tokens_of_a_prompt_at_once(engine: str, batched: int | None, tokens: int | None, batch: int | None) -> None:
+    numbers = {
+        name: pl.lit(number, dtype=pl.Int64) for name, number in (("batched_tokens", batched), ("tokens", tokens))
+    }
+    assert value(host_weights.prompt_batch_tokens(engine=pl.lit(engine), **numbers)) == batch
+
+
+def test_what_a_prompt_waits_for_a_host() -> None:
+    """Llama-3.1-70B in Q4_K_M on an RTX 4090 leaves 20.75 GB that are read: 16 batches of 8,192 tokens, 14.2 GB/s."""
+
+    def seconds(read: float | None, tokens: int | None, batch: int | None, rate: float | None) -> object:
+        numbers = {"read": read, "tokens": tokens, "batch": batch, "bytes_per_second": rate}
+        return value(host_weights.host_prompt_seconds(**{name: lit(number) for name, number in numbers.items()}))
+
+    link = host_weights.HOST_LINK_SHARE * 31.5e9
+    assert seconds(20.75e9, 8192, 512, link) == pytest.approx(16 * 20.75 / 14.175)
+    assert seconds(20.75e9, 8193, 512, link) == pytest.approx(17 * 20.75 / 14.175)
+    assert seconds(0, None, None, None) == 0
+    for unknown in range(4):
+        known = [20.75e9, 8192, 512, link]
+        known[unknown] = None  # type: ignore[call-overload]
+        assert seconds(*known) is None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("experts", "rate"), [(0, 350.0), (128, 80.0), (None, None)])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from estimator import speed
+from estimator import host_weights, speed
 
 some = settings(max_examples=40, deadline=None, derandomize=True)
 sizes = st.floats(1e6, 1e13)
@@ -69,6 +70,27 @@ def test_experts_that_are_read_lie_between_those_of_a_token_and_all(
         return float(value(speed.expert_share(**which, sequences=pl.lit(sequences))))
 
     assert per_token / experts - 1e-12 <= share(sequences) <= share(sequences + more) <= 1
+
+
+@some
+@given(
+    tokens=st.integers(32, 10**6), more=st.integers(0, 10**6), batch=st.integers(32, 16_384),
+    left=st.floats(0, 1e12), rate=st.floats(1e9, 1e11),
+)  # fmt: skip
+def test_a_prompt_waits_longer_for_more_batches_and_never_less_than_for_one(
+    tokens: int, more: int, batch: int, left: float, rate: float
+) -> None:
+    def waited(tokens: int, batched: int | None) -> float:
+        number = pl.lit(batched, dtype=pl.Int64)
+        batch = host_weights.prompt_batch_tokens(
+            engine=pl.lit("llamacpp"), batched_tokens=number, tokens=pl.lit(tokens)
+        )
+        which = {"read": pl.lit(left), "bytes_per_second": pl.lit(rate)}
+        return float(value(host_weights.host_prompt_seconds(tokens=pl.lit(tokens), batch=batch, **which)))
+
+    assert waited(tokens, None) == pytest.approx(left / rate)
+    assert waited(tokens, None) <= waited(tokens, batch) <= waited(tokens + more, batch)
+    assert waited(tokens, 2 * batch) <= waited(tokens, batch)
 
 
 @some

@@ -79,7 +79,7 @@ def test_a_prefill_is_profiled_and_no_sampler(shapes_of: Build, workloads_of: Bu
 def test_all_of_a_device_but_its_context() -> None:
     usable = capacity.usable_bytes(
         engine=text("trtllm"), visible=whole(1000), reserve=whole(10), utilization=real(1), context=whole(50),
-        reserved_ratio=real(1), left=whole(None),
+        reserved_ratio=real(1), left=whole(None), warmup=whole(None),
     )  # fmt: skip
     assert value(usable) == 940
 

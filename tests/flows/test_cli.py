@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -154,6 +154,28 @@ def test_check_over_two_nodes() -> None:
     assert small["verdict"] == "too_big"
 
 
+def test_check_predicts_tokens_with_blocks_of_the_model() -> None:
+    """GLM-4.5-Air: 1.8 tokens of a longer step; Qwen3 has no block, and nobody counts Qwen3.5's."""
+
+    def asked(model: str, *options: str) -> dict[str, Any]:
+        gpu, precision = ("--gpu", "nvidia-h200-sxm-141gb"), ("--precision", "bf16", "--json")
+        shown = hubfit("check", model, "--source", "snapshot", *gpu, *precision, *options)
+        return json.loads(shown.stdout)["fit"][0]  # type: ignore[no-any-return]
+
+    plain, predicting = (asked("zai-org/GLM-4.5-Air", *more) for more in ((), ("--speculate", "1:0.8")))
+    assert predicting["step_seconds"] > plain["step_seconds"]
+    for name in ("decode_tokens_per_second", "total_tokens_per_second"):
+        assert predicting[name] == pytest.approx(1.8 / predicting["step_seconds"])
+    assert plain["required_bytes"] < predicting["required_bytes"] < 1.1 * plain["required_bytes"]
+    assert predicting["decode_tokens_per_second"] < predicting["decode_tokens_per_second_bound"]
+    assert predicting["speed_confidence"] == "low"
+    assert asked("Qwen/Qwen3-8B", "--speculate", "1:0.8")["verdict"] == "unsupported"
+    assert asked("Qwen/Qwen3.5-0.8B", "--speculate", "1:0.8")["verdict"] == "unknown"
+    wrong = hubfit("check", "Qwen/Qwen3-8B", "--source", "snapshot", "--speculate", "much")
+    assert wrong.returncode == 2
+    assert "not TOKENS:ACCEPTANCE" in wrong.stderr
+
+
 def test_check_leaves_weights_on_a_host_that_has_memory() -> None:
     """Llama-3.1-70B at 4.8944 bits over all: 39.59 GiB of weights and 42.35 in all, for 22.74 of an RTX 4090."""
     asked = ("check", "meta-llama/Llama-3.1-70B", "--source", "snapshot", "--gpu", "nvidia-rtx-4090-24gb", "--engine",
@@ -171,6 +193,12 @@ def test_check_leaves_weights_on_a_host_that_has_memory() -> None:
     assert hosted["speed_confidence"] == "low"
     [slower] = json.loads(hubfit(*asked, "--host-memory", "64", "--host-bandwidth", "44.8").stdout)["fit"]
     assert slower["step_seconds"] - hosted["step_seconds"] == pytest.approx(0.3859, abs=0.0001)
+    # 16 batches of 512 tokens, 20.75 GB for each of them at 0.45 of 31.5 GB/s: 23.4 of 36 s, the rest is multiplied
+    [twice] = json.loads(hubfit(*asked, "--host-memory", "64", "--host-link", "63").stdout)["fit"]
+    waited = hosted["first_token_seconds"] - twice["first_token_seconds"]
+    assert 2 * waited == pytest.approx(16 * 20.75e9 / (0.45 * 31.5e9), rel=0.001)
+    assert hosted["prefill_tokens_per_second"] == pytest.approx(8192 / hosted["first_token_seconds"])
+    assert hosted["interconnect_bound"] is False
     [too_little] = json.loads(hubfit(*asked, "--host-memory", "24").stdout)["fit"]
     assert (too_little["verdict"], too_little["host_bytes"]) == ("too_big", None)
 

@@ -170,16 +170,17 @@ def test_what_does_not_fit_says_no_more_than_that(published: duckdb.DuckDBPyConn
     holds(
         published,
         "SELECT * FROM fit WHERE verdict NOT IN ('fits', 'tight', 'sharded')",
-        """gpus_needed IS NOT NULL OR parallelism IS NOT NULL OR usd_per_hour IS NOT NULL OR first_token_seconds > 0
-           OR (verdict <> 'offload'
-               AND coalesce(max_context_tokens, max_sequences, decode_tokens_per_second) IS NOT NULL)""",
+        """gpus_needed IS NOT NULL OR parallelism IS NOT NULL OR usd_per_hour IS NOT NULL
+           OR (verdict <> 'offload' AND coalesce(
+               max_context_tokens, max_sequences, decode_tokens_per_second, first_token_seconds) IS NOT NULL)""",
         at_least=50_000,
     )
     holds(
         published,
         "SELECT * FROM fit WHERE verdict = 'offload'",
         """host_bytes IS NULL OR host_bytes <= 0 OR max_sequences IS NULL OR max_sequences < 1
-           OR max_context_tokens IS NULL OR max_context_tokens < context_tokens""",
+           OR max_context_tokens IS NULL OR max_context_tokens < context_tokens
+           OR (first_token_seconds IS NULL) <> (step_seconds IS NULL) OR interconnect_bound""",
         at_least=100,
     )
     holds(

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from snapshot_answers import night_database
 
-from estimator import speed
+from estimator import host_weights, speculation, speed
 from flows import warehouse
 
 STEP = (
@@ -24,6 +24,8 @@ PROMPT = (
     *("linear_flops", "attention_flops", "linear_flops_per_second", "attention_flops_per_second"),
     *("reduced_bytes", "reduced_bytes_per_second"),
 )
+SHARE = ("experts", "per_token", "sequences")
+WAIT = ("read", "tokens", "batch", "bytes_per_second")
 HOST = ("left_bytes", "held", "dense", "experts", "expert_share")
 positive = st.none() | st.floats(1e-3, 1e15)
 
@@ -34,7 +36,10 @@ def macros() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("CREATE SCHEMA internal")
     script = warehouse._sql("views.sql")
-    for name in ("step_seconds", "prompt_seconds", "host_read_bytes", "host_step_seconds"):
+    for name in (
+        *("step_seconds", "prompt_seconds", "host_read_bytes", "host_step_seconds", "expert_share"),
+        *("prompt_batch_tokens", "host_prompt_seconds", "tokens_of_step"),
+    ):
         start = script.index(f"CREATE MACRO internal.{name}(")
         connection.execute(script[start : script.index(";", start)])
     return connection
@@ -42,8 +47,9 @@ def macros() -> duckdb.DuckDBPyConnection:
 
 @pytest.mark.parametrize(("macro", "formula", "names"), [
     ("step_seconds", speed.step_seconds, STEP), ("prompt_seconds", speed.prompt_seconds, PROMPT),
-    ("host_read_bytes", speed.host_read_bytes, HOST),
-    ("host_step_seconds", speed.host_step_seconds, ("read", "bytes_per_second")),
+    ("host_read_bytes", host_weights.host_read_bytes, HOST),
+    ("host_step_seconds", host_weights.host_step_seconds, ("read", "bytes_per_second")),
+    ("host_prompt_seconds", host_weights.host_prompt_seconds, WAIT),
 ])  # fmt: skip
 def test_the_database_says_the_same(macro: str, formula: Any, names: tuple[str, ...], macros: Any) -> None:
     @settings(max_examples=60, deadline=None)
@@ -60,6 +66,40 @@ def test_the_database_says_the_same(macro: str, formula: Any, names: tuple[str, 
             assert mine is None or math.isclose(mine, its, rel_tol=1e-12)
 
     agree()
+
+
+@settings(max_examples=60, deadline=None)
+@given(counts=st.lists(st.tuples(*([st.none() | st.integers(0, 600)] * 3)), min_size=1, max_size=20))
+def test_the_database_counts_experts_the_same(counts: list[tuple[int | None, ...]], macros: Any) -> None:
+    rows = [(e, None if k is None or e is None else min(k, e), b) for e, k, b in counts]
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(SHARE, pl.Int64), orient="row")
+    ours = frame.select(share=speed.expert_share(**{name: pl.col(name) for name in SHARE}))["share"].to_list()
+    macro = "internal.expert_share($1::BIGINT, $2::BIGINT, $3::BIGINT)"
+    theirs = [macros.execute(f"SELECT {macro}", list(row)).fetchone()[0] for row in rows]
+    assert theirs == [None if mine is None else pytest.approx(mine, rel=1e-12) for mine in ours]
+
+
+@settings(max_examples=60, deadline=None)
+@given(tokens=st.none() | st.integers(1, 100), acceptance=st.none() | st.floats(0, 1))
+def test_the_database_yields_as_many_tokens(tokens: int | None, acceptance: float | None, macros: Any) -> None:
+    numbers = {"speculative_tokens": pl.lit(tokens, dtype=pl.Int64), "acceptance": pl.lit(acceptance, dtype=pl.Float64)}
+    ours = pl.select(speculation.tokens_of_step(**numbers)).item()
+    theirs = macros.execute("SELECT internal.tokens_of_step($1::BIGINT, $2::DOUBLE)", [tokens, acceptance]).fetchone()
+    assert theirs == (None if ours is None else pytest.approx(ours, rel=1e-9),)
+
+
+@pytest.mark.parametrize("engine", ["llamacpp", "vllm", "transformers"])
+@pytest.mark.parametrize("batched", [None, 0, 20, 512])
+@pytest.mark.parametrize("tokens", [None, 31, 32, 8192])
+def test_the_database_cuts_prompts_the_same(engine: str, batched: int | None, tokens: int | None, macros: Any) -> None:
+    numbers = {
+        name: pl.lit(number, dtype=pl.Int64) for name, number in (("batched_tokens", batched), ("tokens", tokens))
+    }
+    ours = pl.select(host_weights.prompt_batch_tokens(engine=pl.lit(engine), **numbers)).item()
+    theirs = macros.execute(
+        "SELECT internal.prompt_batch_tokens($1, $2::BIGINT, $3::BIGINT)", [engine, batched, tokens]
+    ).fetchone()
+    assert theirs == (ours,)
 
 
 @pytest.fixture(scope="module")

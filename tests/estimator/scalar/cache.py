@@ -27,6 +27,19 @@ def filled(tokens: int, block: int) -> int:
     return -(-tokens // block) * block
 
 
+def with_blocks(shape: Facts, predicted: int) -> Facts:
+    """Of a model whose blocks predict: each has full attention as well, like the average layer that has."""
+    if not predicted:
+        return shape
+    layers, blocks = shape.get("kv_full_layers"), shape.get("mtp_layers")
+    count = None if layers is None or blocks is None else layers + blocks
+    grown: dict[str, float | None] = {"kv_full_layers": count}
+    for name in ("kv_full_elements_per_token", "kv_latent_elements_per_token", "kv_fixed_bytes_per_token"):
+        is_known = count is not None and layers and shape.get(name) is not None
+        grown[name] = shape[name] * count / layers if is_known else None
+    return Facts({**shape, **grown})
+
+
 @dataclass(frozen=True)
 class Sequence:
     """What one sequence keeps on one device, in bytes; each question is answered or Unknown by itself."""
@@ -37,6 +50,8 @@ class Sequence:
     over: split.Split
     keeps_windows_whole: bool = False
     context_parallel: int = 1
+    caches_prefixes: bool = False
+    predicted: int = 0  # tokens that are checked beside the last one
 
     def _is_whole(self) -> bool:
         return self.keeps_windows_whole or self.engine == "trtllm"
@@ -192,14 +207,15 @@ class Sequence:
 
     def step(self, tokens: int) -> float:
         """Bytes that a step reads, and writes of states."""
-        return self._read(tokens) + 2 * self._states()
+        return self._read(tokens) + (2 + self.predicted) * self._states()
 
     def state(self) -> float:
-        """In vLLM each layer's fills a page of the attention beside it."""
-        page = self._page()[1]
+        """In vLLM each layer's fills a page of the attention beside it, and with prefix caching a second one."""
+        page, copies = self._page()[1], 2 if self.engine == "vllm" and self.caches_prefixes else 1
+        copies += self.predicted
         if page is None:
-            return self._room(self._states())
-        return page * -(-self._layers("state") // self.over.stages) * self._filled("state")
+            return copies * self._room(self._states())
+        return copies * page * -(-self._layers("state") // self.over.stages) * self._filled("state")
 
     def _states(self) -> float:
         if self._keeps_nothing():

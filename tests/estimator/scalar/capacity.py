@@ -17,7 +17,8 @@ def usable(gpu: Facts, workload: Facts, profile: Facts, reserves: list[Facts], *
     if engine == "none":
         return int(visible - reserve)
     if engine == "vllm":
-        return math.floor(min(profile["memory_utilization"] * visible, visible - context) - reserve)
+        logits = profile["max_sequences"] * (262_400 if for_certain else 128_256)
+        return math.floor(min(profile["memory_utilization"] * visible, visible - context - 4 * logits) - reserve)
     if engine == "sglang":
         share = round((visible - left(visible, profile, reserves)) / visible, 3)
         return math.floor(share * (visible - context) - reserve)

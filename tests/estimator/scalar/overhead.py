@@ -35,6 +35,13 @@ def uncounted(shape: Facts, workload: Facts, profile: Facts, over: Split) -> int
     return up(workspaces(shape, profile, over))
 
 
+def checked(shape: Facts, workload: Facts, profile: Facts) -> int:
+    """Logits of a token that vLLM checks beside the one of each sequence, at the upper end."""
+    if workload["engine"] != "vllm" or not workload.get("speculative_tokens"):
+        return 0
+    return up(profile["max_sequences"] * shape["vocab_size"] * profile["logit_bytes"])
+
+
 def transformers(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float:
     """Whole prompts at once through the modules of the class, logits of the last position."""
     attention = shape["prefill_attention_bytes"] + shape["prefill_pair_bytes"] * tokens

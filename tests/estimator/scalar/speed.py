@@ -59,6 +59,17 @@ def step_flops(shape: Facts, tokens: int, sequences: int, over: Split) -> float:
     return split.work(2.0 * sequences * (active(shape) + seen), over)
 
 
+def draft_flops(shape: Facts, sequences: int, predicted: int, over: Split) -> float:
+    """Of the blocks that predict, and of the head behind them, for each predicted token."""
+    if not predicted:
+        return 0.0
+    resting = shape["mtp_expert_parameters"]
+    if resting:
+        resting *= 1 - shape["experts_per_token"] / shape["experts"]
+    block = shape["mtp_parameters"] - resting
+    return split.work(2.0 * sequences * predicted * (block + head(shape)), over)
+
+
 def prompt_linear_flops(shape: Facts, tokens: int, over: Split) -> float:
     """All matrices for every token, the head for the last one alone."""
     return split.work(2.0 * (active(shape) - head(shape)) * tokens + 2.0 * head(shape), over)
@@ -131,3 +142,25 @@ def sending(gpu: Facts, link: Facts) -> float:
 
 def step_seconds(reading: float, computing: float, layers: int, layer: float, reduce: float, host: float) -> float:
     return max(reading, computing) + layers * (layer + 2 * reduce) + host
+
+
+def host_wait(
+    engine: str, batched: int | None, tokens: int, left: dict[str, float], share: tuple[int, int], link: float
+) -> float:
+    """Weights of a host come over a link for one batch of a prompt after the other.
+
+    `left` has bytes of `experts` and `others`, of which the part `read` is looked at; `share`: experts, and those of a
+    token.
+    """
+    if batched == 0:
+        raise Unknown("batch")
+    waited, rest = 0.0, tokens
+    at_once = tokens if batched is None else min(batched, tokens)
+    if engine == "llamacpp" and at_once < 32:
+        raise Unknown("the host's own speed")
+    experts, visited = share
+    missed = (1 - visited / experts) ** at_once if experts else 1.0
+    while rest > 0:
+        waited += (left["experts"] * (1 - missed) + left["others"] * left["read"]) / link
+        rest -= at_once
+    return waited

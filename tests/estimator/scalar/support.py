@@ -50,6 +50,11 @@ def has_kernel(gpu: Facts, format_: Facts, workload: Facts, profile: Facts, kv: 
     return every(answers)
 
 
+def has_blocks(shape: Facts) -> bool:
+    """Whether a model predicts further tokens by itself."""
+    return shape.get("kind") == "decoder" and bool(shape["mtp_parameters"])
+
+
 def serves(engine: str, kind: str | None) -> bool | None:
     if kind is None:
         raise Unknown("kind")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scalar import speed, split
-from scalar.known import Facts, Unknown
+from scalar.known import Facts, Unknown, up
 from scalar.split import ALONE, Split
 
 MXFP4_BITS = 4.25
@@ -198,18 +198,50 @@ class Weights:
 
     # Groups of layers work in turn, so that a step is that of all of them.
 
-    def read_always(self, over: Split) -> float:
-        """Bytes outside routed experts on a device that every step reads."""
+    def read_always(self, over: Split, predicted: int = 0) -> float:
+        """Bytes outside routed experts on a device that every step reads, and for each of the predicted tokens."""
         shape, effective = self.shape, self._effective()
         others, _ = self.in_group(over.in_one_group())
-        return others * dense_share(shape, effective) / (1 - expert_share(shape, effective))
+        read = others * dense_share(shape, effective) / (1 - expert_share(shape, effective))
+        if not predicted:
+            return read
+        head = shape["vocab_size"] * shape["hidden_size"] / over.tensor * self._each_outside()
+        return read + predicted * (self._block(over)[0] + head)
 
-    def read_if_visited(self, over: Split) -> float:
-        """Bytes of routed experts on a device."""
-        if not self.shape["p_expert"]:
-            return 0.0
-        _, experts = self.in_group(over.in_one_group())
-        return experts
+    def read_if_visited(self, over: Split, predicted: int = 0) -> float:
+        """Bytes of routed experts on a device, those of blocks that predict included."""
+        experts = 0.0
+        if self.shape["p_expert"]:
+            _, experts = self.in_group(over.in_one_group())
+        return experts + (self._block(over)[1] if predicted else 0.0)
+
+    # Blocks that predict further tokens take what the average element takes.
+
+    def _block_elements(self, over: Split) -> tuple[float, float]:
+        """Outside and inside routed experts, on a device."""
+        experts = self.shape["mtp_expert_parameters"]
+        here = experts * split.experts_kept(self.shape, over) if experts else 0.0
+        return (self.shape["mtp_parameters"] - experts) / over.tensor, here
+
+    def _block(self, over: Split) -> tuple[float, float]:
+        """The same in bytes."""
+        shape, (dense, experts) = self.shape, self._block_elements(over)
+        if not dense and not experts:
+            return 0.0, 0.0
+        share = expert_share(shape, self._effective())
+        others = shape["parameters_resident"] - shape["p_expert"]
+        of_dense = dense * self.whole() * (1 - share) / others if dense else 0.0
+        return of_dense, experts * self.whole() * share / shape["p_expert"] if experts else 0.0
+
+    def beside(self, predicted: int, over: Split) -> float:
+        """That they add to what is held: nothing where the files of a repository have them."""
+        return sum(self._block(over)) if predicted and not self._is_stored() else 0.0
+
+    def wider(self, predicted: int, over: Split) -> int:
+        """That they may take more, in 16 bits."""
+        if not predicted or self._is_stored():
+            return 0
+        return up(max(0.0, 2 * sum(self._block_elements(over)) - sum(self._block(over))))
 
 
 def effective_name(shape: Facts, format_: Facts) -> str:

@@ -22,7 +22,7 @@ WHOLES = (
     ("expert_layers", "kv_full_layers", "kv_window_layers", "state_layers"),
 )
 # What an extraction may lack by itself; the counts of components are known together or not at all.
-SINGLE = [name for name in SHAPES if not name.startswith(("p_", "shape_id", "automodel_"))]
+SINGLE = [name for name in SHAPES if not name.startswith(("p_", "mtp_", "shape_id", "automodel_"))]
 
 
 def shape(random: Random, number: int) -> dict[str, Any]:
@@ -114,6 +114,7 @@ def shape(random: Random, number: int) -> dict[str, Any]:
         "attention_prompt_width": layers * heads * (2 * head if not is_latent else head * 3),
         "attention_window_width": sliding * heads * 2 * head,
         **_masks(random, heads, kv_heads, ffn if counts["p_mlp"] or counts["p_shared"] else 0, expert_ffn, experts),
+        **_predictions(Random(number), counts, layers, sparse),
         "expert_layers": sparse,
         "kv_full_layers": layers - sliding,
         "kv_window_layers": sliding,
@@ -176,3 +177,13 @@ def _masks(random: Random, heads: int, kv_heads: int, ffn: int, expert_ffn: int,
 def shapes(seed: int, many: int) -> list[dict[str, Any]]:
     random = Random(seed)
     return [shape(random, number) for number in range(many)]
+
+
+def _predictions(random: Random, counts: dict[str, int], layers: int, sparse: int) -> dict[str, int | None]:
+    """Blocks that predict further tokens, like the last layer: mostly none, some that nobody counted."""
+    blocks = random.choice([0, 0, 1, 1, 3, None])
+    names = ("mtp_layers", "mtp_parameters", "mtp_expert_parameters")
+    if blocks is None:
+        return dict.fromkeys(names)
+    experts = blocks * counts["p_expert"] // sparse if sparse else 0
+    return dict(zip(names, (blocks, experts + blocks * (counts["p_attn"] // layers + 12_345), experts), strict=True))

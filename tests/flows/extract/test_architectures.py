@@ -97,10 +97,30 @@ def test_famous_counts(model_id: str, parameters: int, active: int | None) -> No
         assert found.active_parameters == active
 
 
+@pytest.mark.parametrize(
+    ("model_id", "blocks"),
+    [
+        ("meta-llama/Llama-3.1-8B", 0),
+        ("moonshotai/Kimi-K2-Instruct", 0),
+        ("zai-org/GLM-4.5", 1),
+        ("Qwen/Qwen3.5-0.8B", None),  # announced, and not counted
+        ("MiniMaxAI/MiniMax-M2.5", None),
+    ],
+)
+def test_blocks_that_predict(model_id: str, blocks: int | None) -> None:
+    columns = read_architecture(SNAPSHOT[model_id]).columns
+    assert columns["mtp_layers"] == blocks
+    assert (columns["mtp_parameters"] is None) == (blocks is None)
+    assert (columns["mtp_parameters"] == 0) == (blocks == 0)
+
+
 def test_deepseek_counts_its_prediction_block_apart() -> None:
     found = read_architecture(SNAPSHOT["deepseek-ai/DeepSeek-V3"])
     assert found.mtp_parameters == 11_610_068_224 - 256  # the routers' score-correction biases are buffers
     assert found.columns["parameters_resident"] == 671_026_404_352
+    assert found.columns["mtp_parameters"] == found.mtp_parameters
+    assert found.columns["mtp_expert_parameters"] == 256 * 3 * 7168 * 2048
+    assert found.columns["mtp_layers"] == 1
     assert found.active_parameters == 37_552_282_624
     assert found.columns["kv_latent_elements_per_token"] == 61 * 576
     assert found.columns["kv_full_elements_per_token"] == 0
