@@ -33,14 +33,17 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
     """ACTIVATION_SLOPES, sorted by its keys: no row for training and for engines whose activations do not grow.
 
     `engines` has one row for each engine and memory tier. Null where a width, the vocabulary, or a layer's measured
-    bytes are unknown. Sources: `activations.whole_prompt_bytes`; llama.cpp `ggml_gallocr` dry runs, with
+    bytes are unknown. An encoder draws no next word: if its class answers with words, logits of all tokens are in the
+    bytes of its widest layer. Sources: `activations.whole_prompt_bytes`; llama.cpp `ggml_gallocr` dry runs, with
     Llama-3.1-8B's 258.5 MiB; MLX: `activations.chunk_bytes` and `score_bytes`.
     """
     c = pl.col
     is_whole, is_chunked = c("engine") == "transformers", c("engine") == "mlx"
     # of llama.cpp: logits and hidden states of a batch in fp32, or its mask with the widest layer
     ffn = larger(c("ffn_size"), c("expert_ffn_size") * c("experts_per_token"))
-    ends = c("batched_tokens") * _FP32_BYTES * (c("vocab_size") + c("hidden_size"))
+    is_encoder = c("kind") == "encoder"
+    drawn = pl.when(is_encoder).then(0).otherwise("vocab_size")  # words to choose the next one from
+    ends = c("batched_tokens") * _FP32_BYTES * (drawn + c("hidden_size"))
     layer = c("batched_tokens") * _FP32_BYTES * (3 * ffn + 4 * c("hidden_size"))
     chunk = larger(
         activations.chunk_bytes(tokens=c("batched_tokens"), ffn=ffn, hidden=c("hidden_size")),
@@ -55,7 +58,7 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
         kv_heads=c("kv_heads"),
     )
     columns = [
-        "ffn_size", "expert_ffn_size", "experts_per_token", "hidden_size", "vocab_size", "prefill_layer_bytes",
+        "kind", "ffn_size", "expert_ffn_size", "experts_per_token", "hidden_size", "vocab_size", "prefill_layer_bytes",
         "prefill_attention_bytes", "prefill_pair_bytes", "kv_window_elements_per_token",
         "heads", "kv_heads", "kv_full_layers", "kv_full_elements_per_token", "kv_latent_elements_per_token",
     ]  # fmt: skip
@@ -81,12 +84,17 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
         .select(
             *_KEYS,
             fixed_bytes=choose(pl.lit(0), ends),
-            sequence_bytes=choose(c("vocab_size") * c("logit_bytes"), 0, chunk),
+            sequence_bytes=choose(drawn * c("logit_bytes"), 0, chunk),
             layer_bytes=choose(pl.lit(0), layer),
             token_bytes=choose("prefill_layer_bytes", c("batched_tokens") * _MASK_BYTES, scores),
             attention_bytes=choose("prefill_attention_bytes", 0),
             pair_bytes=choose("prefill_pair_bytes", 0),
-            held_bytes=choose(activations.held_token_bytes(window_elements=c("kv_window_elements_per_token")), 0),
+            held_bytes=choose(
+                pl.when(is_encoder)
+                .then(activations.input_token_bytes())
+                .otherwise(activations.held_token_bytes(window_elements=c("kv_window_elements_per_token"))),
+                0,
+            ),
         )
         .sort(_KEYS)
         .match_to_schema(ACTIVATION_SLOPES)

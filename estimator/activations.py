@@ -122,11 +122,17 @@ def held_token_bytes(*, window_elements: pl.Expr) -> pl.Expr:
     return window_elements * ELEMENT_BYTES
 
 
+def input_token_bytes() -> pl.Expr:
+    """Bytes a token of what an encoder reads: a word and whether it is padded, 64 bits each (PyTorch's embeddings)."""
+    return pl.lit(2 * 8)
+
+
 def held_bytes(*, context: pl.Expr, window: pl.Expr, token_bytes: pl.Expr) -> pl.Expr:
     """Bytes that one prompt keeps beyond its cache until the next step: transformers' layers with a window.
 
     They return the keys and values of the whole prompt, `token_bytes` each, and cut them afterwards, and their mask has
-    a byte for every pair of tokens. 0 without such layers and in prompts that do not fill the window.
+    a byte for every pair of tokens. 0 without such layers and in prompts that do not fill the window. An encoder has
+    no window (0) and keeps what it reads (`input_token_bytes`) beside the mask of prompts padded to one length.
     """
     beyond = (context - window) * token_bytes + context * context
     return pl.when((token_bytes == 0) | (context < window)).then(0).when(context >= window).then(beyond)

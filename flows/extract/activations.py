@@ -6,7 +6,7 @@ layer; a type, a kind of layer, an activation function or a recipe without an ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from catalogs import architectures
@@ -65,6 +65,32 @@ def of_layer(
     return found
 
 
+def of_encoder(dialect: Mapping[str, Any], keys: Keys, named: Callable[[str], int], ending: str | None) -> Parts:
+    """Columns of an encoder's prompts, those of WIDEST; null where the row does not tell.
+
+    `named` gives the numbers behind names of its dialect, `ending` is that of its class. One that answers with words
+    makes logits of every token, which may be wider than any layer.
+    """
+    row = dialect.get("activations")
+    if row is None or not named("heads") or not named("inner"):
+        return dict.fromkeys(WIDEST)
+    heads, inner = named("heads"), named("inner")
+    known = {name: named(name) for name in ("hidden", "ffn", "heads")}
+    known |= {"head_dim": inner // heads, "kv_heads": named("kv") * heads // inner}
+    reader = _Reader(row, keys, known, Experts(), others=named)
+    # what is not told may be a switch that was not counted
+    if reader.value(row.get("unless", 0)) != 0 or ("function" in row and reader.value("function") is None):
+        return dict.fromkeys(WIDEST)
+    layer, words = reader.sum_of([("prefill", "dense")]), reader.sum_of([("prefill", "words")])
+    if ending in row.get("words", ()):
+        layer = None if layer is None or words is None else max(layer, words)
+    return {
+        "prefill_layer_bytes": layer,
+        "prefill_attention_bytes": reader.sum_of([("prefill", "attention")]),
+        "prefill_pair_bytes": reader.value(row.get("prefill_pair", 0)),
+    }
+
+
 def logit_bytes(dialect: Mapping[str, Any]) -> int | None:
     """Bytes of one logit of one token at the loss; null where the row does not tell."""
     row = dialect.get("activations")
@@ -74,8 +100,15 @@ def logit_bytes(dialect: Mapping[str, Any]) -> int | None:
 class _Reader:
     """One layer's expressions. What cannot be evaluated is null: no model becomes unreadable by it."""
 
-    def __init__(self, row: Mapping[str, Any], keys: Keys, known: Mapping[str, int], moe: Experts) -> None:
-        self._row, self._keys = row, keys
+    def __init__(
+        self,
+        row: Mapping[str, Any],
+        keys: Keys,
+        known: Mapping[str, int],
+        moe: Experts,
+        others: Callable[[str], int] | None = None,
+    ) -> None:
+        self._row, self._keys, self._others = row, keys, others or keys.count
         self._known = {
             **known,
             "queries": known["heads"] * known["head_dim"],
@@ -108,7 +141,7 @@ class _Reader:
     def _number(self, name: str) -> int:
         if name == "function":
             return self._function()
-        return self._known[name] if name in self._known else self._keys.count(name)
+        return self._known[name] if name in self._known else self._others(name)
 
     def _function(self) -> int:
         """Bytes that the activation function saves for each element. Raises ValueError for one not measured."""

@@ -36,6 +36,35 @@ def test_slopes_are_those_of_engines_that_grow(
     ]
 
 
+def test_an_encoder_draws_no_word(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame], engines: pl.DataFrame
+) -> None:
+    """BERT-large, 2 prompts of 512 tokens: 2 x 512 x (4 x 4,096 + 6 x 1,024 + 16 + 512), and no 30,522 logits.
+
+    In attention, which is narrower, 12 x 1,024 + 4 x 16 + 2 x 512. llama.cpp's ends are 512 hidden states in fp32.
+    """
+    profiles = pl.concat(
+        [
+            engines.with_columns(engine=pl.lit(engine), batched_tokens=pl.lit(512, dtype=pl.Int32))
+            for engine in ("llamacpp", "transformers")
+        ]
+    )
+    bert = {
+        "kind": "encoder", "vocab_size": 30_522, "hidden_size": 1024, "ffn_size": 4096, "window_tokens": 0,
+        "kv_window_elements_per_token": 0, "prefill_layer_bytes": 22_528, "prefill_attention_bytes": 12_352,
+        "prefill_pair_bytes": 2,
+    }  # fmt: skip
+    shapes, workloads = shapes_of(bert), workloads_of({"engine": "llamacpp"}, {"engine": "transformers"})
+    slopes = estimator.activation_slopes(shapes, workloads, profiles).filter(memory_tier_ix=2).collect()
+    assert [row[:2] + row[3:] for row in slopes.rows()] == [
+        (0, 0, 512 * 4 * 1024, 0, 512 * 4 * (3 * 4096 + 4 * 1024), 1_024, 0, 0, 0),
+        (0, 1, 0, 0, 0, 22_528, 12_352, 2, 16),
+    ]
+    peak = peak_bytes(context=pl.lit(512), sequences=pl.lit(2))
+    whole = slopes.filter(workload_ix=1).with_columns(window_tokens=0)
+    assert whole.select(peak).item() == 2 * 512 * (22_528 + 16 + 512) == 23_609_344
+
+
 def test_prompts_peak_at_an_end_or_in_a_layer() -> None:
     """Two prompts of 10 tokens: 5 + 2 x 100 at the ends; 7 + 20 x 9 in a layer; 7 + 20 x (1 + 3 x 10) in attention.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from flows.extract import activations
 from flows.extract.architecture import Architecture, Group
 from flows.extract.encoders import heads, parts, seq2seq, stack
 from flows.extract.encoders.sheet import Sheet
@@ -49,8 +50,10 @@ def read_encoder(config: Mapping[str, Any], row: Mapping[str, Any], model_type: 
         parameters = None
         columns |= {"parameters_resident": None, "active_read_parameters": None}
         notes = (*notes, reason)
+    elif sheet.kind == "encoder" and not keys.truth("is_decoder"):
+        columns |= activations.of_encoder(row, keys, values, key)
     if sheet.kind == "encoder" and keys.truth("is_decoder"):
-        # generates with a cache that is not derived here
+        # generates with a cache that is not derived here, through layers that see what came before alone
         columns["kv_full_elements_per_token"] = None
         sheet.groups = (Group(kind="unknown", layers=columns["layers"]),)
     return Architecture(

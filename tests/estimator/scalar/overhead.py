@@ -46,14 +46,17 @@ def transformers(shape: Facts, profile: Facts, tokens: int, sequences: int) -> f
     """Whole prompts at once through the modules of the class, logits of the last position."""
     attention = shape["prefill_attention_bytes"] + shape["prefill_pair_bytes"] * tokens
     forward = tokens * max(shape["prefill_layer_bytes"], attention)
-    logits = shape["vocab_size"] * profile["logit_bytes"]
+    logits = 0 if shape.get("kind") == "encoder" else shape["vocab_size"] * profile["logit_bytes"]
     return float(sequences * max(forward + _held(shape, tokens), logits))
 
 
 def _held(shape: Facts, tokens: int) -> float:
-    """Of one prompt that fills a window: keys and values before the window, and a mask."""
+    """Of one prompt that fills a window: keys and values before the window, and a mask; of an encoder's, which may be
+    padded, words and what is none in 64 bits, and a mask."""
     if shape.get("window_tokens") is not None and tokens < shape["window_tokens"]:
         return 0.0
+    if shape.get("kind") == "encoder":
+        return float((tokens - shape["window_tokens"]) * 16 + tokens**2)
     if not shape["kv_window_elements_per_token"]:
         return 0.0
     return float((tokens - shape["window_tokens"]) * 2 * shape["kv_window_elements_per_token"] + tokens**2)
@@ -64,7 +67,8 @@ def llamacpp(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float
     batch, hidden = profile["batched_tokens"], shape["hidden_size"]
     widest = max(shape["ffn_size"], shape["expert_ffn_size"] * shape["experts_per_token"])
     kept = sequences * cache.filled(tokens, cache.LLAMACPP_BLOCK)
-    return max(batch * 4 * (shape["vocab_size"] + hidden), 2 * batch * kept + batch * 4 * (3 * widest + 4 * hidden))
+    words = 0 if shape.get("kind") == "encoder" else shape["vocab_size"]
+    return max(batch * 4 * (words + hidden), 2 * batch * kept + batch * 4 * (3 * widest + 4 * hidden))
 
 
 def mlx(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float:

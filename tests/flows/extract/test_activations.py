@@ -115,6 +115,8 @@ def test_every_type_and_recipe_of_the_catalog_was_counted() -> None:
         for row in golden_rows(*COUNTED, "prefill")
     )  # fmt: skip
     for name, row in architectures.activations().items():
+        if "family" in architectures.dialects()[name]:
+            continue  # tests/flows/extract/test_encoder_activations.py
         part = row.get("sparse") if "sparse" in row else row["dense"]
         for recipe in COUNTED:
             if row["layer"].get(recipe) and part.get(recipe):
