@@ -463,8 +463,8 @@ COMMENT ON COLUMN internal.shapes.train_pair_bytes IS 'Bytes of a token for each
 COMMENT ON COLUMN internal.shapes.train_masked_bytes IS 'Bytes of a token that layers with a window add once the sequence is as long as the window.';
 COMMENT ON COLUMN internal.shapes.train_masked_pair_bytes IS 'What they add then for each token of the sequence.';
 COMMENT ON COLUMN internal.shapes.train_logit_bytes IS 'Bytes of a logit at the loss: 16 bits, its copy in fp32 and that one''s gradient.';
-COMMENT ON COLUMN internal.shapes.prefill_layer_bytes IS 'Bytes of a token at the widest feed-forward of a layer, in inference of PyTorch''s class.';
-COMMENT ON COLUMN internal.shapes.prefill_attention_bytes IS 'Bytes of a token at its attention, where that computes all scores.';
+COMMENT ON COLUMN internal.shapes.prefill_layer_bytes IS 'Bytes of a token at the widest feed-forward of a layer, in inference of PyTorch''s class; of an encoder that answers with words their logits.';
+COMMENT ON COLUMN internal.shapes.prefill_attention_bytes IS 'Bytes of a token at its attention, where that computes all scores or takes a mask.';
 COMMENT ON COLUMN internal.shapes.prefill_pair_bytes IS 'Bytes of a token there, for each token of the prompt.';
 
 COMMENT ON TABLE internal.weight_plans IS 'Weights, gradients and optimizer states on one device. Grain: shape x precision x residency x degree.';
@@ -553,7 +553,7 @@ COMMENT ON COLUMN internal.activation_slopes.layer_bytes IS 'The widest layer, w
 COMMENT ON COLUMN internal.activation_slopes.token_bytes IS 'The widest layer, for each token of each sequence.';
 COMMENT ON COLUMN internal.activation_slopes.attention_bytes IS 'Instead of token_bytes where attention computes all scores and takes more, for each token of each sequence.';
 COMMENT ON COLUMN internal.activation_slopes.pair_bytes IS 'Beside attention_bytes, for each pair of tokens of each sequence.';
-COMMENT ON COLUMN internal.activation_slopes.held_bytes IS 'For each token of a prompt beyond the window until the next step, with a byte of mask for each pair of tokens; 0 without such layers.';
+COMMENT ON COLUMN internal.activation_slopes.held_bytes IS 'For each token of a prompt beyond the window until the next step, with a byte of mask for each pair of tokens; 0 without such layers. Of encoders the words of a prompt, with the mask of padded ones.';
 COMMENT ON TABLE internal.training_slopes IS 'How a training step grows with its sequences: what each of its three peaks takes on a device. Grain: shape x training workload x split.';
 COMMENT ON COLUMN internal.training_slopes.shape_ix IS 'Key of internal.shapes.';
 COMMENT ON COLUMN internal.training_slopes.workload_ix IS 'Key of workloads.';
