@@ -28,6 +28,7 @@ CLASSES = {
     "ForMaskedLM": transformers.AutoModelForMaskedLM,
     "ForSequenceClassification": transformers.AutoModelForSequenceClassification,
     "Model": transformers.AutoModel,
+    "QuestionEncoder": transformers.AutoModel,
 }
 BATCH = 8  # prompts whose widest point is that of their layers
 

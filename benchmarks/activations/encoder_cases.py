@@ -68,5 +68,7 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
         for size, more in ((wide, PLAIN), (wide, WORDS), ({**NARROW, **narrow}, PLAIN))
         if name != "jina_embeddings_v3" or more is not WORDS
     ),
+    *((BERT, {**LONG, "model_type": "xlm-roberta-xl", **more}) for more in (PLAIN, WORDS, {**NARROW, **PLAIN})),
+    *((BERT, {**LONG, "model_type": "dpr", **size, "architectures": ["DPRQuestionEncoder"]}) for size in ({}, NARROW)),
     (BERT, {**LONG, "model_type": "esm", **NARROW, "position_embedding_type": "absolute", **MARKS, **PLAIN}),
 )  # fmt: skip
