@@ -174,9 +174,22 @@ def _masks(random: Random, heads: int, kv_heads: int, ffn: int, expert_ffn: int,
     return found
 
 
+def encoder(random: Random, number: int) -> dict[str, Any]:
+    """One row of an encoder of text whose layers were counted: nothing is kept, and attention takes a mask."""
+    row = next(one for one in iter(lambda: shape(random, number), None) if one["experts"] == 0)
+    cache = [name for name in row if name.startswith(("kv_", "window_", "state_")) and name != "kv_heads"]
+    hidden, ffn = 64 * random.randint(4, 20), 64 * random.randint(8, 80)
+    return {
+        **row, **dict.fromkeys(cache, 0), "kind": "encoder", "hidden_size": hidden, "ffn_size": ffn,
+        "vocab_size": random.randint(1000, 260_000),
+        "prefill_layer_bytes": 4 * ffn + 6 * hidden, "prefill_attention_bytes": 12 * hidden, "prefill_pair_bytes": 2,
+    }  # fmt: skip
+
+
 def shapes(seed: int, many: int) -> list[dict[str, Any]]:
+    """The last of them is an encoder."""
     random = Random(seed)
-    return [shape(random, number) for number in range(many)]
+    return [*(shape(random, number) for number in range(many)), encoder(random, many)]
 
 
 def _predictions(random: Random, counts: dict[str, int], layers: int, sparse: int) -> dict[str, int | None]:
