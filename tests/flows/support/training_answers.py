@@ -152,7 +152,7 @@ def _read(
 ) -> list[Answer]:
     models = frames["shapes"].select("shape_id", "max_context_tokens", model_id=pl.col("shape_ix").cast(pl.String))
     tables = {"models": models, "decisions": frames["decisions"]}
-    tables |= {name: getattr(dims, name) for name in ("precisions", "workloads", "gpus", "prices")}
+    tables |= {name: getattr(dims, name) for name in ("precisions", "workloads", "gpus", "prices", "engines")}
     tables |= {f"internal.{name}": frames[name] for name in ("shapes", "capacities", *PLANS)}
     tables |= {
         f"internal.{name}": getattr(dims, name) for name in ("outcomes", "splits", "device_speeds", "device_links")
