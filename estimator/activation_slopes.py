@@ -104,7 +104,7 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
 def peak_bytes(*, context: pl.Expr, sequences: pl.Expr) -> pl.Expr:
     """Bytes (Int64) of the columns of ACTIVATION_SLOPES for prompts of `context` tokens, in whole blocks of the cache.
 
-    `window_tokens` is the shape's. Null when an input is null. The macros of flows/sql/views.sql invert it.
+    `window_tokens` is the shape's. Null when an input is null. The macros of flows/sql/formulas.sql invert it.
     """
     c = pl.col
     return activations.whole_prompt_bytes(

@@ -32,7 +32,7 @@ def host_read_bytes(
 
     Of `left_bytes` routed experts come first, because a step reads few of them (llama.cpp `--n-cpu-moe`), and what is
     left of other weights is read as all of them are: `dense` of the `held` bytes. 0 where nothing is left, else null
-    when an input is null. `internal.host_read_bytes` in flows/sql/views.sql says the same.
+    when an input is null. `internal.host_read_bytes` in flows/sql/formulas.sql says the same.
     """
     of_experts = smaller(left_bytes, experts)
     of_others = product_or_absent(left_bytes - of_experts, dense / (held - experts))
@@ -42,7 +42,7 @@ def host_read_bytes(
 def host_step_seconds(*, read: pl.Expr, bytes_per_second: pl.Expr) -> pl.Expr:
     """Seconds that a host takes in a step for weights of its own; 0 without any, null when its bandwidth is null.
 
-    `internal.host_step_seconds` in flows/sql/views.sql says the same.
+    `internal.host_step_seconds` in flows/sql/formulas.sql says the same.
     """
     return product_or_absent(read, 1 / bytes_per_second)
 
@@ -52,7 +52,7 @@ def prompt_batch_tokens(*, engine: pl.Expr, batched_tokens: pl.Expr, tokens: pl.
 
     A null `batched_tokens` is an engine that runs whole prompts. Null for an engine whose batches are not known (0),
     for a prompt of unknown length, and in llama.cpp for batches too small for the device, which the host computes as
-    fast as nobody knows. `internal.prompt_batch_tokens` in flows/sql/views.sql says the same.
+    fast as nobody knows. `internal.prompt_batch_tokens` in flows/sql/formulas.sql says the same.
     """
     within = pl.when(batched_tokens > 0).then(smaller(batched_tokens, tokens))
     batch = pl.when(batched_tokens.is_null()).then(tokens).otherwise(within)

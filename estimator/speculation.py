@@ -38,7 +38,7 @@ def tokens_of_step(*, speculative_tokens: pl.Expr, acceptance: pl.Expr) -> pl.Ex
     """Tokens that a step yields for each sequence on average (Float64), each predicted one right with `acceptance`.
 
     1 + p + ... + p^m = (1 - p^(m + 1)) / (1 - p), m + 1 where p is 1. 1.0 without predictions; null when the acceptance
-    is unknown. `internal.tokens_of_step` in flows/sql/views.sql says the same.
+    is unknown. `internal.tokens_of_step` in flows/sql/formulas.sql says the same.
     """
     series = (1 - acceptance.pow(speculative_tokens + 1)) / (1 - acceptance)
     every = pl.when(acceptance == 1).then(speculative_tokens + 1.0).otherwise(series)

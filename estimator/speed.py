@@ -86,7 +86,7 @@ def step_seconds(
 ) -> pl.Expr:
     """Seconds of one step, bytes and operations being those of one device. Null when an input is null.
 
-    `internal.step_seconds` in flows/sql/views.sql says the same to the database.
+    `internal.step_seconds` in flows/sql/formulas.sql says the same to the database.
     """
     reading = weight_bytes / weight_bytes_per_second + cache_bytes / cache_bytes_per_second
     latency = layers * (layer_seconds + REDUCTIONS_A_LAYER * reduce_seconds) + host_seconds

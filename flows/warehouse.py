@@ -141,7 +141,7 @@ def _answers(night: Night, file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         for name in (*FROM_CATALOGS, *FROM_DIMENSIONS):
             _create_table(connection, name, night.parts(_catalog_table(name)))
         with _together(connection):
-            connection.execute(_sql("views.sql"))
+            connection.execute(views_script())
         yield connection
 
 
@@ -239,6 +239,11 @@ def _listed(files: list[Path]) -> str:
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
+
+
+def views_script() -> str:
+    """Statements that make the macros and views of a database, in their order."""
+    return "\n".join(_sql(f"{name}.sql") for name in ("formulas", "fit", "views"))
 
 
 def _sql(name: str) -> str:

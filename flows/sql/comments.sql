@@ -103,6 +103,7 @@ COMMENT ON COLUMN requirements.total_bytes IS 'Sum of the parts; null when one o
 COMMENT ON COLUMN requirements.total_bytes_high IS 'Upper end of the estimate: what must be free to be sure.';
 COMMENT ON COLUMN requirements.total_bytes_low IS 'Lower end of the estimate.';
 
+COMMENT ON COLUMN requirements.confidence IS 'How well the need is known, high, medium or low: of the model''s counts, the format (unless the bytes are a file''s) and the engine''s constants the worst; null where the need is unknown.';
 COMMENT ON VIEW current_prices IS 'Cheapest on-demand price of each device. Grain: gpu.';
 COMMENT ON COLUMN current_prices.gpu IS 'gpu_id of gpus.';
 COMMENT ON COLUMN current_prices.usd_per_gpu_hour IS 'US dollars for one device and hour.';
@@ -121,6 +122,7 @@ COMMENT ON COLUMN fit.parallelism IS 'How the devices share the model: single, t
 COMMENT ON COLUMN fit.required_bytes IS 'Needed per device at gpus_needed; at one device where nothing fits.';
 COMMENT ON COLUMN fit.required_bytes_high IS 'Upper end of that estimate; fits and sharded mean that it is at most assured_bytes.';
 COMMENT ON COLUMN fit.required_bytes_low IS 'Lower end of that estimate.';
+COMMENT ON COLUMN fit.confidence IS 'How well the need is known, high, medium or low: of the model''s counts, the format (unless the bytes are a file''s), the engine''s constants and the device''s row the worst; null where the need is unknown.';
 COMMENT ON COLUMN fit.usable_bytes IS 'What the engine may use of one device.';
 COMMENT ON COLUMN fit.assured_bytes IS 'What it may use for certain: with the upper ends of context and allocator.';
 COMMENT ON COLUMN fit.headroom_bytes IS 'usable_bytes - required_bytes.';
@@ -696,6 +698,7 @@ COMMENT ON COLUMN best_fit.parallelism IS 'How the devices share the model: sing
 COMMENT ON COLUMN best_fit.required_bytes IS 'Needed per device at gpus_needed; at one device where nothing fits.';
 COMMENT ON COLUMN best_fit.required_bytes_high IS 'Upper end of that estimate; fits and sharded mean that it is at most assured_bytes.';
 COMMENT ON COLUMN best_fit.required_bytes_low IS 'Lower end of that estimate.';
+COMMENT ON COLUMN best_fit.confidence IS 'How well the need is known, high, medium or low: of the model''s counts, the format (unless the bytes are a file''s), the engine''s constants and the device''s row the worst; null where the need is unknown.';
 COMMENT ON COLUMN best_fit.usable_bytes IS 'What the engine may use of one device.';
 COMMENT ON COLUMN best_fit.assured_bytes IS 'What it may use for certain: with the upper ends of context and allocator.';
 COMMENT ON COLUMN best_fit.headroom_bytes IS 'usable_bytes - required_bytes.';
@@ -738,6 +741,7 @@ COMMENT ON COLUMN fitting.parallelism IS 'How the devices share the model: singl
 COMMENT ON COLUMN fitting.required_bytes IS 'Needed per device at gpus_needed; at one device where nothing fits.';
 COMMENT ON COLUMN fitting.required_bytes_high IS 'Upper end of that estimate; fits and sharded mean that it is at most assured_bytes.';
 COMMENT ON COLUMN fitting.required_bytes_low IS 'Lower end of that estimate.';
+COMMENT ON COLUMN fitting.confidence IS 'How well the need is known, high, medium or low: of the model''s counts, the format (unless the bytes are a file''s), the engine''s constants and the device''s row the worst; null where the need is unknown.';
 COMMENT ON COLUMN fitting.usable_bytes IS 'What the engine may use of one device.';
 COMMENT ON COLUMN fitting.assured_bytes IS 'What it may use for certain: with the upper ends of context and allocator.';
 COMMENT ON COLUMN fitting.headroom_bytes IS 'usable_bytes - required_bytes.';
@@ -795,3 +799,8 @@ COMMENT ON COLUMN accuracy.predicted IS 'Those with a prediction; the reasons of
 COMMENT ON COLUMN accuracy.median_error IS 'Median of the absolute relative errors; null when nothing is predicted.';
 COMMENT ON COLUMN accuracy.worst_error IS 'Largest absolute relative error.';
 COMMENT ON COLUMN accuracy.worst IS 'The measurement that has it.';
+
+COMMENT ON VIEW assumptions IS 'What the answers of a workload take for granted, in words. Grain: workload x subject.';
+COMMENT ON COLUMN assumptions.workload IS 'Name of the workload.';
+COMMENT ON COLUMN assumptions.subject IS 'What is assumed: engine, memory, length, sequences, devices, host memory, price; cache, attention, prediction and towers in inference; training and step in training.';
+COMMENT ON COLUMN assumptions.assumption IS 'The assumption, with the numbers of the workload and of its engine''s default row.';

@@ -27,7 +27,7 @@ LONGEST = 1 << 17
 def macros() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("CREATE SCHEMA internal")
-    script = warehouse._sql("views.sql")
+    script = warehouse.views_script()
     for name in ("largest", "from_window", "most_sequences"):
         start = script.index(f"CREATE MACRO internal.{name}(")
         connection.execute(script[start : script.index(";", start)])

@@ -100,6 +100,31 @@ def test_fit_has_every_combination_once_under_the_contracts_names(published: Pat
         assert name in names
 
 
+def test_every_workload_says_what_it_takes_for_granted(published: Path) -> None:
+    said = {(workload, subject): words for workload, subject, words in rows(published, "FROM assumptions")}
+    kinds = rows(published, "SELECT workload, count(*) FROM assumptions GROUP BY ALL ORDER BY ALL")
+    assert kinds == [("chat-8k", 11), ("local-8k", 11), ("min-8k", 11), ("train-qlora-2k", 9)]
+    assert said["chat-8k", "engine"] == "vllm 0.17-0.26"
+    assert said["chat-8k", "memory"] == "0.92 of a device is given to the engine"
+    assert said["chat-8k", "devices"] == "any number of one node"
+    assert said["local-8k", "devices"] == "one"
+    assert said["local-8k", "host memory"] == "64.0 GiB"
+    assert said["min-8k", "length"] == "8192 tokens, or the model's own limit where that is lower"
+    assert said["train-qlora-2k", "training"].startswith("qlora, mixed, sft, ")
+
+
+def test_an_answer_is_as_sure_as_the_least_sure_of_what_it_rests_on(published: Path) -> None:
+    """vLLM's constants are medium on an H100 and low elsewhere; the minimum has none; a file's bytes need no bits."""
+    query = """SELECT DISTINCT f.confidence FROM fit f JOIN engines e ON e.engine = {engine} AND e.is_default
+        JOIN gpus g ON g.gpu_id = f.gpu AND g.memory_tier = e.memory_tier JOIN precisions p USING (precision)
+        WHERE f.model_id = 'openai-community/gpt2' AND f.workload = {workload} AND f.precision = 'bf16'
+        AND g.confidence = 'high' AND p.confidence IN ('exact', 'high') AND e.confidence = {confidence}"""
+    for engine, workload, confidence in (("none", "min-8k", "high"), ("vllm", "chat-8k", "medium")):
+        asked = query.format(engine=f"'{engine}'", workload=f"'{workload}'", confidence=f"'{confidence}'")
+        assert rows(published, asked) == [(confidence,)]
+    assert rows(published, "SELECT count(*) FROM fit WHERE (required_bytes IS NULL) <> (confidence IS NULL)") == [(0,)]
+
+
 def test_a_worked_example_reaches_sql(published: Path) -> None:
     """gpt-oss-20b as stored: 13,761,264,768 B, and 12 full + 12 sliding (128) layers at 8,192 tokens in bf16."""
     [(weights, basis, cache, total)] = rows(

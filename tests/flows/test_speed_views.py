@@ -32,10 +32,10 @@ positive = st.none() | st.floats(1e-3, 1e15)
 
 @pytest.fixture(scope="module")
 def macros() -> duckdb.DuckDBPyConnection:
-    """The macros of views.sql, as the night creates them."""
+    """The macros of formulas.sql, as the night creates them."""
     connection = duckdb.connect()
     connection.execute("CREATE SCHEMA internal")
-    script = warehouse._sql("views.sql")
+    script = warehouse.views_script()
     for name in (
         *("step_seconds", "prompt_seconds", "host_read_bytes", "host_step_seconds", "expert_share"),
         *("prompt_batch_tokens", "host_prompt_seconds", "tokens_of_step"),

@@ -153,7 +153,7 @@ def test_llama_on_an_h200(tmp_path: Path) -> None:
 def test_chunks_are_powers_of_two(room: int, ratio: int, largest: int) -> None:
     with duckdb.connect() as connection:
         connection.execute("CREATE SCHEMA internal")
-        for statement in connection.extract_statements(warehouse._sql("views.sql")):
+        for statement in connection.extract_statements(warehouse.views_script()):
             if "CREATE MACRO" in statement.query:
                 connection.execute(statement)
         bound = f"internal.largest({room}::DOUBLE, 10 + 100 / {ratio}::DOUBLE, 0)"

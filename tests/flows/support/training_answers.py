@@ -164,7 +164,7 @@ def _read(
             file = place / f"{name}.parquet"
             frame.write_parquet(file)
             connection.execute(f"CREATE TABLE {name} AS FROM read_parquet('{file}')")
-        for statement in connection.extract_statements(warehouse._sql("views.sql")):
+        for statement in connection.extract_statements(warehouse.views_script()):
             if "CREATE MACRO" in statement.query or "VIEW current_prices" in statement.query:
                 connection.execute(statement)
         found = connection.execute(
