@@ -102,6 +102,7 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
                 "experts_per_token",
                 "stored_precision",
                 "p_vision",
+                "prefill_shared_bytes",
                 "max_context_tokens",
                 "window_tokens",
             ),
@@ -164,6 +165,9 @@ def overhead_plans(shapes: Frame, workloads: Frame, engines: Frame) -> pl.LazyFr
                 )
                 + pl.when((c("p_vision") > 0) & (c("mode") == "inference")).then("vision_margin_bytes").otherwise(0)
                 + uncounted
+                + pl.when((c("engine") == "transformers") & (c("mode") == "inference"))
+                .then(whole_bytes(activations.shared_bytes(context=context, pair=c("prefill_shared_bytes"))))
+                .otherwise(0)
                 # logits of a token that is checked beside each sequence's own
                 + pl.when(c("speculative_tokens").is_not_null() & has_batches)
                 .then(whole_bytes(c("max_sequences") * c("vocab_size") * c("logit_bytes")))

@@ -132,6 +132,7 @@ SHAPES = pl.Schema(
         "prefill_layer_bytes": pl.Int64,  # at the widest feed-forward of a layer in inference
         "prefill_attention_bytes": pl.Int64,  # at its attention, where that keeps scores
         "prefill_pair_bytes": pl.Int64,  # there, for each other token of the sequence
+        "prefill_shared_bytes": pl.Int64,  # for each pair of tokens, of all prompts together while their mask is made
         "layer_parameters": pl.Int64,  # of the largest layer, which training that divides weights gathers
     }
 )

@@ -31,7 +31,7 @@ OF_WINDOWS = {
 }
 SUMMED = (*RECIPES, "train_rank_bytes", *OF_PAIRS, *OF_WINDOWS)
 # The largest layer's.
-WIDEST = ("prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes")
+WIDEST = ("prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes", "prefill_shared_bytes")
 # Kinds of layers whose attention takes a mask once a sequence is longer than what they see.
 WINDOWED = ("sliding", "chunked")
 
@@ -62,6 +62,7 @@ def of_layer(
     found["prefill_layer_bytes"] = reader.sum_of([("prefill", part)])
     found["prefill_attention_bytes"] = reader.sum_of([("prefill", "attention")])
     found["prefill_pair_bytes"] = reader.value(row.get("prefill_pair", 0))
+    found["prefill_shared_bytes"] = reader.value(row.get("prefill_shared", 0))
     return found
 
 
@@ -88,6 +89,7 @@ def of_encoder(dialect: Mapping[str, Any], keys: Keys, named: Callable[[str], in
         "prefill_layer_bytes": layer,
         "prefill_attention_bytes": reader.sum_of([("prefill", "attention")]),
         "prefill_pair_bytes": reader.value(row.get("prefill_pair", 0)),
+        "prefill_shared_bytes": reader.value(row.get("prefill_shared", 0)),
     }
 
 

@@ -468,6 +468,7 @@ COMMENT ON COLUMN internal.shapes.train_logit_bytes IS 'Bytes of a logit at the 
 COMMENT ON COLUMN internal.shapes.prefill_layer_bytes IS 'Bytes of a token at the widest feed-forward of a layer, in inference of PyTorch''s class; of an encoder that answers with words their logits.';
 COMMENT ON COLUMN internal.shapes.prefill_attention_bytes IS 'Bytes of a token at its attention, where that computes all scores or takes a mask.';
 COMMENT ON COLUMN internal.shapes.prefill_pair_bytes IS 'Bytes of a token there, for each token of the prompt.';
+COMMENT ON COLUMN internal.shapes.prefill_shared_bytes IS 'Bytes for each pair of tokens that all prompts of a batch share while their mask is made; counted at the upper end.';
 
 COMMENT ON TABLE internal.weight_plans IS 'Weights, gradients and optimizer states on one device. Grain: shape x precision x residency x degree.';
 COMMENT ON COLUMN internal.weight_plans.shape_ix IS 'Key of internal.shapes.';

@@ -103,6 +103,7 @@ LLAMA_8B: dict[str, Any] = {
     "prefill_layer_bytes": 118_784,
     "prefill_attention_bytes": 0,
     "prefill_pair_bytes": 0,
+    "prefill_shared_bytes": 0,
     "layer_parameters": 218_112_000,
 }
 

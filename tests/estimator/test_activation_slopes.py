@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+import catalogs
 import estimator
 from estimator.activation_slopes import peak_bytes
 from estimator.plan_schema import ACTIVATION_SLOPES
@@ -52,7 +53,7 @@ def test_an_encoder_draws_no_word(
     bert = {
         "kind": "encoder", "vocab_size": 30_522, "hidden_size": 1024, "ffn_size": 4096, "window_tokens": 0,
         "kv_window_elements_per_token": 0, "prefill_layer_bytes": 22_528, "prefill_attention_bytes": 12_352,
-        "prefill_pair_bytes": 2,
+        "prefill_pair_bytes": 2, "prefill_shared_bytes": 0,
     }  # fmt: skip
     shapes, workloads = shapes_of(bert), workloads_of({"engine": "llamacpp"}, {"engine": "transformers"})
     slopes = estimator.activation_slopes(shapes, workloads, profiles).filter(memory_tier_ix=2).collect()
@@ -63,6 +64,19 @@ def test_an_encoder_draws_no_word(
     peak = peak_bytes(context=pl.lit(512), sequences=pl.lit(2))
     whole = slopes.filter(workload_ix=1).with_columns(window_tokens=0)
     assert whole.select(peak).item() == 2 * 512 * (22_528 + 16 + 512) == 23_609_344
+
+
+def test_what_prompts_share_while_their_mask_is_made_is_a_margin(
+    shapes_of: Callable[..., pl.DataFrame], workloads_of: Callable[..., pl.DataFrame]
+) -> None:
+    """ModernBERT: 16 bytes for each pair of 8,192 tokens, 2^30 for any number of prompts; in transformers alone."""
+    encoder = {"kind": "encoder", "prefill_shared_bytes": 16}
+    shapes = shapes_of({**encoder, "prefill_shared_bytes": 0}, encoder)
+    workloads = workloads_of(*({"engine": engine, "concurrent_sequences": 4} for engine in ("transformers", "vllm")))
+    plans = estimator.overhead_plans(shapes, workloads, catalogs.engines().filter("is_default"))
+    margins = plans.filter(split_ix=0, memory_tier_ix=2).sort("workload_ix", "shape_ix").collect()["margin_bytes"]
+    without, shared, of_vllm, also_of_vllm = margins
+    assert (shared - without, of_vllm) == (2**30, also_of_vllm)
 
 
 def test_prompts_peak_at_an_end_or_in_a_layer() -> None:

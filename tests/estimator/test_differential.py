@@ -447,6 +447,7 @@ def test_overheads(tried: Tried) -> None:
                 margins.of_engine(peak, profile, over, sees(shape, workload))
                 + overhead.uncounted(shape, workload, profile, over)
                 + overhead.checked(shape, workload, profile)
+                + overhead.shared(shape, workload)
             )
         found.compare(where, "margin_bytes", bound, row["margin_bytes"])
     found.check(10_000)
@@ -643,6 +644,7 @@ class Needs:
             margins.of_engine(ahead, profile, over, sees(shape, workload))
             + overhead.uncounted(shape, workload, profile, over)
             + overhead.checked(shape, workload, profile)
+            + overhead.shared(shape, workload)
         )
         return verdict.Need(middle, high + cache_margin + of_engine, resident)
 

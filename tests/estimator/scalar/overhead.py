@@ -106,3 +106,10 @@ def besides(profile: Facts, over: Split, *, is_eager: bool = False) -> int:
     devices = over.tensor * over.replicas
     name = {1: "non_torch_bytes_1", 2: "non_torch_bytes_2"}.get(devices, "non_torch_bytes_4")
     return int(profile[name] + (0 if is_eager else profile["graph_bytes"]))
+
+
+def shared(shape: Facts, workload: Facts) -> int:
+    """What all prompts of an encoder share in transformers while their mask is made."""
+    if workload["engine"] != "transformers" or workload["mode"] != "inference":
+        return 0
+    return int(shape["prefill_shared_bytes"]) * cache.context(workload["context_tokens"], shape) ** 2

@@ -147,6 +147,7 @@ def shape(random: Random, number: int) -> dict[str, Any]:
             "prefill_layer_bytes": 6 * ffn + 8 * hidden,
             "prefill_attention_bytes": 8 * hidden if has_scores else 0,
             "prefill_pair_bytes": 6 * heads + 3 if has_scores else 0,
+            "prefill_shared_bytes": 0,
         }
     if random.random() < 0.2:
         row |= dict.fromkeys(random.choice(WHOLES))
@@ -183,6 +184,7 @@ def encoder(random: Random, number: int) -> dict[str, Any]:
         **row, **dict.fromkeys(cache, 0), "kind": "encoder", "hidden_size": hidden, "ffn_size": ffn,
         "vocab_size": random.randint(1000, 260_000),
         "prefill_layer_bytes": 4 * ffn + 6 * hidden, "prefill_attention_bytes": 12 * hidden, "prefill_pair_bytes": 2,
+        "prefill_shared_bytes": random.choice([16, 24]),
     }  # fmt: skip
 
 

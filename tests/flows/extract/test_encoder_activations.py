@@ -27,7 +27,7 @@ BERT: dict[str, Any] = {
     "num_attention_heads": 16, "intermediate_size": 4096, "vocab_size": 30522, "max_position_embeddings": 512,
     "type_vocab_size": 2, "hidden_act": "gelu",
 }  # fmt: skip
-COLUMNS = ("prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes")
+COLUMNS = ("prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes", "prefill_shared_bytes")
 
 
 def golden_rows() -> list[dict[str, str]]:
@@ -57,7 +57,8 @@ def named(row: dict[str, str]) -> str:
 @pytest.mark.parametrize("row", golden_rows(), ids=named)
 def test_prompts_need_what_was_counted(row: dict[str, str]) -> None:
     config = cut(CONFIGS[row["model_id"]], json.loads(row["changes"]), int(row["layers"]))
-    layer, attention, pair = columns_of(config).values()
+    layer, attention, pair, shared = columns_of(config).values()
+    assert shared == {"deberta": 24, "deberta-v2": 24, "modernbert": 16}.get(config["model_type"], 0)
     context = int(row["context_tokens"])
     slopes = {
         "fixed_bytes": 0.0, "sequence_bytes": 0.0, "layer_bytes": 0.0, "token_bytes": float(layer),
@@ -83,6 +84,7 @@ def test_a_layer_of_bert_by_hand() -> None:
         "prefill_layer_bytes": 4 * 4096 + 6 * 1024,
         "prefill_attention_bytes": 12 * 1024 + 4 * 16,
         "prefill_pair_bytes": 2,
+        "prefill_shared_bytes": 0,
     }
 
 

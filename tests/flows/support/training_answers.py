@@ -150,7 +150,9 @@ def _needs(dims: dimensions.Dimensions, frames: dict[str, pl.DataFrame]) -> pl.D
 def _read(
     place: Path, dims: dimensions.Dimensions, frames: dict[str, pl.DataFrame], decided: pl.DataFrame
 ) -> list[Answer]:
-    models = frames["shapes"].select("shape_id", "max_context_tokens", model_id=pl.col("shape_ix").cast(pl.String))
+    models = frames["shapes"].select(
+        "shape_id", "max_context_tokens", "confidence", model_id=pl.col("shape_ix").cast(pl.String)
+    )
     tables = {"models": models, "decisions": frames["decisions"]}
     tables |= {name: getattr(dims, name) for name in ("precisions", "workloads", "gpus", "prices", "engines")}
     tables |= {f"internal.{name}": frames[name] for name in ("shapes", "capacities", *PLANS)}
