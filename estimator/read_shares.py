@@ -41,6 +41,7 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
         return weights.quantised_weights_bytes(
             policy=policy,
             linears=c("linears"),
+            feed_forward=c("feed_forward"),
             experts=c("p_expert"),
             rest=c("rest"),
             scales_bytes=scales,
@@ -127,6 +128,7 @@ def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
         "stored_bytes",
         "stored_precision",
         linears=components.dense_linears(),
+        feed_forward=components.dense_feed_forward(),
         rest=components.outside_linears(),
         unread=unread_elements(),
         towers=towers(),

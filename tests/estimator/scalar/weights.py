@@ -59,6 +59,9 @@ def parts(shape: Facts, format_: Facts, over: Split) -> tuple[float, float]:
     bits, keep = format_["bits_per_weight"], format_["keep_bits"]
     if format_["policy"] == "experts_only":
         return (dense + rest) * keep / 8, experts * bits / 8
+    if format_["policy"] == "experts_and_mlp":
+        inner = split.feed_forward(shape, over)
+        return inner * bits / 8 + (dense - inner + rest) * keep / 8, experts * bits / 8
     # scales lie beside the matrices that they belong to
     whole = split.dense_linears(shape, ALONE) + split.experts(shape, ALONE)
     each = scales(shape, format_) / whole if whole else 0.0
