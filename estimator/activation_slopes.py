@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from estimator import activations
+from estimator import activations, support
 from estimator.bounds import larger
 from estimator.plan_schema import ACTIVATION_SLOPES, MEMORY_TIERS
 from estimator.splits import Frame
@@ -18,7 +18,7 @@ from estimator.splits import Frame
 GROWING_ENGINES = ("transformers", "llamacpp", "mlx")
 _KEYS = ["shape_ix", "workload_ix", "memory_tier_ix"]
 _FP32_BYTES = 4
-_MASK_BYTES = 2  # llama.cpp with flash attention
+_MASK_BYTES = 2  # llama.cpp with flash attention; _FP32_BYTES without
 
 
 def tiers() -> pl.LazyFrame:
@@ -35,18 +35,16 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
     `engines` has one row for each engine and memory tier. Null where a width, the vocabulary, or a layer's measured
     bytes are unknown. An encoder draws no next word: if its class answers with words, logits of all tokens are in the
     bytes of its widest layer. Sources: `activations.whole_prompt_bytes`; llama.cpp `ggml_gallocr` dry runs, with
-    Llama-3.1-8B's 258.5 MiB; MLX: `activations.chunk_bytes` and `score_bytes`.
+    Llama-3.1-8B's 258.5 MiB, and 560 MiB at 8,192 tokens without flash attention; MLX: `activations.chunk_bytes` and
+    `score_bytes`.
     """
     c = pl.col
     is_whole, is_chunked = c("engine") == "transformers", c("engine") == "mlx"
-    # of llama.cpp: logits and hidden states of a batch in fp32, or its mask with the widest layer
-    ffn = larger(c("ffn_size"), c("expert_ffn_size") * c("experts_per_token"))
     is_encoder = c("kind") == "encoder"
-    drawn = pl.when(is_encoder).then(0).otherwise("vocab_size")  # words to choose the next one from
-    ends = c("batched_tokens") * _FP32_BYTES * (drawn + c("hidden_size"))
-    layer = c("batched_tokens") * _FP32_BYTES * (3 * ffn + 4 * c("hidden_size"))
+    drawn = _drawn()
+    ends, layer, token = _batches()
     chunk = larger(
-        activations.chunk_bytes(tokens=c("batched_tokens"), ffn=ffn, hidden=c("hidden_size")),
+        activations.chunk_bytes(tokens=c("batched_tokens"), ffn=_widest(), hidden=c("hidden_size")),
         c("vocab_size") * c("logit_bytes"),
     )
     scores = activations.score_bytes(
@@ -58,9 +56,9 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
         kv_heads=c("kv_heads"),
     )
     columns = [
-        "kind", "ffn_size", "expert_ffn_size", "experts_per_token", "hidden_size", "vocab_size", "prefill_layer_bytes",
-        "prefill_attention_bytes", "prefill_pair_bytes", "kv_window_elements_per_token",
-        "heads", "kv_heads", "kv_full_layers", "kv_full_elements_per_token", "kv_latent_elements_per_token",
+        "kind", "heads", "ffn_size", "expert_ffn_size", "experts_per_token", "hidden_size", "vocab_size",
+        "prefill_layer_bytes", "prefill_attention_bytes", "prefill_pair_bytes", "kv_window_elements_per_token",
+        "kv_heads", "kv_full_layers", "kv_full_elements_per_token", "kv_latent_elements_per_token",
     ]  # fmt: skip
 
     def choose(whole: pl.Expr | str | float, batches: pl.Expr | float, chunks: pl.Expr | float = 0.0) -> pl.Expr:
@@ -72,7 +70,7 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
         .join(
             workloads.lazy()
             .filter(c("engine").is_in(list(GROWING_ENGINES)), c("mode") == "inference")
-            .select("workload_ix", "engine"),
+            .select("workload_ix", "engine", "engine_options"),
             how="cross",
         )
         .join(tiers(), how="cross")
@@ -86,7 +84,7 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
             fixed_bytes=choose(pl.lit(0), ends),
             sequence_bytes=choose(drawn * c("logit_bytes"), 0, chunk),
             layer_bytes=choose(pl.lit(0), layer),
-            token_bytes=choose("prefill_layer_bytes", c("batched_tokens") * _MASK_BYTES, scores),
+            token_bytes=choose("prefill_layer_bytes", token, scores),
             attention_bytes=choose("prefill_attention_bytes", 0),
             pair_bytes=choose("prefill_pair_bytes", 0),
             held_bytes=choose(
@@ -98,6 +96,39 @@ def activation_slopes(shapes: Frame, workloads: Frame, engines: Frame) -> pl.Laz
         )
         .sort(_KEYS)
         .match_to_schema(ACTIVATION_SLOPES)
+    )
+
+
+def _drawn() -> pl.Expr:
+    """Words to choose the next one from: an encoder draws none."""
+    return pl.when(pl.col("kind") == "encoder").then(0).otherwise("vocab_size")
+
+
+def _widest() -> pl.Expr:
+    """Width of the widest feed-forward that a token passes through; null when one is."""
+    c = pl.col
+    return larger(c("ffn_size"), c("expert_ffn_size") * c("experts_per_token"))
+
+
+def _batches() -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """Of llama.cpp's batches: bytes at the ends, of a layer, and of each token that is kept.
+
+    Logits and hidden states of a batch in fp32, or its mask with the widest layer. Without flash attention the mask is
+    in fp32, and beside hidden states lie all scores of a batch, or the feed-forward while tokens are fewer than its
+    width over the heads: with a mask of so many it counts as an end.
+    """
+    c = pl.col
+    batch = c("batched_tokens") * _FP32_BYTES
+    ends, hidden, widest = batch * (_drawn() + c("hidden_size")), batch * 4 * c("hidden_size"), _widest() * 3
+    holds_scores = support.has_option(options=c("engine_options"), name=support.NO_FLASH_ATTENTION) & (c("heads") != 0)
+
+    def choose(with_scores: pl.Expr, without: pl.Expr) -> pl.Expr:
+        return pl.when(holds_scores).then(with_scores).when(~holds_scores).then(without)
+
+    return (
+        choose(larger(ends, hidden + batch * (widest + widest / c("heads"))), ends),
+        choose(hidden, hidden + batch * widest),
+        choose(batch * (c("heads") + 1), c("batched_tokens") * _MASK_BYTES),
     )
 
 

@@ -13,6 +13,11 @@ def dense_linears() -> pl.Expr:
     return c("p_attn") + c("p_mlp") + c("p_shared") + c("p_ssm")
 
 
+def dense_feed_forward() -> pl.Expr:
+    """Elements of the feed-forward that every token passes through, beside routed experts; null when a count is."""
+    return pl.col("p_mlp") + pl.col("p_shared")
+
+
 def outside_linears() -> pl.Expr:
     """Elements of everything that is neither a dense linear layer nor a routed expert; null when a count is."""
     return pl.col("parameters_resident") - dense_linears() - pl.col("p_expert")

@@ -28,10 +28,12 @@ def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, k
         .select("engine", engine_vendors="vendors", engine_capability="min_compute_capability")
         .unique("engine", maintain_order=True)
     )
-    caches = kv_precisions.lazy().select("kv_precision", kv_engines="engines", kv_capability="min_compute_capability")
+    caches = kv_precisions.lazy().select(
+        "kv_precision", "bytes_per_element", kv_engines="engines", kv_capability="min_compute_capability"
+    )
     hosts = (
         workloads.lazy()
-        .select("workload_ix", "engine", "kv_precision", "sharding")
+        .select("workload_ix", "engine", "engine_options", "kv_precision", "sharding")
         .join(runs_on, on="engine", how="left")
         .join(caches, on="kv_precision", how="left")
         .join(devices, how="cross")
@@ -50,7 +52,9 @@ def supports(precisions: Frame, gpus: Frame, workloads: Frame, engines: Frame, k
             )
             & support.caches(
                 engine=c("engine"),
+                options=c("engine_options"),
                 kv_precision=c("kv_precision"),
+                bytes_per_element=c("bytes_per_element"),
                 engines=c("kv_engines"),
                 vendor=c("vendor"),
                 capability=c("compute_capability"),

@@ -47,6 +47,7 @@ def device_weights(shapes: pl.LazyFrame, whole_weights: pl.LazyFrame, schemes: p
             weights.quantised_weights_bytes(
                 policy=c("policy"),
                 linears=c("linears"),
+                feed_forward=c("feed_forward"),
                 experts=c("experts"),
                 rest=c("rest"),
                 scales_bytes=pl.when(c("scales") == 0).then(0.0).otherwise(c("scales") * c("quantised_part")),
@@ -106,11 +107,12 @@ def _elements(shapes: pl.LazyFrame, parts: pl.LazyFrame) -> pl.LazyFrame:
                 kv_heads=c("kv_heads"),
                 degree=c("tensor"),
             ),
+            feed_forward=components.dense_feed_forward() / c("tensor"),
             rest=sharding.sharded_rest(rest=rest, split=split, degree=c("tensor")),
         )
         .with_columns(experts_here=product_or_absent(c("p_expert"), c("expert_part")).cast(pl.Float64))
         .select(
-            *("shape_ix", *_PARTS, "p_expert", "is_whole", "expert_part", "linears", "rest"),
+            *("shape_ix", *_PARTS, "p_expert", "is_whole", "expert_part", "linears", "feed_forward", "rest"),
             experts="experts_here",
             quantised_part=sharding.part_of(c("linears") + c("experts_here"), dense + c("p_expert")),
             dense_part=sharding.part_of(c("linears") + c("rest"), dense + rest),

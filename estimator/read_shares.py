@@ -20,7 +20,8 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
 
     `dense_share` is read by every step, of `expert_share` what the tokens of a step visit. Null when a count or the
     format is unknown, and for models of which nothing is decoded. A repository may quantise its experts alone whatever
-    the format does elsewhere (gpt-oss in MXFP4, Kimi-K2 in INT4): files whose size says so are read that way.
+    the format does elsewhere (gpt-oss in MXFP4, Kimi-K2 in INT4): files whose size says so are read that way. Of what
+    sees and hears llama.cpp makes a file of its own, so that a known GGUF file has none of it.
     """
     c = pl.col
     counts = _counts(shapes.lazy())
@@ -40,6 +41,7 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
         return weights.quantised_weights_bytes(
             policy=policy,
             linears=c("linears"),
+            feed_forward=c("feed_forward"),
             experts=c("p_expert"),
             rest=c("rest"),
             scales_bytes=scales,
@@ -64,6 +66,7 @@ def read_shares(shapes: Frame, precisions: Frame) -> pl.LazyFrame:
     return (
         counts.join(formats, how="cross")
         .join(pl.LazyFrame({"is_known": [False, True]}), how="cross")
+        .with_columns(_without_towers(c("is_known") & c("precision").str.starts_with("gguf_")))
         .with_columns(policy=pl.when(of_experts_alone).then(pl.lit("experts_only")).otherwise("policy"))
         .with_columns(
             whole=pl.when(is_uniform).then(c("parameters_resident") * one_size / 8).otherwise(whole(c("policy"))),
@@ -89,6 +92,12 @@ def unread_elements() -> pl.Expr:
     return smaller(larger(unread, pl.lit(0, dtype=pl.Int64)), c("parameters_resident"))
 
 
+def towers() -> pl.Expr:
+    """Elements of what sees and hears, from the columns of SHAPES; null when a count is."""
+    c = pl.col
+    return c("p_vision") + c("p_audio") + c("p_speech") + c("p_projector")
+
+
 def head_elements() -> pl.Expr:
     """Elements of the matrix that makes logits, from the columns of SHAPES: the output head, or the embedding with it.
 
@@ -97,7 +106,7 @@ def head_elements() -> pl.Expr:
     """
     c = pl.col
     no_own = c("p_lm_head") == 0
-    looked_up = c("p_embed") + c("p_pos_embed") + c("p_vision") + c("p_audio") + c("p_speech") + c("p_projector")
+    looked_up = c("p_embed") + c("p_pos_embed") + towers()
     return (
         pl.when(c("p_lm_head") > 0)
         .then("p_lm_head")
@@ -119,6 +128,15 @@ def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
         "stored_bytes",
         "stored_precision",
         linears=components.dense_linears(),
+        feed_forward=components.dense_feed_forward(),
         rest=components.outside_linears(),
         unread=unread_elements(),
+        towers=towers(),
     )
+
+
+def _without_towers(is_without: pl.Expr) -> list[pl.Expr]:
+    """Columns of `_counts` less the towers, where files have none."""
+    c = pl.col
+    taken = pl.when(is_without).then(c("towers").fill_null(0)).otherwise(0)
+    return [larger(c(name) - taken, pl.lit(0)).alias(name) for name in ("parameters_resident", "rest", "unread")]

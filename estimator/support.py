@@ -10,6 +10,10 @@ import polars as pl
 
 from estimator.plan_schema import UNSPLIT_KINDS
 
+# A workload's option for llama.cpp: attention holds all scores of a batch.
+NO_FLASH_ATTENTION = "no_flash_attention"
+PLAIN_CACHE_BYTES = 2  # of an element; formats with fewer are quantised
+
 
 def is_member(*, member: pl.Expr, members: pl.Expr) -> pl.Expr:
     """Whether a word is in a space-separated set; null when either is null."""
@@ -98,15 +102,22 @@ def engine_runs(
 def caches(
     *,
     engine: pl.Expr,
+    options: pl.Expr,
     kv_precision: pl.Expr,
+    bytes_per_element: pl.Expr,
     engines: pl.Expr,
     vendor: pl.Expr,
     capability: pl.Expr,
     min_capability: pl.Expr,
 ) -> pl.Expr:
-    """Whether an engine keeps a cache of that number format on a device; a workload without a cache asks nothing."""
+    """Whether an engine keeps a cache of that number format on a device; a workload without a cache asks nothing.
+
+    llama.cpp refuses quantised values without flash attention (`src/llama-context.cpp`); keys alone have no row here.
+    """
+    quantised = bytes_per_element < PLAIN_CACHE_BYTES
+    refused = has_option(options=options, name=NO_FLASH_ATTENTION) & quantised.fill_null(False)
     new_enough = is_new_enough(vendor=vendor, capability=capability, min_capability=min_capability)
-    return kv_precision.is_null() | (engine_loads(engine=engine, engines=engines) & new_enough)
+    return kv_precision.is_null() | (engine_loads(engine=engine, engines=engines) & new_enough & ~refused)
 
 
 def serves_kind(*, engine: pl.Expr, kind: pl.Expr) -> pl.Expr:

@@ -4,6 +4,7 @@ A quantisation policy says which components carry the format's bits, the rest ke
 
 * `linears`: every linear layer (GPTQ, AWQ, FP8, bitsandbytes; transformers `get_keys_to_not_convert`);
 * `experts_only`: only the routed experts (the gpt-oss model card: attention stays in bfloat16);
+* `experts_and_mlp`: every feed-forward, of experts, shared or dense (NVIDIA Model Optimizer's `NVFP4_MLP_ONLY_CFG`);
 * `all`: everything (GGUF file types, MLX), at the mixture's average where one is known;
 * `stored`: not computed, the bytes of the repository.
 
@@ -42,6 +43,7 @@ def quantised_weights_bytes(
     *,
     policy: pl.Expr,
     linears: pl.Expr,
+    feed_forward: pl.Expr,
     experts: pl.Expr,
     rest: pl.Expr,
     scales_bytes: pl.Expr,
@@ -50,9 +52,17 @@ def quantised_weights_bytes(
 ) -> pl.Expr:
     """Bytes of weights of which the policy quantises some: dense linears, routed experts and rest in elements.
 
-    Null when a count or the bits are null, or the policy is not one that quantises a part.
+    `feed_forward` is the part of the dense linears that is neither attention nor a mixer. Null when a count that the
+    policy asks for or the bits are null, or the policy is not one that quantises a part.
     """
-    kept = pl.when(policy == "linears").then(rest).when(policy == "experts_only").then(linears + rest)
+    kept = (
+        pl.when(policy == "linears")
+        .then(rest)
+        .when(policy == "experts_only")
+        .then(linears + rest)
+        .when(policy == "experts_and_mlp")
+        .then(linears - feed_forward + rest)
+    )
     quantised = linears + experts + rest - kept
     return quantised * bits / 8 + scales_bytes + kept * keep_bits / 8
 

@@ -61,6 +61,7 @@ def whole_weights(shapes: pl.LazyFrame, overrides: pl.LazyFrame, precisions: pl.
                     weights.quantised_weights_bytes(
                         policy=c("policy"),
                         linears=c("dense_whole"),
+                        feed_forward=c("feed_forward_whole"),
                         experts=c("p_expert"),
                         rest=c("rest_whole"),
                         scales_bytes=c("scales"),
@@ -110,5 +111,6 @@ def _counts(shapes: pl.LazyFrame) -> pl.LazyFrame:
         *("shape_ix", "shape_id", "stored_bytes", "quant_rows", "fp8_block_scales"),
         *("parameters_resident", "p_expert", "layers"),
         dense_whole=components.dense_linears(),
+        feed_forward_whole=components.dense_feed_forward(),
         rest_whole=components.outside_linears(),
     )

@@ -15,7 +15,7 @@ from catalogs.errors import CatalogError
 FOLDER = Path(__file__).parent
 FILES = (
     "spellings.toml", "decoders.toml", "remote.toml", "linear.toml", "encoders.toml", "pictures.toml", "towers.toml",
-    "multimodal.toml", "gguf.toml", "activations.toml",
+    "multimodal.toml", "gguf.toml", "gguf_tensors.toml", "activations.toml",
 )  # fmt: skip
 CLASSES = "class_defaults.jsonl"
 AUTOMODELS = "automodels.csv"
@@ -62,8 +62,25 @@ def automodels() -> Mapping[str, Mapping[str, Any]]:
 def dialects() -> Mapping[str, Mapping[str, Any]]:
     """model_type -> its row, everything inherited through `like` filled in. Errors: CatalogError."""
     rows = _tables()["dialects"]
-    # what was measured of a class its relatives need not share
-    return {name: {**_resolved(name, rows, ()), "activations": activations().get(name)} for name in rows}
+    # what was measured of a class, or checked of its files, its relatives need not share
+    return {
+        name: {
+            **_resolved(name, rows, ()),
+            "activations": activations().get(name),
+            "gguf_tensors": gguf_tensors().get(name),
+        }
+        for name in rows
+    }
+
+
+@cache
+def gguf_tensors() -> Mapping[str, Mapping[str, Any]]:
+    """model_type -> how llama.cpp's files lay its tensors out, where that was checked. Errors: CatalogError."""
+    rows: Mapping[str, Mapping[str, Any]] = _tables()["gguf_tensors"]
+    for name, row in rows.items():
+        if name not in _tables()["dialects"] or not row.get("source"):
+            raise CatalogError("gguf_tensors.toml", f"gguf_tensors.{name} must be a known dialect with a source")
+    return rows
 
 
 @cache
@@ -157,6 +174,7 @@ def _tables() -> Mapping[str, Any]:
         "multimodal",
         "gguf_keys",
         "gguf",
+        "gguf_tensors",
         "activations",
         "functions",
         "counted",

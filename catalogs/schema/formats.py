@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from catalogs.rules import absent, at_most, identifier, needs, not_negative, one_of, positive, set_of, version
+from catalogs.rules import Rule, absent, at_most, identifier, needs, not_negative, one_of, positive, set_of, version
 from catalogs.schema.table import CONFIDENCES, ENGINES, FORMATS, VENDORS, Table
 
 FAMILIES = (
@@ -55,7 +55,7 @@ PRECISIONS = Table(
     rules=(
         identifier("precision"),
         one_of("family", FAMILIES),
-        one_of("policy", ("linears", "experts_only", "all", "stored")),
+        one_of("policy", ("linears", "experts_only", "experts_and_mlp", "all", "stored")),
         *(
             needs(column, pl.col("policy") != "stored", "unless policy is stored")
             for column in ("bits_per_weight", "row_scale_bytes", "block_scale_bytes", "keep_bits")
@@ -68,6 +68,14 @@ PRECISIONS = Table(
         ),
         *positive("bits_per_weight", "keep_bits", "whole_model_bits"),
         *not_negative("row_scale_bytes", "block_scale_bytes"),
+        *(
+            Rule(
+                column,
+                "must be 0 for a policy that leaves linears out",
+                ~pl.col("policy").is_in(["experts_only", "experts_and_mlp"]) | (pl.col(column) == 0),
+            )
+            for column in ("row_scale_bytes", "block_scale_bytes")
+        ),
         *at_most(32, "bits_per_weight", "keep_bits", "whole_model_bits"),
         one_of("shard_alignment", SHARD_ALIGNMENTS),
         set_of("engines", ENGINES),

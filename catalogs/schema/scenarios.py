@@ -124,7 +124,8 @@ OPTIMIZERS = (
 # `eager`: vLLM without CUDA graphs (--enforce-eager). `full_window`: layers with a window keep the whole context
 # (llama.cpp's --swa-full, vLLM with --disable-hybrid-kv-cache-manager). `prefix_caching`: vLLM keeps a second state of
 # each sequence (--enable-prefix-caching with --mamba-cache-mode align); of models without states it changes nothing.
-ENGINE_OPTIONS = ("eager", "full_window", "prefix_caching")
+# `no_flash_attention`: llama.cpp with all scores of a batch at once (--flash-attn off).
+ENGINE_OPTIONS = ("eager", "full_window", "prefix_caching", "no_flash_attention")
 
 _inference = pl.col("mode") == "inference"
 _training = pl.col("mode") == "training"
@@ -201,6 +202,12 @@ WORKLOADS = Table(
         needs("acceptance", pl.col("speculative_tokens").is_not_null(), "with speculative_tokens"),
         absent("acceptance", pl.col("speculative_tokens").is_null(), "without speculative_tokens"),
         absent("engine_options", ~pl.col("engine").is_in(["vllm", "llamacpp"]), "for an engine without them"),
+        Rule(
+            "engine_options",
+            "must not have no_flash_attention for an engine without it",
+            (pl.col("engine") == "llamacpp")
+            | ~pl.col("engine_options").str.split(" ").list.contains("no_flash_attention"),
+        ),
         *positive("host_memory_gib", "host_gb_per_s", "host_link_gb_per_s", "max_gpus", "max_nodes"),
         *at_most(1_000, "max_nodes"),
         absent(

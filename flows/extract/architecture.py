@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flows.extract.gguf_tensors import Layout
 from flows.extract.info import LARGEST_SIZE
 
 GROUP_KINDS = ("full", "sliding", "chunked", "latent", "recurrent", "cross", "none", "unknown")
@@ -55,9 +56,10 @@ class Architecture:
     active_parameters: int | None
     mtp_parameters: int | None  # stored but not resident
     columns: Mapping[str, int | float | None]  # columns of estimator.schema.SHAPES that the configuration decides
-    dimensions: Mapping[str, int | float | bool | None]  # head_dim, tied, n_moe_layers, … for the per-tensor rules
+    dimensions: Mapping[str, int | float | bool | None]  # head_dim, tied, largest layer, … for what other tools count
     groups: tuple[Group, ...]
     notes: tuple[str, ...] = field(default=())  # defaults used, keys that contradict each other, what is unknown
+    tensors: Layout | None = None  # of the decoder as llama.cpp's files have it
 
 
 def is_sane(found: Architecture) -> bool:

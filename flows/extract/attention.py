@@ -82,13 +82,13 @@ def grouped(keys: Keys, dialect: Mapping[str, Any], h: int, *, kind: str, owns_c
     if keys.flag(dialect["o_bias"]) or dialect.get("o_bias_alone"):
         bias += h
     width = keys.count(dialect["attention_input"]) if "attention_input" in dialect else h
-    linears = [Linear("attn", queries, width, 1, "queries")]
+    linears = [Linear("attn", queries, width, 1, "queries", "query")]
     if has_keys:
-        linears.append(Linear("attn", kv_heads * key_dim, width, 1, "kv"))
+        linears.append(Linear("attn", kv_heads * key_dim, width, 1, "kv", "key"))
     if has_values:
-        linears.append(Linear("attn", kv_heads * value_dim, width, 1, "values"))
+        linears.append(Linear("attn", kv_heads * value_dim, width, 1, "values", "value"))
     return Attention(
-        linears=(*linears, Linear("attn", h, heads * value_dim)),
+        linears=(*linears, Linear("attn", h, heads * value_dim, 1, "", "attn_output")),
         heads=heads,
         kv_heads=kv_heads,
         key_dim=key_dim,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flows.extract import experts as routed
-from flows.extract import heads, linears, mixers, roles
+from flows.extract import gguf_tensors, heads, linears, mixers, roles
 from flows.extract import layers as plans
 from flows.extract.attention import Attention
 from flows.extract.body import Body
 from flows.extract.expressions import evaluate
 from flows.extract.extras import extras
 from flows.extract.keys import Keys
-from flows.extract.layer import ATTENTION_KINDS, Layer, Stack, asks_for_position, read_layer
+from flows.extract.layer import ATTENTION_KINDS, Layer, Stack, Sum, asks_for_position, read_layer
 
 BYTES_OF_DTYPE = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 WINDOWED = ("sliding", "hybrid_sliding", "csa", "hca")
@@ -37,6 +36,7 @@ class Decoder:
     largest_layer: int  # parameters of the largest layer
     routers: int  # layers that route to experts
     is_largest_sparse: bool  # whether the largest layer does
+    tensors: gguf_tensors.Layout | None  # as llama.cpp's files have them, null where nobody checked that
 
 
 def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
@@ -52,12 +52,14 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
     spans = {"chunked": keys.number("attention_chunk_size"), **dict.fromkeys(WINDOWED, window)}
     stack = Stack(dialect, hidden, len(plan), moe, spans, _state_bytes(keys, dialect))
     layers = _layers(keys, dialect, plan, sparse)
-    alike = Counter(layers)
-    sums = {layer: read_layer(layer, stack) for layer in alike}
+    numbers: dict[Layer, int] = {}
+    which = [numbers.setdefault(layer, len(numbers)) for layer in layers]
+    sums = {layer: read_layer(layer, stack) for layer in numbers}
     body = Body(unknown_parameters=dialect.get("unknown_parameters"))
     norms = _norms(keys, dialect) * hidden * _norm_width(dialect)
-    for layer, times in alike.items():
-        body.merge(sums[layer].body, times)
+    for number, one in enumerate(sums.values()):
+        times = which.count(number)
+        body.merge(one.body, times)
         body.counts["p_norm"] += norms * times
     if layers:
         body.prediction_block = sums[layers[-1]].body.parameters + norms + 2 * hidden * hidden + 3 * hidden
@@ -92,6 +94,21 @@ def read(keys: Keys, dialect: Mapping[str, Any], name: str | None) -> Decoder:
         largest_layer=largest,
         routers=sum(sparse),
         is_largest_sparse=is_largest_sparse,
+        tensors=_tensors(which, list(sums.values()), keys, dialect, moe.count),
+    )
+
+
+def _tensors(
+    which: list[int], sums: list[Sum], keys: Keys, dialect: Mapping[str, Any], experts: int
+) -> gguf_tensors.Layout | None:
+    row = dialect.get("gguf_tensors")
+    return gguf_tensors.layout(
+        [gguf_tensors.parts_of(one.body.linears, row or {}) for one in sums],
+        which,
+        next((sums[one].attention for one in which if sums[one].attention is not None), None),
+        row,
+        experts=experts,
+        further=(keys.number(row["further_layers"]) or 0) if row and "further_layers" in row else 0,
     )
 
 

@@ -28,9 +28,15 @@ class Experts:
         """The matrices of one sparse layer (router apart: it is never quantised)."""
         width = self.latent or hidden
         ups = 2 if gated else 1
-        found = [Linear("expert", ups * self.ffn, width, self.count), Linear("expert", width, self.ffn, self.count)]
+        found = [
+            Linear("expert", ups * self.ffn, width, self.count, "", "up"),
+            Linear("expert", width, self.ffn, self.count, "", "down"),
+        ]
         if self.shared_ffn:
-            found += [Linear("shared", self.shared_ffn, hidden, ups), Linear("shared", hidden, self.shared_ffn)]
+            found += [
+                Linear("shared", self.shared_ffn, hidden, ups, "", "up"),
+                Linear("shared", hidden, self.shared_ffn, 1, "", "down"),
+            ]
         if self.latent:
             found += [Linear("mlp", self.latent, hidden), Linear("mlp", hidden, self.latent)]
         return found

@@ -64,6 +64,6 @@ def add(
         body.cache["expert_bias"] += moe.bias(hidden)
     if ffn and (not is_sparse or moe.is_beside_dense):
         ups = 2 if gated else 1
-        body.linears.update([Linear("mlp", ffn, hidden, ups), Linear("mlp", hidden, ffn)])
+        body.linears.update([Linear("mlp", ffn, hidden, ups, "", "up"), Linear("mlp", hidden, ffn, 1, "", "down")])
         if keys.flag(dialect["mlp_bias"]):
             body.counts["p_bias"] += ups * ffn + hidden

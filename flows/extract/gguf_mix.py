@@ -1,39 +1,42 @@
 """Bytes of a decoder in each GGUF file type, before such a file exists.
 
 A file type is a mixture: llama.cpp picks the type of each tensor by its role, its layer and the model's shape
-(`llama_tensor_get_type` in src/llama-quant.cpp; block sizes are GGML_QUANT_SIZES). With an importance matrix, as
-published quantisations are made today, but IQ4_XS and IQ4_NL without one, as llama.cpp's own table has them: a matrix
-saves under one per cent there. Only for the plain decoders that the rule was checked on: full or sliding attention,
-gated feed-forward, dense or eight experts.
+(`llama_tensor_get_type` in src/llama-quant.cpp at 007dbbf3; block sizes are GGML_QUANT_SIZES). With an importance
+matrix, as published quantisations are made today, but IQ4_XS and IQ4_NL without one, as llama.cpp's own table has
+them: a matrix saves under one per cent there. What the tensors are is in flows/extract/gguf_tensors.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
+
+from flows.extract.gguf_tensors import Cell, Layout
 
 # Bits of one weight by tensor type.
 BITS = {
     "F32": 32, "F16": 16, "Q8_0": 8.5, "Q6_K": 6.5625, "Q5_1": 6.0, "Q5_K": 5.5, "Q5_0": 5.5, "Q4_1": 5.0,
-    "Q4_K": 4.5, "Q4_0": 4.5, "IQ4_NL": 4.5, "IQ4_XS": 4.25, "Q3_K": 3.4375, "IQ3_S": 3.4375, "IQ3_XXS": 3.0625,
-    "Q2_K": 2.625, "IQ2_S": 2.5625, "IQ2_XS": 2.3125, "IQ2_XXS": 2.0625, "IQ1_M": 1.75, "IQ1_S": 1.5625,
+    "Q4_K": 4.5, "Q4_0": 4.5, "IQ4_NL": 4.5, "IQ4_XS": 4.25, "MXFP4": 4.25, "Q3_K": 3.4375, "IQ3_S": 3.4375,
+    "IQ3_XXS": 3.0625, "Q2_K": 2.625, "IQ2_S": 2.5625, "IQ2_XS": 2.3125, "IQ2_XXS": 2.0625, "IQ1_M": 1.75,
+    "IQ1_S": 1.5625,
 }  # fmt: skip
+SMALL_BLOCKS = ("Q8_0", "Q5_1", "Q5_0", "Q4_1", "Q4_0", "IQ4_NL", "MXFP4")  # of 32 weights; all others have 256
 
 # The type that a file type is made of, where nothing else is said.
 BASE = {
     "q2_k": "Q2_K", "q2_k_s": "Q2_K", "q3_k_s": "Q3_K", "q3_k_m": "Q3_K", "q3_k_l": "Q3_K", "q4_0": "Q4_0",
     "q4_k_s": "Q4_K", "q4_k_m": "Q4_K", "q5_0": "Q5_0", "q5_k_s": "Q5_K", "q5_k_m": "Q5_K", "q6_k": "Q6_K",
-    "q8_0": "Q8_0",
+    "q8_0": "Q8_0", "mxfp4_moe": "MXFP4",
     "iq1_s": "IQ1_S", "iq1_m": "IQ1_M", "iq2_xxs": "IQ2_XXS", "iq2_xs": "IQ2_XS", "iq2_s": "IQ2_XS",
     "iq2_m": "IQ2_S", "iq3_xxs": "IQ3_XXS", "iq3_xs": "IQ3_S", "iq3_s": "IQ3_S", "iq3_m": "IQ3_S",
     "iq4_xs": "IQ4_XS", "iq4_nl": "IQ4_NL",
 }  # fmt: skip
 LOW = ("iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq2_m")
 TWO_BIT = ("iq2_s", "iq2_m")
-VARYING = ("value", "down")  # roles whose type depends on the layer in some file types
 
-# A super-block of 256 columns that does not come out even falls back to a type with blocks of 32.
+# A row that blocks of 256 do not divide falls back to a type with blocks of 32, one that these do not to 16 bits.
 FALLBACK = {
     "Q6_K": "Q8_0", "Q5_K": "Q5_1", "Q4_K": "Q5_0", "Q3_K": "Q4_0", "Q2_K": "Q4_0",
     **{name: "IQ4_NL" for name in BITS if name.startswith("IQ") and name != "IQ4_NL"},
@@ -50,110 +53,103 @@ VALUE_IF_GROUPED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Decoder:
-    """The dimensions that the rule reads. `experts` is 0 or 8."""
+class Traits(NamedTuple):
+    """What the rule asks of a model besides its tensors."""
 
-    hidden: int
-    ffn: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    vocabulary: int
-    is_tied: bool
     experts: int
-    unquantised: int  # norms, biases and other vectors, kept in F32
+    is_grouped: bool
+    is_70b: bool
 
-    @property
-    def is_70b(self) -> bool:
-        """llama.cpp knows the 70B class by its depth and its shared key/value heads."""
-        return self.layers == 80 and self.heads != self.kv_heads
 
-    @property
-    def is_grouped(self) -> bool:
-        return self.heads // max(self.kv_heads, 1) >= 4
+@dataclass(frozen=True)
+class File:
+    """All of a decoder that its file holds."""
+
+    layout: Layout
+    vocabulary: int
+    hidden: int
+    is_tied: bool
+    unquantised: int  # norms, biases, routers, convolutions and other small tensors, kept in F32
 
 
 @lru_cache(maxsize=4096)
-def weight_bytes(decoder: Decoder) -> dict[str, int]:
+def weight_bytes(file: File) -> dict[str, int]:
     """Tensor bytes by precision (`gguf_q4_k_m`, …), without the file's header and tokenizer."""
-    return {f"gguf_{kind}": _bytes(decoder, kind) for kind in BASE}
+    found = file.layout
+    traits = Traits(found.experts, found.is_grouped, found.is_70b)
+    matrix, ends = file.vocabulary * file.hidden, (_vocabulary_bits(kind, file.hidden) for kind in BASE)
+    bits = [matrix * (output if file.is_tied else output + embedding) for output, embedding in ends]
+    for cell, elements in found.cells:
+        bits = [so_far + elements * each for so_far, each in zip(bits, _bits(cell, traits), strict=True)]
+    kinds = zip(BASE, bits, strict=True)
+    return {
+        f"gguf_{kind}": int(total / 8) + 4 * file.unquantised
+        for kind, total in kinds
+        if kind != "mxfp4_moe" or found.experts
+    }
 
 
-def _bytes(d: Decoder, kind: str) -> int:
-    eighths = 0.0
-    for name, tensors, rows, columns in _tensors(d):
-        # layers of a role differ in type, never in dimensions
-        layers = range(tensors) if name in VARYING or (kind == "iq3_xs" and name in ("gate", "up")) else (0,)
-        repeated = tensors // len(layers)
-        eighths += (
-            sum(BITS[_stored_type(d, kind, name, layer, columns)] for layer in layers) * repeated * rows * columns
-        )
-    return int(eighths / 8) + 4 * d.unquantised
-
-
-def _stored_type(d: Decoder, kind: str, name: str, layer: int, columns: int) -> str:
-    chosen = _type(d, kind, name, layer)
-    return FALLBACK.get(chosen, chosen) if columns % 256 else chosen
-
-
-def _tensors(d: Decoder) -> Iterator[tuple[str, int, int, int]]:
-    """(role, tensors, rows, columns of each); the experts of a layer are one tensor."""
-    copies = max(d.experts, 1)
-    yield "embedding", 1, d.vocabulary, d.hidden
-    if not d.is_tied:
-        yield "output", 1, d.vocabulary, d.hidden
-    yield "query", d.layers, d.heads * d.head_dim, d.hidden
-    yield "key", d.layers, d.kv_heads * d.head_dim, d.hidden
-    yield "value", d.layers, d.kv_heads * d.head_dim, d.hidden
-    yield "attn_output", d.layers, d.hidden, d.heads * d.head_dim
-    yield "gate", d.layers, copies * d.ffn, d.hidden
-    yield "up", d.layers, copies * d.ffn, d.hidden
-    yield "down", d.layers, copies * d.hidden, d.ffn
-
-
-def _uses_more_bits(layer: int, layers: int) -> bool:
-    return layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
-
-
-def _type(d: Decoder, kind: str, name: str, layer: int) -> str:
+@lru_cache(maxsize=65536)
+def _vocabulary_bits(kind: str, hidden: int) -> tuple[float, float]:
+    """Bits of the matrix that makes the logits (also the embedding, where that is one), and of an embedding alone."""
     base = BASE[kind]
-    if name == "output" or (name == "embedding" and d.is_tied):
-        if kind in LOW or kind == "iq3_xxs":
-            return "Q5_K"
-        return "Q8_0" if base == "Q8_0" else "Q6_K"
-    if name == "embedding":
-        return {"iq1_s": "Q2_K", "iq1_m": "Q2_K", "iq2_xxs": "Q2_K", "iq2_xs": "Q2_K", "iq2_s": "IQ3_S",
-                "iq2_m": "IQ3_S", "iq3_xxs": "IQ3_S"}.get(kind, base)  # fmt: skip
+    output = "Q5_K" if kind in LOW or kind == "iq3_xxs" else "Q6_K"
+    if base in ("Q8_0", "MXFP4") or hidden % 256:
+        output = "Q8_0"
+    embedding = {
+        "iq1_s": "Q2_K", "iq1_m": "Q2_K", "iq2_xxs": "Q2_K", "iq2_xs": "Q2_K", "iq2_s": "IQ3_S", "iq2_m": "IQ3_S",
+        "iq3_xxs": "IQ3_S", "mxfp4_moe": "Q8_0",
+    }.get(kind, base)  # fmt: skip
+    block = next(width for width in (256, 32, 1) if hidden % width == 0)
+    return BITS[_fitting(output, block)], BITS[_fitting(embedding, block)]
+
+
+@lru_cache(maxsize=65536)
+def _bits(cell: Cell, traits: Traits) -> tuple[float, ...]:
+    """Of a weight by file type, in their order."""
+    return tuple(BITS[_fitting(_type(kind, cell, traits), cell.kind.block)] for kind in BASE)
+
+
+def _fitting(chosen: str, block: int) -> str:
+    if block < 256 and chosen not in SMALL_BLOCKS:
+        chosen = FALLBACK[chosen]
+    return chosen if block >= 32 else "F16"
+
+
+def _type(kind: str, cell: Cell, traits: Traits) -> str:
+    base, role = BASE[kind], cell.kind.role
+    if cell.kind.is_kept:
+        return "MXFP4"
+    if kind == "mxfp4_moe":
+        return "MXFP4" if cell.kind.is_stack else "Q8_0"
     if kind in LOW:
-        return _low_type(d, kind, name, layer)
-    if name == "value":
-        return _value_type(d, kind, layer)
-    if name in ("query", "key"):
-        return "Q8_0" if name == "key" and d.experts == 8 else QUERY_KEY.get(kind, base)
-    if name == "attn_output":
-        if d.experts == 8:
+        return _low_type(kind, cell, traits)
+    if role == "value":
+        return _value_type(kind, cell, traits)
+    if role in ("query", "key"):
+        return "Q8_0" if role == "key" and traits.experts == 8 else QUERY_KEY.get(kind, base)
+    if role == "attn_output":
+        if traits.experts == 8:
             return "Q5_K" if kind in ATTN_OUTPUT_8_EXPERTS else base
         return ATTN_OUTPUT.get(kind, base)
-    if name == "down":
-        return _down_type(d, kind, layer)
-    middle = d.layers // 8 <= layer < 7 * d.layers // 8
-    return "IQ3_XXS" if kind == "iq3_xs" and middle else base
+    if role == "down":
+        return _down_type(kind, cell, traits)
+    is_middle = not cell.spot.is_first_eighth and not cell.spot.is_last_eighth
+    return "IQ3_XXS" if role == "up" and kind == "iq3_xs" and is_middle else base
 
 
-def _low_type(d: Decoder, kind: str, name: str, layer: int) -> str:
+def _low_type(kind: str, cell: Cell, traits: Traits) -> str:
     """File types of two bits and fewer raise a few tensors by fixed steps."""
-    base = BASE[kind]
+    base, role = BASE[kind], cell.kind.role
     raised = "IQ3_S" if kind in TWO_BIT else "Q2_K"
-    if name == "value":
-        return "Q4_K" if d.is_grouped or d.experts >= 4 else raised
-    if name == "key" and d.experts == 8:
+    if role == "value":
+        return "Q4_K" if traits.is_grouped or traits.experts >= 4 else raised
+    if role == "key" and traits.experts == 8:
         return "Q4_K"
-    if name == "down":
-        return raised if layer < d.layers // 8 else base
-    if name == "attn_output":
-        if d.experts == 8:
+    if role == "down":
+        return raised if cell.is_counted_early else base
+    if role == "attn_output":
+        if traits.experts == 8:
             return "Q5_K"
         if kind in ("iq1_s", "iq1_m"):
             return "IQ2_XXS"
@@ -161,76 +157,67 @@ def _low_type(d: Decoder, kind: str, name: str, layer: int) -> str:
     return base
 
 
-def _value_type(d: Decoder, kind: str, layer: int) -> str:
-    chosen = VALUE_IF_GROUPED[kind] if d.is_grouped and kind in VALUE_IF_GROUPED else BASE[kind]
-    if kind == "q2_k" and not d.is_grouped:
+def _has_more_bits(cell: Cell) -> bool:
+    return cell.spot.is_first_eighth or cell.spot.is_last_eighth or cell.spot.is_third
+
+
+def _value_type(kind: str, cell: Cell, traits: Traits) -> str:
+    chosen = VALUE_IF_GROUPED[kind] if traits.is_grouped and kind in VALUE_IF_GROUPED else BASE[kind]
+    if kind == "q2_k" and not traits.is_grouped:
         chosen = "Q3_K"
     elif kind == "iq3_m":
         chosen = "Q4_K"
     elif kind == "q3_k_m":
-        chosen = "Q5_K" if layer < 2 else "Q4_K"
+        chosen = "Q5_K" if cell.spot.is_first_two else "Q4_K"
     elif kind == "q3_k_l":
         chosen = "Q5_K"
-    elif kind in ("q4_k_m", "q5_k_m") and _uses_more_bits(layer, d.layers):
+    elif kind in ("q4_k_m", "q5_k_m") and _has_more_bits(cell):
         chosen = "Q6_K"
-    elif kind == "q4_k_s" and layer < 4:
+    elif kind == "q4_k_s" and cell.spot.is_first_four:
         chosen = "Q5_K"
-    if d.is_70b and chosen in ("Q3_K", "Q4_K"):
+    if traits.is_70b and chosen in ("Q3_K", "Q4_K"):
         chosen = "Q5_K"
-    return "Q8_0" if d.experts == 8 else chosen
+    return "Q8_0" if traits.experts == 8 else chosen
 
 
-def _down_type(d: Decoder, kind: str, layer: int) -> str:
-    base, is_early = BASE[kind], layer < d.layers // 8
+def _down_type(kind: str, cell: Cell, traits: Traits) -> str:
+    base, is_early = BASE[kind], cell.spot.is_first_eighth
     if kind in ("q4_0", "q5_0"):
         return {"q4_0": "Q4_1", "q5_0": "Q5_1"}[kind] if is_early else base
     if kind == "q2_k":
         return "Q3_K"
     if kind == "q3_k_m":
-        return "Q5_K" if layer < d.layers // 16 else "Q4_K"
+        return "Q5_K" if cell.spot.is_first_sixteenth else "Q4_K"
     if kind == "iq3_m":
-        return "Q4_K" if is_early or (d.experts == 8 and _uses_more_bits(layer, d.layers)) else base
+        return "Q4_K" if is_early or (traits.experts == 8 and _has_more_bits(cell)) else base
     if kind == "q3_k_l":
         return "Q5_K"
     if kind in ("q4_k_m", "q5_k_m"):
-        return "Q6_K" if _uses_more_bits(layer, d.layers) else base
+        return "Q6_K" if _has_more_bits(cell) else base
     raised = {"q2_k_s": "Q4_K", "q4_k_s": "Q5_K", "iq4_xs": "Q5_K", "iq4_nl": "Q5_K"}.get(kind, base)
     return raised if is_early else base
 
 
-def decoder_of(columns: Mapping[str, int | float | None], dimensions: Mapping[str, object]) -> Decoder | None:
-    """The rule's view of a model, null for a model that it was not checked on."""
-    names = ("hidden_size", "layers", "heads", "kv_heads", "vocab_size", "experts", "p_mlp", "p_expert", "p_ssm",
-             "p_shared", "p_attn", "p_embed", "p_lm_head", "p_vision", "parameters_resident",
-             "kv_latent_elements_per_token", "p_tp_replicated")  # fmt: skip
-    known = {name: columns.get(name) for name in names}
-    if any(value is None for value in known.values()):
+MATRICES = ("p_attn", "p_mlp", "p_expert", "p_shared", "p_ssm")
+TOWERS = ("p_vision", "p_audio", "p_speech", "p_projector")
+
+
+def file_of(columns: Mapping[str, int | float | None], layout: Layout | None) -> File | None:
+    """The file of a model's decoder, null where its tensors are not known. Towers have a file of their own."""
+    names = ("hidden_size", "vocab_size", "p_embed", "p_lm_head", "p_pos_embed", "parameters_resident")
+    known = {name: columns.get(name) for name in (*names, *MATRICES, *TOWERS)}
+    if layout is None or any(value is None for value in known.values()):
         return None
     n = {name: int(value) for name, value in known.items() if value is not None}
-    head_dim, width = dimensions.get("head_dim"), n["heads"] * int(str(dimensions.get("head_dim") or 0))
-    ffn = columns.get("expert_ffn_size") if n["experts"] else columns.get("ffn_size")
-    if not isinstance(head_dim, int) or not isinstance(ffn, int) or n["experts"] not in (0, 8) or not n["layers"]:
+    matrix = n["vocab_size"] * n["hidden_size"]
+    # tables of positions, or of further words by layer, are quantised in ways that were not checked
+    if layout.elements != sum(n[name] for name in MATRICES) or n["p_embed"] != matrix or n["p_pos_embed"]:
         return None
-    copies = max(n["experts"], 1)
-    expected_attn = n["layers"] * n["hidden_size"] * (2 * width + 2 * n["kv_heads"] * head_dim)
-    is_plain = (
-        n["p_ssm"] == n["p_shared"] == n["p_vision"] == n["kv_latent_elements_per_token"] == 0
-        and n["p_attn"] == expected_attn
-        and n["p_mlp"] + n["p_expert"] == n["layers"] * copies * 3 * n["hidden_size"] * ffn
-        and n["p_embed"] == n["vocab_size"] * n["hidden_size"]
-    )
-    if not is_plain:
-        return None
-    matrices = n["p_attn"] + n["p_mlp"] + n["p_expert"] + n["p_embed"] + n["p_lm_head"]
-    return Decoder(
-        hidden=n["hidden_size"],
-        ffn=ffn,
-        layers=n["layers"],
-        heads=n["heads"],
-        kv_heads=n["kv_heads"],
-        head_dim=head_dim,
+    text = n["parameters_resident"] - sum(n[name] for name in TOWERS)
+    return File(
+        layout=layout,
         vocabulary=n["vocab_size"],
+        hidden=n["hidden_size"],
         is_tied=n["p_lm_head"] == 0,
-        experts=n["experts"],
-        unquantised=n["parameters_resident"] - matrices,
+        unquantised=text - layout.elements - n["p_embed"] - n["p_lm_head"],
     )

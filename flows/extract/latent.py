@@ -42,7 +42,7 @@ def latent(
     queries = (
         [Linear("attn", query_rank, h, 1, "replicated"), Linear("attn", wide, query_rank)]
         if query_rank
-        else [Linear("attn", wide, h)]
+        else [Linear("attn", wide, h, 1, "", "query")]
     )
     norm = owns_cache * rank + (query_rank or 0)
     fixed = 0
@@ -62,8 +62,13 @@ def latent(
         linears=(
             *queries,
             *([Linear("attn", kept, h, 1, "replicated")] if owns_cache else []),
-            Linear("attn", wide - heads * turned + heads * value, rank),
-            Linear("attn", h, heads * value),
+            Linear(
+                "attn",
+                heads * (nope + rope - turned + value),
+                rank,
+                cut=(("latent", heads * rank, nope + rope - turned), ("latent", heads * value, rank)),
+            ),
+            Linear("attn", h, heads * value, 1, "", "attn_output"),
         ),
         heads=heads,
         kv_heads=1,

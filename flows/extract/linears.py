@@ -11,7 +11,9 @@ class Linear:
     """`count` equal matrices of rows (outputs) x columns (inputs).
 
     component: attn, mlp, expert, shared or ssm. role: kv and values (projections of keys, of values), queries,
-    replicated (on every rank of a tensor-parallel group) or nothing.
+    replicated (on every rank of a tensor-parallel group) or nothing. tensor: its role in llama.cpp's files where the
+    type of a quantised tensor depends on that (flows/extract/gguf_tensors.py), else nothing. cut: (tensor, rows,
+    columns) of each piece of one matrix, where those files cut it.
     """
 
     component: str
@@ -19,6 +21,8 @@ class Linear:
     columns: int
     count: int = 1
     role: str = ""
+    tensor: str = ""
+    cut: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def parameters(self) -> int:

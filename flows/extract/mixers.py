@@ -61,8 +61,8 @@ def _written(keys: Keys, state: Mapping[str, Any], known: Mapping[str, int]) -> 
     )
 
 
-def _ssm(rows: int, columns: int, count: int = 1) -> Linear:
-    return Linear("ssm", rows, columns, count)
+def _ssm(rows: int, columns: int, count: int = 1, tensor: str = "") -> Linear:
+    return Linear("ssm", rows, columns, count, "", tensor)
 
 
 def _mamba1(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
@@ -118,7 +118,11 @@ def _gated_delta(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
     kernel = keys.need("linear_conv_kernel_dim")
     k, v = key_heads * key_dim, value_heads * value_dim
     return Mixer(
-        linears=(_ssm(2 * k + 2 * v, h), _ssm(2 * value_heads, h), _ssm(h, v)),
+        linears=(
+            Linear("ssm", 2 * k + 2 * v, h, cut=(("value", 2 * k + v, h), ("", v, h))),
+            _ssm(2 * value_heads, h),
+            _ssm(h, v),
+        ),
         small=2 * value_heads + (2 * k + v) * kernel,
         norm=value_dim,
         conv_elements=(2 * k + v) * (kernel - 1),
@@ -143,7 +147,14 @@ def _kda(keys: Keys, dialect: Mapping[str, Any], h: int) -> Mixer:
     is_whole = bool(dialect.get("mixer_keys", {}).get("whole_gates"))
     gates = (_ssm(wide, h, 2),) if is_whole else (_ssm(dim, h, 2), _ssm(wide, dim, 2))
     return Mixer(
-        linears=(_ssm(wide, h, 3), _ssm(h, wide), *gates, _ssm(heads, h)),
+        linears=(
+            _ssm(wide, h, 1, "query"),
+            _ssm(wide, h, 1, "key"),
+            _ssm(wide, h, 1, "value"),
+            _ssm(h, wide, 1, "attn_output"),
+            *gates,
+            _ssm(heads, h),
+        ),
         small=3 * wide * kernel + heads + wide,
         norm=dim,
         conv_elements=3 * wide * (kernel - 1),

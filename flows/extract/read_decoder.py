@@ -76,6 +76,7 @@ def read_decoder(
         },
         groups=body.attention_groups(),
         notes=(*notes, *dict.fromkeys(reasons)),
+        tensors=found.tensors,
     )
 
 

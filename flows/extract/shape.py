@@ -55,9 +55,9 @@ def override_rows(found: Architecture | None, shape: Row, weights: Stored) -> li
     """
     sized: dict[str, Row] = {}
     is_checked = found is not None and found.is_verified and shape["kind"] == "decoder"
-    decoder = gguf_mix.decoder_of(shape, found.dimensions) if found and is_checked else None
-    if decoder is not None:
-        for precision, size in gguf_mix.weight_bytes(decoder).items():
+    file = gguf_mix.file_of(shape, found.tensors) if found and is_checked else None
+    if file is not None:
+        for precision, size in gguf_mix.weight_bytes(file).items():
             if precision in known_precisions():
                 sized[precision] = {"precision": precision, "weights_bytes": size, "weights_basis": "computed"}
     for quant in sorted(weights.quants, key=lambda quant: quant.bytes or 0):

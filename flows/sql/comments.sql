@@ -192,7 +192,7 @@ COMMENT ON COLUMN precisions.bits_per_weight IS 'Effective bits of a quantised w
 COMMENT ON COLUMN precisions.row_scale_bytes IS 'Bytes of scale for each output row.';
 COMMENT ON COLUMN precisions.block_scale_bytes IS 'Bytes of scale for each block of 128 x 128.';
 COMMENT ON COLUMN precisions.keep_bits IS 'Bits of everything that the format does not quantise.';
-COMMENT ON COLUMN precisions.policy IS 'What is quantised: linears, experts_only, all or stored (as in the repository).';
+COMMENT ON COLUMN precisions.policy IS 'What is quantised: linears, experts_only, experts_and_mlp (feed-forwards), all or stored (as in the repository).';
 COMMENT ON COLUMN precisions.whole_model_bits IS 'Average bits over a whole model, where the format is a mixture.';
 COMMENT ON COLUMN precisions.shard_alignment IS 'Sharded widths must be multiples of this.';
 COMMENT ON COLUMN precisions.engines IS 'Engines that load it, separated by blanks.';
@@ -261,7 +261,7 @@ COMMENT ON COLUMN workloads.lora_rank IS 'Rank of the adapters.';
 COMMENT ON COLUMN workloads.context_parallel IS 'Devices of a group that share the cache of one context, as far as they would keep copies of it (vLLM: decode-context parallelism); null: 1.';
 COMMENT ON COLUMN workloads.speculative_tokens IS 'Tokens that blocks of the model''s own predict in a step, and that are checked in it; null: none. A model without such blocks is unsupported.';
 COMMENT ON COLUMN workloads.acceptance IS 'How often a predicted token is right, from 0 to 1; null without predictions.';
-COMMENT ON COLUMN workloads.engine_options IS 'eager (vLLM without CUDA graphs, at an unknown speed), full_window (layers with a window keep the whole context), prefix_caching (vLLM keeps a second recurrent state of each sequence); null: none.';
+COMMENT ON COLUMN workloads.engine_options IS 'eager (vLLM without CUDA graphs, at an unknown speed), full_window (layers with a window keep the whole context), prefix_caching (vLLM keeps a second recurrent state of each sequence), no_flash_attention (llama.cpp holds all scores of a batch); null: none.';
 COMMENT ON COLUMN workloads.lora_targets IS 'Modules that get adapters: all_linear, or attention_qv (the projections of queries and values); null without adapters.';
 COMMENT ON COLUMN workloads.host_memory_gib IS 'Memory of the host, of which weights may take 0.8 when the device has no room for them; null: none.';
 COMMENT ON COLUMN workloads.host_gb_per_s IS 'At which the host reads weights of its own, of which a processor reaches 0.6; null: unknown.';

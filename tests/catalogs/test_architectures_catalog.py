@@ -68,3 +68,17 @@ def test_activations_are_of_declared_types_and_never_inherited() -> None:
 def test_a_row_of_activations_that_cannot_be_read(rows: dict[str, Any], message: str) -> None:
     with pytest.raises(CatalogError, match=re.escape(message)):
         architectures._merged("a", rows, ())
+
+
+@pytest.mark.parametrize("rows", [{"no_such_type": {"source": "x"}}, {"llama": {"fused": True}}])
+def test_a_row_of_gguf_tensors_is_of_a_declared_type(rows: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = {**architectures._tables(), "gguf_tensors": rows}
+    monkeypatch.setattr(architectures, "_tables", lambda: tables)
+    with pytest.raises(CatalogError, match=rf"gguf_tensors.{next(iter(rows))} must be a known dialect with a source"):
+        architectures.gguf_tensors.__wrapped__()
+
+
+def test_layouts_of_gguf_tensors_are_never_inherited() -> None:
+    assert architectures.dialects()["qwen3_moe"]["gguf_tensors"]["checked"] == "Qwen3-30B-A3B"
+    own = architectures.gguf_tensors()
+    assert {name for name, row in architectures.dialects().items() if row["gguf_tensors"] is not None} == set(own)

@@ -99,7 +99,7 @@ CASES: list[Case] = [
         " vector, ternary, stored",
         {"family": "awq"},
     ),
-    ("precisions", "policy", "must be one of linears, experts_only, all, stored", {"policy": "most"}),
+    ("precisions", "policy", "must be one of linears, experts_only, experts_and_mlp, all, stored", {"policy": "most"}),
     *below(
         *("precisions", "must not be empty unless policy is stored", ""),
         *("bits_per_weight", "row_scale_bytes", "block_scale_bytes", "keep_bits"),
@@ -113,6 +113,11 @@ CASES: list[Case] = [
     *below("precisions", "must be > 0", "0", "bits_per_weight", "keep_bits", "whole_model_bits"),
     *below("precisions", "must be > 0", "-1", "quality_value"),
     *below("precisions", "must be >= 0", "-4", "row_scale_bytes", "block_scale_bytes"),
+    *below(
+        *("precisions", "must be 0 for a policy that leaves linears out", "4"),
+        *("row_scale_bytes", "block_scale_bytes"),
+        row="nvfp4_mlp_only",
+    ),
     *below("precisions", "must be <= 32", "64", "bits_per_weight", "keep_bits", "whole_model_bits"),
     *below("precisions", "must be one of 1, 32, 64, 128", "96", "shard_alignment"),
     *below("precisions", f"must be a space separated set out of {ENGINES}", "vllm vllm", "engines", "widening_engines"),
@@ -262,9 +267,16 @@ CASES: list[Case] = [
     ),
     *below("workloads", "must be empty for an engine without it", "2", "context_parallel", row="min-8k"),
     *below(
-        "workloads", "must be a space separated set out of eager, full_window, prefix_caching", "fast", "engine_options"
+        "workloads",
+        "must be a space separated set out of eager, full_window, prefix_caching, no_flash_attention",
+        "fast",
+        "engine_options",
     ),
     *below("workloads", "must be empty for an engine without them", "eager", "engine_options", row="min-8k"),
+    *below(
+        *("workloads", "must not have no_flash_attention for an engine without it"),
+        *("eager no_flash_attention", "engine_options"),
+    ),
     *below("workloads", "must be > 0", "0", "host_memory_gib", "max_gpus", "max_nodes"),
     *below("workloads", "must be <= 1000", "1001", "max_nodes"),
     *below("workloads", "must be empty for an engine that stays in a node", "2", "max_nodes", row="local-8k"),

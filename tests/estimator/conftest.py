@@ -119,6 +119,7 @@ _FORMATS = [
     ("int4_ct_sym_g128", 4.125, 0.0, 0.0, 16.0, "linears", None, 128),
     ("nf4_dq", 4.126953125, 0.0, 0.0, 16.0, "linears", None, 64),
     ("mxfp4_experts", 4.25, 0.0, 0.0, 16.0, "experts_only", None, 32),
+    ("nvfp4_mlp_only", 4.5, 0.0, 0.0, 16.0, "experts_and_mlp", None, 32),
     ("gguf_q4_k_m", 4.5, 0.0, 0.0, 16.0, "all", 4.8944, 32),
     ("stored", None, None, None, None, "stored", None, 1),
 ]

@@ -216,6 +216,38 @@ def test_windows_may_be_kept_whole(engine: str, shapes_of: Build, workloads_of: 
     assert row["step_cache_bytes"] == 8192 * read
 
 
+@pytest.mark.parametrize(
+    ("shape", "tokens", "mib"),
+    [
+        ({}, 8_192, 560),  # the dry run of llama.cpp's allocator for Llama-3.1-8B: 32 + 16 of a mask + 512
+        ({}, 131_072, 8_480),  # 8,492 there
+        ({}, 256, 258.5),  # logits, as with flash attention
+        ({"vocab_size": 32_000}, 256, 32 + 84 + 84 / 32),  # the feed-forward and a mask
+        ({"heads": 0}, 131_072, 258.5),  # nothing attends: 128 of a mask, 32 and 84
+    ],
+)
+def test_scores_of_a_batch_without_flash_attention(
+    shape: dict[str, Any], tokens: int, mib: float, taken: Callable[..., dict[str, Any]]
+) -> None:
+    workload = {"engine": "llamacpp", "context_tokens": tokens, "engine_options": "no_flash_attention"}
+    assert taken(shape, workload)["activation_bytes"] == mib * 2**20
+
+
+def test_a_32b_grows_in_llamacpp_as_was_published(shapes_of: Build, workloads_of: Build) -> None:
+    """Qwen2.5-32B, which Ollama ran without flash attention: 1,352 MiB more at 8,192 tokens than at 4,096.
+
+    1,024 of cache, and 512 x 4,096 x (40 heads + a mask) x 4 bytes.
+    """
+    shapes = shapes_of({"heads": 40, "kv_full_elements_per_token": 2 * 64 * 8 * 128})
+    option = {"engine": "llamacpp", "kv_precision": "fp16", "engine_options": "no_flash_attention"}
+    workloads = workloads_of(*({**option, "context_tokens": tokens} for tokens in (4_096, 8_192, 16_384)))
+    caches = estimator.cache_plans(shapes, workloads, catalogs.kv_precisions()).filter(split_ix=0).collect()
+    engines = catalogs.engines().filter("is_default")
+    others = estimator.overhead_plans(shapes, workloads, engines).filter(memory_tier_ix=2, split_ix=0).collect()
+    needs = (caches["kv_cache_bytes"] + others["activation_bytes"]).to_list()
+    assert [(needs[1] - needs[0]) >> 20, (needs[2] - needs[1]) >> 20] == [1_352, 2_704]
+
+
 def test_eager_steps_have_no_graphs(taken: Callable[..., dict[str, Any]]) -> None:
     plain, eager = (taken({}, {"engine": "vllm", "engine_options": option}) for option in (None, "eager"))
     assert plain["overhead_bytes"] - eager["overhead_bytes"] == GIB

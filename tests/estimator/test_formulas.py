@@ -58,6 +58,7 @@ def test_awq_weights_of_llama() -> None:
             weights.quantised_weights_bytes(
                 policy=text("linears"),
                 linears=whole(6_979_321_856),
+                feed_forward=whole(None),
                 experts=whole(0),
                 rest=whole(1_050_939_392),
                 scales_bytes=real(0.0),
@@ -76,15 +77,43 @@ def test_experts_only_keeps_attention_in_16_bit() -> None:
     got = weights.quantised_weights_bytes(
         policy=text("experts_only"),
         linears=whole(637_009_920),
+        feed_forward=whole(0),
         experts=whole(experts),
         rest=whole(others - 637_009_920),
         **arguments,
     )
     assert value(got) == 13_761_264_768
     unknown = weights.quantised_weights_bytes(
-        policy=text("experts_only"), linears=whole(1), experts=whole(None), rest=whole(1), **arguments
+        policy=text("experts_only"),
+        linears=whole(1),
+        feed_forward=whole(0),
+        experts=whole(None),
+        rest=whole(1),
+        **arguments,
     )
     assert value(unknown) is None
+
+
+def test_feed_forwards_alone_keep_attention_in_16_bit() -> None:
+    # Llama-3.1-8B: 32 layers of 3 x 4,096 x 14,336 at 4.5 bits; attention, embeddings, head and norms at 16
+    feed_forward, others = 5_637_144_576, 2_393_116_672
+    arguments = {"scales_bytes": real(0.0), "bits": real(4.5), "keep_bits": real(16.0)}
+
+    def got(feed_forward: int | None, experts: int) -> Any:
+        return value(
+            weights.quantised_weights_bytes(
+                policy=text("experts_and_mlp"),
+                linears=whole(6_979_321_856),
+                feed_forward=whole(feed_forward),
+                experts=whole(experts),
+                rest=whole(1_050_939_392),
+                **arguments,
+            )
+        )
+
+    assert got(feed_forward, 0) == 3_170_893_824 + 2 * others == 7_957_127_168
+    assert got(feed_forward, 1_600) == 7_957_127_168 + 900
+    assert got(None, 0) is None
 
 
 def test_scales_count_where_a_format_has_them() -> None:
@@ -969,11 +998,20 @@ def test_engines_load_run_and_cache() -> None:
     assert [runs("none", "apple", None), runs("vllm", "amd", None), runs("vllm", "nvidia", "9.0")] == [True] * 3
     assert [runs("vllm", "apple", None), runs("vllm", "nvidia", "6.1")] == [False] * 2
 
-    def caches(kv_precision: str | None, engines: str | None, capability: str) -> Any:
+    def caches(
+        kv_precision: str | None,
+        engines: str | None,
+        capability: str,
+        engine: str = "vllm",
+        options: str | None = None,
+        each: float | None = 1.0,
+    ) -> Any:
         return value(
             support.caches(
-                engine=text("vllm"),
+                engine=text(engine),
+                options=text(options),
                 kv_precision=text(kv_precision),
+                bytes_per_element=real(each),
                 engines=text(engines),
                 vendor=text("nvidia"),
                 capability=text(capability),
@@ -986,6 +1024,12 @@ def test_engines_load_run_and_cache() -> None:
     assert not caches("fp8_e4m3", "vllm", "7.5")
     assert not caches("q8_0", "llamacpp", "9.0")
     assert caches("made_up", None, "9.0") is None
+    # llama.cpp: "quantized V cache was requested, but this requires Flash Attention"
+    without = ("llamacpp", "full_window no_flash_attention")
+    assert not caches("q8_0", "llamacpp", "9.0", *without, 1.0625)
+    assert caches("q8_0", "llamacpp", "9.0", "llamacpp", "full_window", 1.0625)
+    assert caches("fp16", "llamacpp", "9.0", *without, 2.0)
+    assert caches(None, None, "9.0", *without, None)
 
 
 def test_vllm_serves_no_pipelines() -> None:

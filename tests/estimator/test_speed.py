@@ -229,6 +229,20 @@ def test_what_a_step_reads_of_the_weights(shapes_of: Callable[..., pl.DataFrame]
     assert shares.filter(precision="stored").is_empty()
 
 
+def test_a_known_gguf_file_has_no_tower(shapes_of: Callable[..., pl.DataFrame], precisions: pl.DataFrame) -> None:
+    """Qwen2.5-VL-7B: 7,615,616,512 of language, of which 544,997,376 are looked up; 676,550,144 see."""
+    shapes = shapes_of(
+        {"parameters_resident": 8_292_166_656, "p_vision": 676_550_144, "active_read_parameters": 7_070_619_136}
+    )
+    q4 = precisions.filter(precision="gguf_q4_k_m")
+    rows = read_shares(shapes, q4).sort("is_known").collect()
+    computed, known = rows["dense_share"].to_list()
+    assert computed == pytest.approx(7_070_619_136 / 8_292_166_656, rel=1e-12)
+    assert known == pytest.approx(7_070_619_136 / 7_615_616_512, rel=1e-12)
+    bf16 = read_shares(shapes, precisions.filter(precision="bf16")).collect()["dense_share"]
+    assert bf16.unique().to_list() == pytest.approx([7_070_619_136 / 8_292_166_656], rel=1e-12)
+
+
 def test_a_repository_that_quantises_its_experts_alone_is_read_so(shapes_of: Callable[..., pl.DataFrame]) -> None:
     """gpt-oss-20b: 19,110,297,600 weights of experts at 4.25 bits, 1,804,459,584 others at 16."""
     gpt_oss: dict[str, Any] = {

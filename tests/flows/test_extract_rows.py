@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import catalogs
 from estimator.schema import SHAPES, WEIGHT_OVERRIDES
-from flows.extract import gguf, gguf_mix
+from flows.extract import gguf
 from flows.extract.extract import Extracted, extract
 from flows.extract.info import File, parse
 from flows.extract.parts import extract_part
@@ -171,11 +171,27 @@ def test_q4_k_m_to_the_byte(model_id: str, size: int) -> None:
     assert rows["gguf_q4_k_m"] == size
 
 
-def test_the_rule_declines_models_that_it_was_not_checked_on() -> None:
-    for model_id in ("deepseek-ai/DeepSeek-V3", "ai21labs/Jamba-v0.1", "Qwen/Qwen3-30B-A3B", "google/gemma-3-27b-it"):
-        found = from_snapshot(model_id)
-        assert gguf_mix.decoder_of(found.shape, {"head_dim": 128}) is None
-        assert found.overrides == []
+@pytest.mark.parametrize(
+    "model_id",
+    [
+        "meta-llama/Llama-3.2-11B-Vision-Instruct",  # keys and values of images
+        "deepseek-ai/DeepSeek-V4-Flash-0731",  # compressed caches
+        "google/gemma-4-E2B-it",  # tables of words by layer
+        "bigscience/bloom-7b1",
+        "tiiuae/falcon-7b",
+        "google/recurrentgemma-9b",
+    ],
+)
+def test_the_rule_declines_models_that_it_was_not_checked_on(model_id: str) -> None:
+    assert from_snapshot(model_id).overrides == []
+
+
+def test_of_a_model_that_takes_pictures_the_file_has_the_text() -> None:
+    """The tower has a file of its own, and is no part of this one."""
+    found = from_snapshot("google/gemma-3-12b-it")
+    rows = {row["precision"]: row for row in found.overrides}
+    assert (rows["gguf_q4_k_m"]["weights_bytes"], rows["gguf_q4_k_m"]["weights_basis"]) == (7_294_024_704, "computed")
+    assert found.shape["p_vision"] > 0
 
 
 @pytest.mark.parametrize(

@@ -62,13 +62,18 @@ def _held(shape: Facts, tokens: int) -> float:
     return float((tokens - shape["window_tokens"]) * 2 * shape["kv_window_elements_per_token"] + tokens**2)
 
 
-def llamacpp(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float:
-    """Logits of a batch, or its mask over all kept tokens and the widest layer."""
+def llamacpp(shape: Facts, profile: Facts, tokens: int, sequences: int, *, has_scores: bool = False) -> float:
+    """Logits of a batch, or its mask over all kept tokens and the widest layer; with all scores of a batch, or both."""
     batch, hidden = profile["batched_tokens"], shape["hidden_size"]
     widest = max(shape["ffn_size"], shape["expert_ffn_size"] * shape["experts_per_token"])
     kept = sequences * cache.filled(tokens, cache.LLAMACPP_BLOCK)
     words = 0 if shape.get("kind") == "encoder" else shape["vocab_size"]
-    return max(batch * 4 * (words + hidden), 2 * batch * kept + batch * 4 * (3 * widest + 4 * hidden))
+    ends = batch * 4 * (words + hidden)
+    if not has_scores or not shape["heads"]:
+        return float(max(ends, 2 * batch * kept + batch * 4 * (3 * widest + 4 * hidden)))
+    # a feed-forward outweighs scores up to so many tokens, each with its cell of a mask in 32 bits
+    ffn = batch * 4 * (4 * hidden + 3 * widest * (1 + 1 / shape["heads"]))
+    return float(max(ends, ffn, 4 * batch * (4 * hidden + kept * (shape["heads"] + 1))))
 
 
 def mlx(shape: Facts, profile: Facts, tokens: int, sequences: int) -> float:
@@ -95,7 +100,8 @@ def activation(shape: Facts, workload: Facts, profile: Facts, over: Split) -> in
     if engine == "transformers":
         return up(transformers(shape, profile, tokens, sequences))
     if engine == "llamacpp":
-        return up(llamacpp(shape, profile, tokens, sequences))
+        has_scores = "no_flash_attention" in (workload.get("engine_options") or "").split()
+        return up(llamacpp(shape, profile, tokens, sequences, has_scores=has_scores))
     if engine == "mlx":
         return up(mlx(shape, profile, tokens, sequences))
     raise Unknown("engine")

@@ -111,6 +111,11 @@ def dense_linears(shape: Facts, split: Split) -> float:
     return float((whole - copied - heads) / split.tensor + of_heads(heads, shape, split) + copied)
 
 
+def feed_forward(shape: Facts, split: Split) -> float:
+    """Of the linears outside routed experts, those of the feed-forward."""
+    return float((shape["p_mlp"] + shape["p_shared"]) / split.tensor)
+
+
 def experts_kept(shape: Facts, split: Split) -> float:
     """Share of the routed experts on a device: a part of each, or whole ones on each device of the group."""
     if not split.has_whole_experts:

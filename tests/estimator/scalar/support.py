@@ -47,6 +47,8 @@ def has_kernel(gpu: Facts, format_: Facts, workload: Facts, profile: Facts, kv: 
     if kv is not None:
         answers.append(is_new_enough(gpu, kv.get("min_compute_capability")))
         answers.append(any_software or engine in kv["engines"].split())
+        if "no_flash_attention" in (workload.get("engine_options") or "").split():
+            answers.append(kv["bytes_per_element"] >= 2)  # llama.cpp keeps quantised values with it alone
     return every(answers)
 
 

@@ -59,6 +59,9 @@ def parts(shape: Facts, format_: Facts, over: Split) -> tuple[float, float]:
     bits, keep = format_["bits_per_weight"], format_["keep_bits"]
     if format_["policy"] == "experts_only":
         return (dense + rest) * keep / 8, experts * bits / 8
+    if format_["policy"] == "experts_and_mlp":
+        inner = split.feed_forward(shape, over)
+        return inner * bits / 8 + (dense - inner + rest) * keep / 8, experts * bits / 8
     # scales lie beside the matrices that they belong to
     whole = split.dense_linears(shape, ALONE) + split.experts(shape, ALONE)
     each = scales(shape, format_) / whole if whole else 0.0
@@ -98,6 +101,15 @@ class Weights:
             raise Unknown("format")
         return as_stored(self.shape, self.effective) if self._is_stored() else self.effective
 
+    def _in_file(self) -> Facts:
+        """What known bytes are of: a file of llama.cpp has neither eyes nor ears."""
+        name = effective_name(self.shape, self.format_) if self._is_stored() else ""
+        if not name.startswith("gguf_"):
+            return self.shape
+        towers = {f"p_{part}": self.shape.get(f"p_{part}") or 0 for part in ("vision", "audio", "speech", "projector")}
+        language = self.shape["parameters_resident"] - sum(towers.values())
+        return Facts({**self.shape, **dict.fromkeys(towers, 0), "parameters_resident": language})
+
     def whole(self) -> float:
         """On one device that has all of the model."""
         if self._is_stored():
@@ -114,7 +126,7 @@ class Weights:
         if not self._is_stored():
             return parts(self.shape, self.format_, over)
         whole = self.whole()
-        share = expert_share(self.shape, self._effective()) if self.shape["p_expert"] else 0.0
+        share = expert_share(self._in_file(), self._effective()) if self.shape["p_expert"] else 0.0
         # without experts there need be no number of them
         experts = whole * share * split.experts_kept(self.shape, over) if share else 0.0
         return whole * (1 - share) * self._others_kept(over), experts
@@ -200,7 +212,7 @@ class Weights:
 
     def read_always(self, over: Split, predicted: int = 0) -> float:
         """Bytes outside routed experts on a device that every step reads, and for each of the predicted tokens."""
-        shape, effective = self.shape, self._effective()
+        shape, effective = self._in_file(), self._effective()
         others, _ = self.in_group(over.in_one_group())
         read = others * dense_share(shape, effective) / (1 - expert_share(shape, effective))
         if not predicted:
