@@ -120,8 +120,8 @@ def score_bytes(
 def shared_bytes(*, context: pl.Expr, pair: pl.Expr) -> pl.Expr:
     """Bytes of the distances between tokens that all prompts of a batch share while their mask is made (Float64).
 
-    `pair` bytes for each pair of tokens. They are gone before the first layer and so a peak of their own, the highest for
-    few long prompts alone: counted at the upper end. Null when an input is null.
+    `pair` bytes for each pair of tokens. They are gone before the first layer and so a peak of their own, the highest
+    for few long prompts alone: counted at the upper end. Null when an input is null.
     """
     return pair * context.cast(pl.Float64) ** 2
 
