@@ -139,59 +139,84 @@ def test_nothing_is_longer_and_nothing_more_than_it_says(
         assert need(count) <= room < need(count + 1)
 
 
-@pytest.mark.parametrize(
-    ("model", "engine", "precision", "gpu", "tokens", "sequences"),
-    [
-        ("Qwen/Qwen3-8B", "llamacpp", "gguf_q4_k_m", "nvidia-rtx-4090-24gb", 4096, 8),
-        ("google/gemma-3-27b-it", "llamacpp", "gguf_q4_k_m", "nvidia-rtx-4090-24gb", 2048, 1),
-        ("Qwen/Qwen3-8B", "llamacpp no_flash_attention", "gguf_q4_k_m", "nvidia-rtx-4090-24gb", 4096, 4),
-        ("Qwen/Qwen3-8B", "transformers", "bf16", "nvidia-h100-sxm-80gb", 2048, 40),
-        ("google/gemma-3-27b-it", "transformers", "bf16", "nvidia-h100-sxm-80gb", 512, 1),
-        ("meta-llama/Llama-3.1-8B", "vllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
-        ("google/gemma-3-27b-it", "vllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
-        ("openai/gpt-oss-20b", "vllm", "stored", "nvidia-rtx-4090-24gb", 4096, 2),
-        ("meta-llama/Llama-3.1-8B", "trtllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
-        ("google/gemma-3-27b-it", "trtllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 2),
-        ("Qwen/Qwen3-8B", "mlx", "mlx_4bit_g64", "apple-m4-16gb", 2048, 8),
-        ("google/gemma-3-27b-it", "mlx", "mlx_4bit_g64", "apple-m3-max-30c-36gb", 4096, 2),
-        ("deepseek-ai/DeepSeek-V2-Lite", "mlx", "mlx_4bit_g64", "apple-m3-pro-18gb", 512, 2),
-    ],
-)
-def test_one_more_does_not_fit(
-    model: str, engine: str, precision: str, gpu: str, tokens: int, sequences: int, tmp_path: Path
-) -> None:
-    """The night's own need at the numbers that it gives, and one step beyond them."""
-    engine, _, option = engine.partition(" ")
+# model, engine with an option, precision, device, tokens, sequences
+CASES = [
+    ("Qwen/Qwen3-8B", "llamacpp", "gguf_q4_k_m", "nvidia-rtx-4090-24gb", 4096, 8),
+    ("google/gemma-3-27b-it", "llamacpp", "gguf_q4_k_m", "nvidia-rtx-4090-24gb", 2048, 1),
+    ("Qwen/Qwen3-8B", "llamacpp no_flash_attention", "gguf_q4_k_m", "nvidia-rtx-4090-24gb", 4096, 4),
+    ("Qwen/Qwen3-8B", "transformers", "bf16", "nvidia-h100-sxm-80gb", 2048, 40),
+    ("google/gemma-3-27b-it", "transformers", "bf16", "nvidia-h100-sxm-80gb", 512, 1),
+    ("meta-llama/Llama-3.1-8B", "vllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
+    ("google/gemma-3-27b-it", "vllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
+    ("openai/gpt-oss-20b", "vllm", "stored", "nvidia-rtx-4090-24gb", 4096, 2),
+    ("meta-llama/Llama-3.1-8B", "trtllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 4),
+    ("google/gemma-3-27b-it", "trtllm", "bf16", "nvidia-h100-sxm-80gb", 2048, 2),
+    ("Qwen/Qwen3-8B", "mlx", "mlx_4bit_g64", "apple-m4-16gb", 2048, 8),
+    ("google/gemma-3-27b-it", "mlx", "mlx_4bit_g64", "apple-m3-max-30c-36gb", 4096, 2),
+    ("deepseek-ai/DeepSeek-V2-Lite", "mlx", "mlx_4bit_g64", "apple-m3-pro-18gb", 512, 2),
+]
+Answers = dict[str, dict[str, Any]]
 
-    def night(folder: str, **asked: tuple[int, int]) -> dict[str, dict[str, Any]]:
-        changes = [
-            {"workload": name, "engine": engine, "context_tokens": one, "concurrent_sequences": count,
+
+def of_cases(place: Path, asked: dict[str, tuple[int, int, int]]) -> Answers:
+    """Rows of `fit` by workload, of one night: each workload is a case with tokens and sequences of its own."""
+    changes = []
+    for name, (case, tokens, sequences) in asked.items():
+        engine, _, option = CASES[case][1].partition(" ")
+        changes.append(
+            {"workload": name, "engine": engine, "context_tokens": tokens, "concurrent_sequences": sequences,
              "kv_precision": "fp16" if engine == "llamacpp" else "bf16", "max_gpus": 1,
              "engine_options": option or None}
-            for name, (one, count) in asked.items()
-        ]  # fmt: skip
-        (tmp_path / folder).mkdir()
-        file = night_database(tmp_path / folder, [model], "min-8k", changes, [gpu], build=warehouse.build_answers)
-        with warehouse.connect(file) as connection:
-            result = connection.execute("FROM fit WHERE precision = ?", [precision])
-            names = [column[0] for column in result.description or []]
-            rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
-        return {row["workload"]: row for row in rows}
-
-    said = night("first", asked=(tokens, sequences))["asked"]
-    assert said["verdict"] in ("fits", "tight")
-    longest, most = said["max_context_tokens"], said["max_sequences"]
-    block = {"llamacpp": 256, "mlx": 256, "trtllm": 32}.get(engine, 1)
-    rows = night(
-        "second",
-        longest=(longest, sequences), longer=(longest + block, sequences), most=(tokens, most),
-        more=(tokens, most + 1),
+        )  # fmt: skip
+    models, _, precisions, gpus = ({case[at] for case in CASES} for at in range(4))
+    place.mkdir()
+    file = night_database(
+        place, models, "min-8k", changes, gpus, warehouse.build_answers, precisions | {"mxfp4"}  # what is stored
     )  # fmt: skip
-    assert rows["longest"]["headroom_bytes"] >= 0
-    assert rows["most"]["headroom_bytes"] >= 0
-    assert rows["more"]["headroom_bytes"] < 0
-    assert rows["longer"]["context_tokens"] > longest, "the model's own limit"
-    assert rows["longer"]["headroom_bytes"] < 0
+    with warehouse.connect(file) as connection:
+        result = connection.execute("FROM fit")
+        names = [column[0] for column in result.description or []]
+        rows = [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    case_of = {name: CASES[case] for name, (case, _, _) in asked.items()}
+    found = {}
+    for row in rows:
+        model, _, precision, gpu, *_ = case_of[row["workload"]]
+        if (row["model_id"], row["precision"], row["gpu"]) == (model, precision, gpu):
+            found[row["workload"]] = row
+    return found
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    asked = {f"{case}-asked": (case, tokens, sequences) for case, (*_, tokens, sequences) in enumerate(CASES)}
+    return of_cases(tmp_path_factory.mktemp("said") / "night", asked)
+
+
+@pytest.fixture(scope="module")
+def again(said: Answers, tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """The needs at the numbers that were given, and one step beyond them."""
+    asked = {}
+    for case, (_, engine, _, _, tokens, sequences) in enumerate(CASES):
+        row = said[f"{case}-asked"]
+        longest, most = row["max_context_tokens"], row["max_sequences"]
+        block = {"llamacpp": 256, "mlx": 256, "trtllm": 32}.get(engine.split()[0], 1)
+        asked |= {
+            f"{case}-longest": (case, longest, sequences), f"{case}-longer": (case, longest + block, sequences),
+            f"{case}-most": (case, tokens, most), f"{case}-more": (case, tokens, most + 1),
+        }  # fmt: skip
+    return of_cases(tmp_path_factory.mktemp("again") / "night", asked)
+
+
+@pytest.mark.parametrize("case", range(len(CASES)), ids=lambda case: "-".join(map(str, CASES[case])))
+def test_one_more_does_not_fit(case: int, said: Answers, again: Answers) -> None:
+    """A night's own need at the numbers that another gave, and one step beyond them."""
+    first = said[f"{case}-asked"]
+    assert first["verdict"] in ("fits", "tight")
+    assert again[f"{case}-longest"]["headroom_bytes"] >= 0
+    assert again[f"{case}-most"]["headroom_bytes"] >= 0
+    assert again[f"{case}-more"]["headroom_bytes"] < 0
+    assert again[f"{case}-longer"]["context_tokens"] > first["max_context_tokens"], "the model's own limit"
+    assert again[f"{case}-longer"]["headroom_bytes"] < 0
 
 
 def test_groups_of_their_own_hold_sequences_each(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_a_whole_night_through_prefect_equals_one_without(tmp_path: Path, prefec
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(publication.latest(with_prefect) / "report" / "index.html")
     plain = subprocess.run(
-        [*HUBFIT, "run", *MODELS, "--data", str(without)], capture_output=True, text=True, check=False
+        [*HUBFIT, "run", *prefect_night.options, "--data", str(without)], capture_output=True, text=True, check=False
     )
     assert plain.returncode == 0, plain.stderr
     assert (with_prefect / "prefect").is_dir(), "Prefect's home is in the data folder"
@@ -38,7 +38,7 @@ def test_ctrl_c_is_one_message(tmp_path: Path, prefect_night: PrefectNight) -> N
     """Through Prefect, too: no traceback, the status of the contract."""
     prefect_night.lend_home(tmp_path)
     running = subprocess.Popen(
-        [*HUBFIT, "nightly", *MODELS, "--data", str(tmp_path)],
+        [*HUBFIT, "nightly", *prefect_night.options, "--data", str(tmp_path)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=quiet(), start_new_session=True,
     )  # fmt: skip
     assert running.stderr is not None

@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 import pytest
 from small_disk import files_up_to
+from snapshot_answers import keep
 
 from flows import lake, night, pipeline, publication, stages, warehouse
 from flows.failures import Failure, HubUnavailable
@@ -25,21 +26,15 @@ MODELS = ["openai-community/gpt2", "Qwen/Qwen3-0.6B", "openai/gpt-oss-20b", "goo
           "stabilityai/stable-diffusion-xl-base-1.0", "nobody/nothing", "not an id"]  # fmt: skip
 FEW_GPUS = ("nvidia-h100-sxm-80gb", "nvidia-rtx-4090-24gb", "apple-m3-ultra-512gb")
 
+FEW_PRECISIONS = ("bf16", "fp8_e4m3_block128", "int4_awq_g128", "gguf_q4_k_m", "nf4_dq", "stored", "fp32")
+
 
 def reduced(folder: Path) -> Path:
     """A what-if folder with few devices, formats and workloads: nights of a second or two."""
-    import catalogs
-
     folder.mkdir(parents=True, exist_ok=True)
-    source = Path(catalogs.__file__).parent
-    for name, keep in (
-        ("gpus", FEW_GPUS),
-        ("precisions", ("bf16", "fp8_e4m3_block128", "int4_awq_g128", "gguf_q4_k_m", "nf4_dq", "stored", "fp32")),
-        ("workloads", ("min-8k", "chat-8k", "local-8k", "train-qlora-2k")),
-    ):
-        head, *rows = (source / f"{name}.csv").read_text(encoding="utf-8").splitlines()
-        chosen = [row for row in rows if row.split(",")[0] in keep]
-        (folder / f"{name}.csv").write_text("\n".join([head, *chosen]) + "\n", encoding="utf-8")
+    keep(folder, "gpus", FEW_GPUS)
+    keep(folder, "precisions", FEW_PRECISIONS)
+    keep(folder, "workloads", ("min-8k", "chat-8k", "local-8k", "train-qlora-2k"))
     return folder
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from prefect_night import HUBFIT, PrefectNight, quiet
+from prefect_night import HUBFIT, PrefectNight, few, quiet
 
 from flows import night, publication, tethered
 
@@ -34,9 +34,10 @@ def wait_for(what: Callable[[], object], process: subprocess.Popen[str] | None, 
 
 
 def serve(data: Path, log: Path) -> subprocess.Popen[str]:
+    options = [*MODELS, *few(data.parent / "few")]
     with log.open("a") as output:
         return subprocess.Popen(
-            [*HUBFIT, "serve", "--every", "8", *MODELS, "--data", str(data)],
+            [*HUBFIT, "serve", "--every", "8", *options, "--data", str(data)],
             stdout=output, stderr=output, text=True, env=quiet(**HASTE), start_new_session=True,
         )  # fmt: skip
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from snapshot_answers import keep
 
 HUBFIT = [sys.executable, "-m", "flows"]
 MODELS = [
@@ -32,6 +33,14 @@ MODELS = [
 ]
 
 
+def few(folder: Path) -> list[str]:
+    """Options for a night of few devices and formats, which Prefect's part does not depend on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    keep(folder, "gpus", ("nvidia-h100-sxm-80gb", "nvidia-rtx-4090-24gb", "apple-m3-ultra-512gb"))
+    keep(folder, "precisions", ("bf16", "fp8_e4m3_block128", "int4_awq_g128", "gguf_q4_k_m", "nf4_dq", "stored"))
+    return ["--catalogs", str(folder)]
+
+
 def quiet(**more: str) -> dict[str, str]:
     """An environment in which nobody has set Prefect up."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | more
@@ -43,6 +52,7 @@ class PrefectNight:
 
     done: subprocess.CompletedProcess[str]
     data: Path
+    options: list[str]
 
     def lend_home(self, data: Path) -> None:
         """Spare another data folder Prefect's first start, which takes 10-20 s to write its tables."""
@@ -56,9 +66,11 @@ def prefect_night(tmp_path_factory: pytest.TempPathFactory) -> PrefectNight:
     if "PYTEST_XDIST_WORKER" in os.environ:
         place = place.parent
     data, kept = place / "prefect-night", place / "prefect-night.json"
-    command = [*HUBFIT, "nightly", *MODELS, "--data", str(data)]
+    options = [*MODELS, *few(place / "few")]
+    command = [*HUBFIT, "nightly", *options, "--data", str(data)]
     with FileLock(place / "prefect-night.lock"):
         if not kept.exists():
-            done = subprocess.run(command, capture_output=True, text=True, timeout=220, env=quiet(), check=False)
-            kept.write_text(json.dumps([done.returncode, done.stdout, done.stderr]), encoding="utf-8")
-        return PrefectNight(subprocess.CompletedProcess(command, *json.loads(kept.read_text("utf-8"))), data)
+            ran = subprocess.run(command, capture_output=True, text=True, timeout=220, env=quiet(), check=False)
+            kept.write_text(json.dumps([ran.returncode, ran.stdout, ran.stderr]), encoding="utf-8")
+        done = subprocess.CompletedProcess(command, *json.loads(kept.read_text("utf-8")))
+        return PrefectNight(done, data, options)

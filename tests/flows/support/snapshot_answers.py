@@ -57,8 +57,9 @@ def night_database(
     changes: Iterable[dict[str, object]],
     gpus: Iterable[str] = ("nvidia-h100-sxm-80gb",),
     build: Callable[[Night, Path], None] = warehouse.build,
+    precisions: Iterable[str] | None = None,
 ) -> Path:
-    """The database of such a night, for some devices of the catalog."""
+    """The database of such a night, for some devices and formats of the catalog; all formats unless some are named."""
     what_if = place / "what-if"
     what_if.mkdir()
     [row] = [row for row in catalogs.workloads().to_dicts() if row["workload"] == like]
@@ -66,10 +67,18 @@ def night_database(
         writer = csv.DictWriter(file, fieldnames=list(row), lineterminator="\n")
         writer.writeheader()
         writer.writerows(row | changed for changed in changes)
-    head, *known = (Path(catalogs.__file__).parent / "gpus.csv").read_text(encoding="utf-8").splitlines()
-    rows = [row for row in known if row.split(",")[0] in set(gpus)]
-    (what_if / "gpus.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    keep(what_if, "gpus", gpus)
+    if precisions is not None:
+        keep(what_if, "precisions", precisions)
     return built(place, models, what_if, build)
+
+
+def keep(folder: Path, catalog: str, names: Iterable[str]) -> None:
+    """Write a what-if file of some rows of our catalog."""
+    head, *known = (Path(catalogs.__file__).parent / f"{catalog}.csv").read_text(encoding="utf-8").splitlines()
+    chosen = set(names)
+    rows = [row for row in known if row.split(",")[0] in chosen]
+    (folder / f"{catalog}.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
 
 
 def built(
