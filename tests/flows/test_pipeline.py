@@ -16,6 +16,7 @@ import pytest
 from small_disk import files_up_to
 from snapshot_answers import keep
 
+import catalogs
 from flows import lake, night, pipeline, publication, stages, warehouse
 from flows.failures import Failure, HubUnavailable
 from flows.night import Night
@@ -27,6 +28,7 @@ MODELS = ["openai-community/gpt2", "Qwen/Qwen3-0.6B", "openai/gpt-oss-20b", "goo
 FEW_GPUS = ("nvidia-h100-sxm-80gb", "nvidia-rtx-4090-24gb", "apple-m3-ultra-512gb")
 
 FEW_PRECISIONS = ("bf16", "fp8_e4m3_block128", "int4_awq_g128", "gguf_q4_k_m", "nf4_dq", "stored", "fp32")
+FEW_MEASUREMENTS = catalogs.measurements().filter(model_id="openai/gpt-oss-20b", gpu=FEW_GPUS[0], precision="stored")
 
 
 def reduced(folder: Path) -> Path:
@@ -35,6 +37,7 @@ def reduced(folder: Path) -> Path:
     keep(folder, "gpus", FEW_GPUS)
     keep(folder, "precisions", FEW_PRECISIONS)
     keep(folder, "workloads", ("min-8k", "chat-8k", "local-8k", "train-qlora-2k"))
+    keep(folder, "measurements", FEW_MEASUREMENTS["measurement"])
     return folder
 
 
