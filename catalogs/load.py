@@ -73,7 +73,11 @@ def frame_with_lines(table: Table, folder: Path | None) -> pl.DataFrame:
 
 @lru_cache(maxsize=32)
 def _parse(table_name: str, file: str, raw: bytes) -> pl.DataFrame:
-    table = TABLE_BY_NAME[table_name]
+    return checked(TABLE_BY_NAME[table_name], file, raw)
+
+
+def checked(table: Table, file: str, raw: bytes) -> pl.DataFrame:
+    """The rows of a file that must be a `table`, with their LINE column. Errors: CatalogError."""
     text = _cells(table, file, raw)
     _check_required(table, file, text)
     typed = _typed(table, file, text)

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 import catalogs
-from flows import check_calculators, check_question, night, pipeline, stages, terminal, warehouse
+from flows import asked_night, check_calculators, check_question, stages, terminal
 from flows.check_question import Question, Unreadable, known
 from flows.night import Night
 from flows.settings import Settings
@@ -111,23 +110,15 @@ def _workplace(question: Question) -> Iterator[tuple[Path, Path, str]]:
 
 
 def _estimate(model_id: str, settings: Settings, source: str, place: Path, folder: Path) -> tuple[Night, Path]:
-    """Crawl, extract, estimate and build, exactly as a night does, for one model."""
-    inside = replace(settings, data=place)
+    """The night of one model and its database. Raises Unreadable where the model cannot be read."""
     try:
-        entries = pipeline.listed([], [model_id])
+        this, database = asked_night.answer([model_id], settings, source, place, folder)
     except catalogs.CatalogError:
         raise Unreadable(f"{terminal.inert(model_id)!r} is no model id; write owner/name") from None
-    this = night.start(inside.data, source, entries, folder)
-    stages.fetch(this, 0, pipeline.open_source(source, inside))
-    stages.extract(this, 0)
     failed = stages.read(this, "model_errors")
     if failed.height:
         row = failed.row(0, named=True)
         raise Unreadable(f"{model_id}: {row['kind']}: {row['message']}")
-    for shard in range(stages.shapes(this)):
-        stages.estimate(this, shard)
-    database = place / "check.duckdb"
-    warehouse.build_answers(this, database)
     return this, database
 
 

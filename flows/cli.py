@@ -9,13 +9,26 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows import interrupts, terminal
+from flows.cli_options import (
+    CatalogsOption,
+    DataOption,
+    Format,
+    FreshOption,
+    ListsOption,
+    LoraTargets,
+    Loss,
+    ModelsOption,
+    SourceName,
+    SourceOption,
+    Train,
+)
+from flows.cli_plan import plan
 
 USAGE = 2
 
@@ -25,51 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Which models of the Hugging Face Hub run on which hardware, at which precision, context and price.",
 )
-
-
-class SourceName(StrEnum):
-    hub = "hub"
-    snapshot = "snapshot"
-
-
-class Format(StrEnum):
-    table = "table"
-    csv = "csv"
-    json = "json"
-    parquet = "parquet"
-
-
-class Train(StrEnum):
-    full = "full"
-    lora = "lora"
-    dora = "dora"
-    qlora = "qlora"
-
-
-class Loss(StrEnum):
-    plain = "plain"
-    fused = "fused"
-
-
-class LoraTargets(StrEnum):
-    all_linear = "all_linear"
-    attention_qv = "attention_qv"
-
-
-SourceOption = Annotated[SourceName, typer.Option("--source", help="Live Hub or the embedded snapshot.")]
-ListsOption = Annotated[
-    list[str] | None,
-    typer.Option("--list", help="Name of a list in catalogs/lists, a file, hub:author=NAME or hub:top=N. Repeatable."),
-]
-ModelsOption = Annotated[list[str] | None, typer.Option("--model", help="A model id. Repeatable.")]
-CatalogsOption = Annotated[
-    Path | None,
-    typer.Option("--catalogs", help="Folder with gpus.csv, prices.csv, … that replace ours (what-if)."),
-]
-DataOption = Annotated[
-    Path | None, typer.Option("--data", envvar="HUBFIT_DATA", help="Where nights are kept; default ./data.")
-]
-FreshOption = Annotated[bool, typer.Option("--fresh", help="Start anew even if an unfinished run could be resumed.")]
 
 
 @app.command()
@@ -287,6 +255,9 @@ def check(
     )
     asked = list(dict.fromkeys([*(models or []), *(model or []), *listed]))
     checking.check(asked, Settings.from_environment(data=data), question, as_json=json)
+
+
+app.command()(plan)
 
 
 def main() -> None:

@@ -1,0 +1,30 @@
+"""A night for one who asks and leaves: some models through the stages, in a folder that is thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from flows import night, pipeline, stages, warehouse
+from flows.night import Night
+from flows.settings import Settings
+
+
+def answer(model_ids: Sequence[str], settings: Settings, source: str, place: Path, folder: Path) -> tuple[Night, Path]:
+    """Crawl, extract, estimate and build, exactly as a night does. `folder` holds what-if catalogs.
+
+    A model that cannot be read is a row of `model_errors`. Raises catalogs.CatalogError where none is a model id, and
+    HubUnavailable.
+    """
+    inside = replace(settings, data=place)
+    this = night.start(inside.data, source, pipeline.listed([], list(model_ids)), folder)
+    reader = pipeline.open_source(source, inside)
+    for shard in range(this.shards):
+        stages.fetch(this, shard, reader)
+        stages.extract(this, shard)
+    for shard in range(stages.shapes(this)):
+        stages.estimate(this, shard)
+    database = place / "asked.duckdb"
+    warehouse.build_answers(this, database)
+    return this, database

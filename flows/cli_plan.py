@@ -1,0 +1,52 @@
+"""`hubfit plan`, as people write it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli_options import CatalogsOption, SourceName, SourceOption
+
+
+def plan(
+    demand: Annotated[Path, typer.Argument(help="CSV: model_id, context_tokens, concurrent_sequences, …")],
+    months: Annotated[float, typer.Option(help="How long the demand lasts.", min=0.1)] = 12.0,
+    inventory: Annotated[Path | None, typer.Option(help="CSV of what is there: gpu, devices.")] = None,
+    budget: Annotated[float | None, typer.Option(help="USD at most, over all months.", min=0)] = None,
+    watts: Annotated[float | None, typer.Option(help="Rated power of all devices at most.", min=0)] = None,
+    vendor: Annotated[list[str] | None, typer.Option("--vendor", help="Only this one. Repeatable.")] = None,
+    provider: Annotated[list[str] | None, typer.Option("--provider", help="Rent only here. Repeatable.")] = None,
+    rent: Annotated[bool, typer.Option(help="Whether devices may be rented.")] = True,
+    buy: Annotated[bool, typer.Option(help="Whether devices may be bought.")] = True,
+    engine: Annotated[str, typer.Option(help="What serves the models.")] = "vllm",
+    source: SourceOption = SourceName.hub,
+    catalogs: CatalogsOption = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Not needed: nothing is kept.", hidden=True)] = None,
+    json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """The cheapest hardware that serves a demand: what to rent, buy or use, and what runs on it.
+
+    hubfit plan demand.csv --source snapshot
+
+    hubfit plan demand.csv --months 36 --no-rent --vendor nvidia --budget 200000
+
+    hubfit plan demand.csv --inventory ours.csv --watts 12000 --json
+    """
+    from flows.procurement import command
+    from flows.procurement.offers import Terms
+    from flows.procurement.program import Limits
+    from flows.settings import Settings
+
+    command.answer(
+        demand,
+        Settings.from_environment(data=data),
+        source=source.value,
+        engine=engine,
+        catalogs_folder=catalogs,
+        inventory=inventory,
+        terms=Terms(months, rents=rent, buys=buy, vendors=vendor or [], providers=provider or []),
+        limits=Limits(budget, watts),
+        as_json=json,
+    )

@@ -1,0 +1,1 @@
+"""The cheapest hardware that serves a demand: `hubfit plan`."""

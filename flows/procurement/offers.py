@@ -1,0 +1,78 @@
+"""Ways to get devices over a horizon: rent them, buy them, use those that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from flows.procurement.program import Offer
+
+# Devices of one node where the catalog does not say.
+ONE_NODE = 1
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a buyer allows: `vendors` and `providers` empty for all."""
+
+    months: float
+    rents: bool = True
+    buys: bool = True
+    vendors: Collection[str] = ()
+    providers: Collection[str] = ()
+
+
+def offers(
+    prices: pl.DataFrame, gpus: pl.DataFrame, inventory: pl.DataFrame, policy: Mapping[str, float], terms: Terms
+) -> list[Offer]:
+    """Offers of every device, the cheapest of each size of unit; US dollars over the horizon.
+
+    A rented unit costs its hours. A device that is bought costs its share of the years of amortisation and, like one
+    that is owned, the power it draws. Without a price there is no offer, without a rated power none to buy.
+    """
+    c = pl.col
+    allowed = gpus.filter(c("vendor").is_in(list(terms.vendors))) if terms.vendors else gpus
+    known = allowed.with_columns(
+        node=c("max_gpus_per_node").fill_null(ONE_NODE), power=c("watts").cast(pl.Float64), gpu="gpu_id"
+    ).select("gpu", "node", "power")
+    hours = policy["hours_per_month"] * terms.months
+    per_watt = hours / 1000 * policy["usd_per_kwh"] * policy["power_usage_effectiveness"] * policy["power_share"]
+    found: list[Offer] = []
+    owned = inventory.filter(c("devices") > 0).join(known, on="gpu")
+    for row in owned.sort("gpu").iter_rows(named=True):
+        watts = row["power"] or 0.0
+        found.append(
+            Offer(f"owned {row['gpu']}", row["gpu"], 1, row["node"], watts * per_watt, watts, limit=row["devices"])
+        )
+    if terms.rents:
+        found += _rented(prices, known, hours, terms.providers)
+    if terms.buys:
+        share = min(1.0, terms.months / (12 * policy["amortisation_years"]))
+        bought = prices.filter(c("kind") == "purchase").sort("usd_purchase", "as_of", "source")
+        bought = bought.unique("gpu", keep="first", maintain_order=True)
+        for row in bought.join(known.drop_nulls("power"), on="gpu").sort("gpu").iter_rows(named=True):
+            usd = row["usd_purchase"] * share + row["power"] * per_watt
+            name = f"buy {row['gpu']} ({row['basis']} price of {row['as_of']})"
+            found.append(Offer(name, row["gpu"], 1, row["node"], usd, row["power"]))
+    return found
+
+
+def _rented(prices: pl.DataFrame, known: pl.DataFrame, hours: float, providers: Collection[str]) -> list[Offer]:
+    """On demand, the cheapest for each number of devices that come together; slices are other devices."""
+    c = pl.col
+    hourly = prices.filter(c("kind") == "on_demand", c("gpu_count") >= 1)
+    if providers:
+        hourly = hourly.filter(c("provider").is_in(list(providers)))
+    cheapest = hourly.sort("usd_per_gpu_hour", "provider", "region").unique(
+        ["gpu", "gpu_count"], keep="first", maintain_order=True
+    )
+    found = []
+    for row in cheapest.join(known, on="gpu").sort("gpu", "gpu_count").iter_rows(named=True):
+        devices = int(row["gpu_count"])
+        name = f"rent {devices} x {row['gpu']} of {row['provider']} ({row['region'] or 'any region'}, {row['as_of']})"
+        usd = row["usd_per_gpu_hour"] * devices * hours
+        # who rents one device gets no node that it could share with others
+        found.append(Offer(name, row["gpu"], devices, devices, usd, devices * (row["power"] or 0.0)))
+    return found

@@ -1,0 +1,94 @@
+"""The plan of a demand, what else would do, and why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from flows.procurement.options import Answers
+from flows.procurement.program import Limits, Offer, Placement, Plan, Problem, solve
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """The cheapest plan without one offer of the best; None where there is no other."""
+
+    without: str
+    plan: Plan | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`plan` is None where the demand cannot be met; `reasons` then say what stands in the way."""
+
+    problem: Problem
+    plan: Plan | None
+    alternatives: Sequence[Alternative] = ()
+    reasons: Sequence[str] = ()
+
+
+def plan(demand: pl.DataFrame, answers: Answers, offers: Sequence[Offer], limits: Limits) -> Outcome:
+    """The cheapest plan, and beside it the cheapest without each of its offers, or the reasons why there is none."""
+    problem = Problem(offers, placements(answers.options), demand["replicas"].to_list(), limits)
+    best = solve(problem)
+    if best is None:
+        return Outcome(problem, None, reasons=_reasons(demand, answers, problem))
+    others = [Alternative(offers[o].name, solve(_without(problem, o))) for o in best.units]
+    others.sort(key=lambda other: (other.plan is None, other.plan.usd if other.plan else 0.0, other.without))
+    return Outcome(problem, best, alternatives=others)
+
+
+def placements(options: pl.DataFrame) -> list[Placement]:
+    return [
+        Placement(f"{row['precision']} {row['parallelism']}", row["gpu"], row["demand"], row["degree"], row["groups"])
+        for row in options.iter_rows(named=True)
+    ]
+
+
+def _without(problem: Problem, offer: int) -> Problem:
+    banned = [replace(one, limit=0) if o == offer else one for o, one in enumerate(problem.offers)]
+    return replace(problem, offers=banned)
+
+
+def _reasons(demand: pl.DataFrame, answers: Answers, problem: Problem) -> list[str]:
+    """One sentence for each demand that nothing serves; else the smallest change of a limit that would do."""
+    offered = {offer.gpu for offer in problem.offers}
+    reasons = []
+    for number, row in enumerate(demand.iter_rows(named=True)):
+        at = f"line {row['line']}: {row['model_id']}"
+        mine = answers.options.filter(demand=number)
+        if not mine.filter(pl.col("gpu").is_in(list(offered))).is_empty():
+            continue
+        near = answers.fits.filter(demand=number)
+        if near.is_empty():
+            reasons.append(
+                f"{at} fits no device at {row['context_tokens']:,} tokens in {row['precision']};"
+                " shorten the context or allow another precision"
+            )
+        elif mine.is_empty():
+            fastest = near["fastest_tokens_per_second"].item()
+            said = "no speed is known" if fastest is None else f"the fastest gives {fastest:,.1f} tokens a second"
+            reasons.append(f"{at} reaches {row['min_tokens_per_second']:g} tokens a second nowhere; {said}")
+        else:
+            reasons.append(f"{at} fits only devices without an offer, such as {mine['gpu'][0]}; allow more offers")
+    if reasons:
+        return reasons
+    limits = problem.limits
+    if limits.budget_usd is not None:
+        found = solve(replace(problem, limits=replace(limits, budget_usd=None)))
+        if found is not None:
+            reasons.append(f"the budget stands in the way: {found.usd:,.2f} USD would do")
+    if limits.watts is not None:
+        found = solve(replace(problem, limits=replace(limits, watts=None)), of_watts=True)
+        if found is not None:
+            reasons.append(f"the power limit stands in the way: {found.watts:,.0f} W would do")
+    if not reasons:
+        found = solve(replace(problem, limits=Limits()))
+        reasons.append(
+            "there are too few devices; allow renting or buying, or more vendors and providers"
+            if found is None
+            else f"budget and power together stand in the way: {found.usd:,.2f} USD and {found.watts:,.0f} W would do"
+        )
+    return reasons

@@ -1,0 +1,92 @@
+"""`hubfit plan` from a file to an answer, and one message for all that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from command import hubfit
+from snapshot_answers import keep
+
+HEAD = "model_id,precision,context_tokens,concurrent_sequences,min_tokens_per_second,replicas"
+GPUS = ("nvidia-h100-sxm-80gb", "nvidia-rtx-4090-24gb", "nvidia-l4-24gb")
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Path:
+    folder = tmp_path / "few"
+    folder.mkdir()
+    keep(folder, "gpus", GPUS)
+    keep(folder, "precisions", ("bf16", "int4_awq_g128", "mxfp4", "stored"))
+    return folder
+
+
+def written(folder: Path, *lines: str) -> str:
+    file = folder / "demand.csv"
+    file.write_text("\n".join([HEAD, *lines]) + "\n", encoding="utf-8")
+    return str(file)
+
+
+def test_a_demand_is_planned_for(tmp_path: Path, few: Path) -> None:
+    """As JSON: what is taken holds what runs on it, and an alternative costs no less."""
+    file = written(tmp_path, "meta-llama/Llama-3.1-8B,,8192,16,20,2", "openai/gpt-oss-20b,stored,8192,4,,")
+    done = hubfit("plan", file, "--source", "snapshot", "--catalogs", str(few), "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert sum(row["replicas"] for row in told["served"] if row["line"] == 2) == 2
+    assert {row["model_id"] for row in told["served"]} == {"meta-llama/Llama-3.1-8B", "openai/gpt-oss-20b"}
+    taken = sum(row["devices"] for row in told["hardware"])
+    used = sum(row["replicas"] * row["groups"] * row["devices_per_group"] for row in told["served"])
+    assert used <= taken == told["devices"]
+    assert told["usd"] == pytest.approx(sum(row["usd"] for row in told["hardware"]), abs=0.05)
+    for row in told["served"]:
+        assert row["required_bytes"] <= row["usable_bytes"]
+        assert row["line"] == 3 or row["tokens_per_second"] >= 20
+    for other in told["alternatives"]:
+        assert other["usd"] is None or other["usd"] >= told["usd"] - 0.05
+        assert other["hardware"] is None or all(row["offer"] != other["without"] for row in other["hardware"])
+
+
+def test_the_terminal_shows_it_and_what_is_owned_comes_first(tmp_path: Path, few: Path) -> None:
+    file = written(tmp_path, "meta-llama/Llama-3.1-8B,bf16,8192,1,,1")
+    (tmp_path / "ours.csv").write_text("gpu,devices\nnvidia-rtx-4090-24gb,2\n")
+    done = hubfit(
+        "plan", file, "--source", "snapshot", "--catalogs", str(few), "--inventory", str(tmp_path / "ours.csv")
+    )
+    assert done.returncode == 0, done.stderr
+    assert "owned nvidia-rtx-4090-24gb" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "words"),
+    [
+        ("openai/gpt-oss-20b,nothing,8192,1,,1", (), "demand.csv line 2: precision must be any or a precision of"),
+        ("openai/gpt-oss-20b,,-1,1,,1", (), "demand.csv line 2: context_tokens must be > 0 (got -1)"),
+        ("openai/gpt-oss-20b,,8192,,,1", (), "demand.csv line 2: concurrent_sequences must not be empty"),
+        ("no/body,,8192,1,,1", (), "the demand cannot be planned for: no/body: not_in_snapshot"),
+        ("openai/gpt-oss-20b,,8192,1,,1", ("--vendor", "acme"), "unknown vendor 'acme'; one of"),
+        ("openai/gpt-oss-20b,,8192,1,,1", ("--engine", "acme"), "no workload of the catalog has the engine 'acme'"),
+        ("openai/gpt-oss-20b,,8192,1,,1", ("--no-rent", "--no-buy"), "fits only devices without an offer"),
+        ("openai/gpt-oss-20b,,8192,1,,1", ("--budget", "1"), "the budget stands in the way: "),
+        ("openai/gpt-oss-20b,,8192,1,,1", ("--watts", "1"), "the power limit stands in the way: "),
+        ("openai/gpt-oss-20b,,8192,1,99999,1", (), "reaches 99999 tokens a second nowhere; the fastest gives "),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_one_message(
+    line: str, options: tuple[str, ...], words: str, tmp_path: Path, few: Path
+) -> None:
+    done = hubfit("plan", written(tmp_path, line), "--source", "snapshot", "--catalogs", str(few), *options)
+    assert done.returncode == 2, done.stdout
+    [message] = [text for text in done.stderr.splitlines() if text.startswith("error: ")]
+    assert words in message
+    assert not done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_the_same_line_twice_is_refused(tmp_path: Path, few: Path) -> None:
+    line = "openai/gpt-oss-20b,,8192,1,,1"
+    done = hubfit("plan", written(tmp_path, line, line), "--source", "snapshot", "--catalogs", str(few))
+    assert done.returncode == 2
+    assert "line 3: model_id + precision" in done.stderr
