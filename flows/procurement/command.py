@@ -49,6 +49,11 @@ def answer(
         if inventory is None
         else files.inventory(inventory, gpus["gpu_id"].to_list())
     )
+    unrated = gpus.filter(pl.col("tdp_watts").is_null())["gpu_id"].implode()
+    for gpu in owned.filter(pl.col("gpu").is_in(unrated))["gpu"]:
+        terminal.note(
+            f"{gpu} of the inventory is left out: nobody knows what it draws; say so in a gpus.csv of your own"
+        )
     policy = files.policy(catalogs_folder)
     _require_known("vendor", terms.vendors, gpus["vendor"])
     _require_known("provider", terms.providers, catalogs.prices(catalogs_folder)["provider"].drop_nulls())
@@ -73,7 +78,7 @@ def _require_known(what: str, asked: Any, among: pl.Series) -> None:
 
 
 def facts(demand: pl.DataFrame, answers: pl.DataFrame, outcome: Outcome, best: Plan, terms: Terms) -> dict[str, Any]:
-    """The plan as plain data. Money in US dollars over all months, power as rated."""
+    """The plan as plain data. Money in US dollars over all months, power as rated, None where that is unknown."""
     problem = outcome.problem
     served = []
     for (p, o), replicas in sorted(best.placed.items(), key=lambda item: problem.placements[item[0][0]].demand):
@@ -111,7 +116,7 @@ def _hardware(problem: Problem, of: Plan) -> list[dict[str, Any]]:
     taken = [(problem.offers[o], units) for o, units in sorted(of.units.items())]
     return [
         {"offer": offer.name, "units": units, "devices": units * offer.devices, "usd": round(units * offer.usd, 2),
-         "watts": units * offer.watts}
+         "watts": None if offer.watts is None else units * offer.watts}
         for offer, units in taken
     ]  # fmt: skip
 
@@ -119,9 +124,8 @@ def _hardware(problem: Problem, of: Plan) -> list[dict[str, Any]]:
 def _print(told: dict[str, Any]) -> None:
     out = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
     months = f"{told['months']:g} months"
-    out.print(
-        f"[bold]{told['usd']:,.2f} USD[/] for {months}: {told['devices']} devices, {told['watts'] / 1000:,.1f} kW rated"
-    )
+    power = "power unknown" if told["watts"] is None else f"{told['watts'] / 1000:,.1f} kW rated"
+    out.print(f"[bold]{told['usd']:,.2f} USD[/] for {months}: {told['devices']} devices, {power}")
     out.print()
     hardware = Table(box=None, header_style="bold", title="What to take", title_justify="left")
     hardware.add_column("units", justify="right")

@@ -30,7 +30,8 @@ def offers(
     """Offers of every device, the cheapest of each size of unit; US dollars over the horizon.
 
     A rented unit costs its hours. A device that is bought costs its share of the years of amortisation and, like one
-    that is owned, the power it draws. Without a price there is no offer, without a rated power none to buy.
+    that is owned, the power it draws. Without a price there is no offer, and without a rated power none to buy or to
+    use, for what they cost is not known.
     """
     c = pl.col
     allowed = gpus.filter(c("vendor").is_in(list(terms.vendors))) if terms.vendors else gpus
@@ -40,19 +41,18 @@ def offers(
     hours = policy["hours_per_month"] * terms.months
     per_watt = hours / 1000 * policy["usd_per_kwh"] * policy["power_usage_effectiveness"] * policy["power_share"]
     found: list[Offer] = []
-    owned = inventory.filter(c("devices") > 0).join(known, on="gpu")
+    with_power = known.drop_nulls("power")
+    owned = inventory.filter(c("devices") > 0).join(with_power, on="gpu")
     for row in owned.sort("gpu").iter_rows(named=True):
-        watts = row["power"] or 0.0
-        found.append(
-            Offer(f"owned {row['gpu']}", row["gpu"], 1, row["node"], watts * per_watt, watts, limit=row["devices"])
-        )
+        usd = row["power"] * per_watt
+        found.append(Offer(f"owned {row['gpu']}", row["gpu"], 1, row["node"], usd, row["power"], limit=row["devices"]))
     if terms.rents:
         found += _rented(prices, known, hours, terms.providers)
     if terms.buys:
         share = min(1.0, terms.months / (12 * policy["amortisation_years"]))
         bought = prices.filter(c("kind") == "purchase").sort("usd_purchase", "as_of", "source")
         bought = bought.unique("gpu", keep="first", maintain_order=True)
-        for row in bought.join(known.drop_nulls("power"), on="gpu").sort("gpu").iter_rows(named=True):
+        for row in bought.join(with_power, on="gpu").sort("gpu").iter_rows(named=True):
             usd = row["usd_purchase"] * share + row["power"] * per_watt
             name = f"buy {row['gpu']} ({row['basis']} price of {row['as_of']})"
             found.append(Offer(name, row["gpu"], 1, row["node"], usd, row["power"]))
@@ -74,5 +74,6 @@ def _rented(prices: pl.DataFrame, known: pl.DataFrame, hours: float, providers: 
         name = f"rent {devices} x {row['gpu']} of {row['provider']} ({row['region'] or 'any region'}, {row['as_of']})"
         usd = row["usd_per_gpu_hour"] * devices * hours
         # who rents one device gets no node that it could share with others
-        found.append(Offer(name, row["gpu"], devices, devices, usd, devices * (row["power"] or 0.0)))
+        watts = None if row["power"] is None else devices * row["power"]
+        found.append(Offer(name, row["gpu"], devices, devices, usd, watts))
     return found

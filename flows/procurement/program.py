@@ -24,7 +24,8 @@ SECONDS = 60.0
 class Offer:
     """A way to get devices: `devices` come together as one unit for `usd` over the horizon.
 
-    `node` devices can work together; there are at most `limit` units, None without end. `watts` is what a unit draws.
+    `node` devices can work together; there are at most `limit` units, None without end. `watts` is a unit's rated
+    power, None where nobody knows it: such an offer has no place under a limit of power.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Offer:
     devices: int
     node: int
     usd: float
-    watts: float
+    watts: float | None
     limit: int | None = None
 
     def share(self, degree: int) -> int:
@@ -67,10 +68,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Plan:
-    """`units` by offer, `placed` by placement and offer: positions in the problem. What it costs, holds and draws."""
+    """`units` by offer, `placed` by placement and offer: positions in the problem. What it costs, holds and draws.
+
+    `watts` is None where an offer's are.
+    """
 
     usd: float
-    watts: float
+    watts: float | None
     devices: int
     units: dict[int, int] = field(default_factory=dict)
     placed: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -95,11 +99,13 @@ def solve(problem: Problem, *, of_watts: bool = False) -> Plan | None:
 
     Raises NotSolved after a minute without a proof.
     """
+    needs_watts = of_watts or problem.limits.watts is not None
     pairs = [
         (p, o)
         for p, placement in enumerate(problem.placements)
         for o, offer in enumerate(problem.offers)
         if placement.gpu == offer.gpu and placement.degree <= (offer.devices if offer.devices > 1 else offer.node)
+        if offer.watts is not None or not needs_watts
     ]
     served = {problem.placements[p].demand for p, _ in pairs}
     if any(need > 0 and demand not in served for demand, need in enumerate(problem.needs)):
@@ -121,7 +127,9 @@ def _model(problem: Problem, pairs: Sequence[tuple[int, int]], of_watts: bool) -
     endless = highspy.kHighsInf
     lp = highspy.HighsLp()
     lp.num_col_ = columns
-    counted = [offer.watts if of_watts else offer.usd for offer in offers]
+    # an offer of unknown power has no pair where power counts
+    watts = [offer.watts or 0.0 for offer in offers]
+    counted = watts if of_watts else [offer.usd for offer in offers]
     cost = [each + USD_OF_A_DEVICE * offer.devices for each, offer in zip(counted, offers, strict=True)]
     lp.col_cost_ = cost + [0.0] * len(pairs)
     lp.col_lower_ = [0.0] * columns
@@ -142,7 +150,7 @@ def _model(problem: Problem, pairs: Sequence[tuple[int, int]], of_watts: bool) -
     if limits.budget_usd is not None:
         rows.append((-endless, limits.budget_usd + TOLERANCE, {o: offer.usd for o, offer in enumerate(offers)}))
     if limits.watts is not None:
-        rows.append((-endless, limits.watts + TOLERANCE, {o: offer.watts for o, offer in enumerate(offers)}))
+        rows.append((-endless, limits.watts + TOLERANCE, dict(enumerate(watts))))
 
     lp.num_row_ = len(rows)
     lp.row_lower_ = [row[0] for row in rows]
@@ -170,9 +178,10 @@ def _plan(problem: Problem, pairs: Sequence[tuple[int, int]], values: Sequence[i
     offers, count = problem.offers, len(problem.offers)
     units = {o: values[o] for o in range(count) if values[o] > 0}
     placed = {pair: values[count + at] for at, pair in enumerate(pairs) if values[count + at] > 0}
+    drawn = [None if (each := offers[o].watts) is None else each * n for o, n in units.items()]
     return Plan(
         usd=sum(offers[o].usd * n for o, n in units.items()),
-        watts=sum(offers[o].watts * n for o, n in units.items()),
+        watts=None if None in drawn else sum(each for each in drawn if each is not None),
         devices=sum(offers[o].devices * n for o, n in units.items()),
         units=units,
         placed=placed,

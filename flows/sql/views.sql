@@ -193,7 +193,9 @@ FROM (
                     ELSE format('{} tokens ahead, {} of them right', w.speculative_tokens, w.acceptance) END}
             END,
             CASE WHEN w.mode = 'inference' THEN
-                {'subject': 'towers', 'assumption': 'loaded whole on every device; pictures and sound count as tokens of the prompt'}
+                {'subject': 'towers', 'assumption': CASE
+                    WHEN w.engine = 'llamacpp' THEN 'in a file of their own, which is not counted beside a known GGUF file'
+                    ELSE 'loaded whole on every device' END || '; pictures and sound count as tokens of the prompt'}
             END,
             CASE WHEN w.mode = 'training' THEN
                 {'subject': 'training', 'assumption': concat_ws(

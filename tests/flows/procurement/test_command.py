@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from command import hubfit
 from snapshot_answers import keep
+
+import catalogs
 
 HEAD = "model_id,precision,context_tokens,concurrent_sequences,min_tokens_per_second,replicas"
 GPUS = ("nvidia-h100-sxm-80gb", "nvidia-rtx-4090-24gb", "nvidia-l4-24gb")
@@ -57,6 +60,23 @@ def test_the_terminal_shows_it_and_what_is_owned_comes_first(tmp_path: Path, few
     assert done.returncode == 0, done.stderr
     assert "owned nvidia-rtx-4090-24gb" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_owned_and_of_unknown_power_is_told(tmp_path: Path) -> None:
+    """It has no cost to compare, and is not taken for free."""
+    dark = catalogs.gpus().filter(pl.col("tdp_watts").is_null())["gpu_id"][0]
+    few = tmp_path / "few"
+    few.mkdir()
+    keep(few, "gpus", (*GPUS, dark))
+    keep(few, "precisions", ("bf16", "stored"))
+    (tmp_path / "ours.csv").write_text(f"gpu,devices\n{dark},2\n")
+    file = written(tmp_path, "openai-community/gpt2,bf16,1024,1,,1")
+    done = hubfit(
+        "plan", file, "--source", "snapshot", "--catalogs", str(few), "--inventory", str(tmp_path / "ours.csv")
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{dark} of the inventory is left out: nobody knows what it draws" in done.stderr
+    assert f"owned {dark}" not in done.stdout
 
 
 @pytest.mark.parametrize(

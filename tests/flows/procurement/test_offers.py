@@ -62,6 +62,15 @@ def test_what_is_owned_costs_its_power_and_is_no_more_than_there_is() -> None:
     assert offer.usd == pytest.approx(0.3 * 0.5 * 1.5 * 8760 * 0.10)
 
 
+def test_what_unknown_power_costs_is_not_known() -> None:
+    """Rented it is in the price; bought or owned there is no cost to tell, and no zero."""
+    dark = pl.DataFrame({"gpu_id": ["a"], "vendor": ["nvidia"], "max_gpus_per_node": [8], "watts": [None]})
+    owned = pl.DataFrame({"gpu": ["a"], "devices": [2]})
+    table = prices(price("a", "on_demand", 2.0), price("a", "purchase", 900.0))
+    [offer] = offers(table, dark.cast({"watts": pl.Int64}), owned, POLICY, Terms(1.0))
+    assert (offer.name.split()[0], offer.watts) == ("rent", None)
+
+
 def test_only_what_the_terms_allow() -> None:
     table = prices(price("a", "on_demand", 2.0), price("a", "purchase", 900.0), price("b", "purchase", 100.0))
     named = {(offer.gpu, offer.name.split()[0]) for offer in offers(table, GPUS, NOTHING, POLICY, Terms(1.0))}

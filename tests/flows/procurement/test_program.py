@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,18 @@ def test_what_a_limit_forbids_is_no_plan(limits: Limits) -> None:
     assert solve(Problem([SINGLE], [Placement("p", "a", 0, 1)], [5], limits)) is None
 
 
+def test_an_offer_of_unknown_power_is_taken_only_where_power_does_not_count() -> None:
+    dark = Offer("dark", "a", 1, 8, 1.0, None)
+    problem = Problem([dark, SINGLE], [Placement("p", "a", 0, 1)], [2])
+    plan = solve(problem)
+    assert plan is not None
+    assert (plan.units, plan.watts) == ({0: 2}, None)
+    for found in (solve(replace(problem, limits=Limits(watts=600.0))), solve(problem, of_watts=True)):
+        assert found is not None
+        assert (found.units, found.watts) == ({1: 2}, 600.0)
+    assert solve(replace(problem, limits=Limits(watts=599.0))) is None
+
+
 def test_a_demand_that_nothing_serves_is_no_plan() -> None:
     assert solve(Problem([SINGLE], [Placement("p", "b", 0, 1)], [1])) is None
     assert solve(Problem([SINGLE], [Placement("p", "a", 0, 16)], [1])) is None
@@ -72,7 +85,7 @@ def cheapest(problem: Problem) -> float | None:
         if any(offer.limit is not None and n > offer.limit for n, offer in zip(units, problem.offers, strict=True)):
             continue
         usd = sum(n * offer.usd for n, offer in zip(units, problem.offers, strict=True))
-        watts = sum(n * offer.watts for n, offer in zip(units, problem.offers, strict=True))
+        watts = sum(n * (offer.watts or 0) for n, offer in zip(units, problem.offers, strict=True))
         if usd > (problem.limits.budget_usd or 1e18) or watts > (problem.limits.watts or 1e18):
             continue
         best = usd if best is None else min(best, usd)
