@@ -79,8 +79,7 @@ def scheme(*, mode: pl.Expr, engine: pl.Expr, sharding_: pl.Expr, attention: pl.
 
     tensor: parts of every layer, in stages where the widths do not divide; nodes: the same in groups of at most
     NODE_DEVICES, for workloads of several `nodes` (null is one); layers: stages alone; data: attention for other
-    sequences on every device and the experts between them; replicas: a ZeRO stage; alone: nothing
-    divides.
+    sequences on every device and the experts between them; replicas: a ZeRO stage; alone: nothing divides.
     """
     return (
         pl.when(mode == "training")

@@ -10,7 +10,7 @@ import polars as pl
 from estimator import training_activations as saved
 from estimator.bounds import larger, whole_bytes
 from estimator.splits import Frame
-from estimator.training_terms import KEYS, training_terms
+from estimator.training_terms import KEYS, grown_bytes, training_terms
 
 
 def training_peaks(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
@@ -27,14 +27,7 @@ def with_peaks(terms: pl.LazyFrame) -> pl.LazyFrame:
     return (
         terms.with_columns(
             tokens=c("context") * (c("concurrent_sequences") * c("answers")),
-            kept=c("saved")
-            + saved.sequence_bytes(
-                context=c("context"),
-                window=c("window_tokens"),
-                pair=c("pair"),
-                masked=c("masked"),
-                masked_pair=c("masked_pair"),
-            ),
+            kept=c("saved") + grown_bytes(c("context")),
         )
         .with_columns(
             loss_bytes=saved.loss_bytes(

@@ -16,7 +16,7 @@ from estimator.bounds import product_or_absent
 from estimator.plan_schema import TRAINING_SLOPES
 from estimator.splits import Frame
 from estimator.training_peaks import with_peaks
-from estimator.training_terms import KEYS, training_terms
+from estimator.training_terms import KEYS, grown_bytes, training_terms
 
 
 def training_slopes(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
@@ -35,13 +35,7 @@ def training_slopes(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
             has_window=(c("window_tokens") > 0).cast(pl.Int8),
             chunks=saved.chunks(hidden=c("hidden_size"), vocabulary=c("vocab_size")),
             is_fused=c("loss") == "fused",
-            in_context=saved.sequence_bytes(
-                context=c("asked"),
-                window=c("window_tokens"),
-                pair=c("pair"),
-                masked=c("masked"),
-                masked_pair=c("masked_pair"),
-            ),
+            in_context=grown_bytes(c("asked")),
             inputs=pl.when("is_checkpointed").then(c("between") * c("layers")).otherwise(0.0),
             at_loss=saved.loss_token_bytes(
                 loss=c("loss"),

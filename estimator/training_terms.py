@@ -101,3 +101,15 @@ def training_terms(shapes: Frame, workloads: Frame) -> pl.LazyFrame:
             ),
         )
     )
+
+
+def grown_bytes(context: pl.Expr) -> pl.Expr:
+    """Of a token in all layers, what depends on the `context` tokens of its sequence: from the terms above."""
+    c = pl.col
+    return saved.sequence_bytes(
+        context=context,
+        window=c("window_tokens"),
+        pair=c("pair"),
+        masked=c("masked"),
+        masked_pair=c("masked_pair"),
+    )

@@ -18,6 +18,8 @@ import json
 import sys
 import warnings
 import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -155,22 +157,32 @@ def needed(config: dict[str, Any], sequences: int) -> int:
         return living.peak - (living.bytes - out[0].untyped_storage().nbytes())
 
 
+@contextmanager
+def counting(out: str) -> Iterator[tuple[dict[str, Any], Callable[[list[Any]], None]]]:
+    """Configurations of the embedded snapshot, and what adds a row to `out`: there even if a later case fails."""
+    lines = (ROOT / "catalogs" / "hub_snapshot.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    file = Path(out)
+    is_new = not file.exists()
+    with file.open("a", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+
+        def write(row: list[Any]) -> None:
+            writer.writerow(row)
+            stream.flush()
+
+        if is_new:
+            write(list(FIELDS))
+        yield {row["model_id"]: row.get("config") for row in rows}, write
+
+
 def main(out: str, *numbers: str) -> None:
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
     # reading packed sequences off the positions needs their values
     transformers.masking_utils.find_packed_sequence_indices = lambda *args, **named: None
     cuda_like.use()
-    snapshot = {}
-    for line in (ROOT / "catalogs" / "hub_snapshot.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        snapshot[row["model_id"]] = row.get("config")
-    file = Path(out)
-    is_new = not file.exists()
-    with file.open("a", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        if is_new:
-            writer.writerow(FIELDS)
+    with counting(out) as (snapshot, write):
         cases = [(TOKENS, each) for each in CASES] + [(LONG, each) for each in LONGER]
         for length, (model_id, changes, recipes) in [cases[int(each)] for each in numbers] if numbers else cases:
             # the sixth is the first without a window
@@ -186,8 +198,7 @@ def main(out: str, *numbers: str) -> None:
                     each, rest = divmod(two - one, tokens)
                     assert not rest, f"{model_id}: {two - one} bytes are not whole bytes a token"
                 told = json.dumps(changes) if changes else ""
-                writer.writerow([model_id, told, layers, recipe, rank, tokens, each, SOURCE])
-                stream.flush()
+                write([model_id, told, layers, recipe, rank, tokens, each, SOURCE])
                 print(model_id, changes, recipe, each, flush=True)
 
 

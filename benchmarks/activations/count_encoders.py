@@ -10,17 +10,15 @@ where it makes them. One prompt more in a batch: what all of them share is left 
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 import cuda_like
 import torch
 import transformers
-from count import FIELDS, LAYERS, ROOT, SOURCE, Living
+from count import LAYERS, SOURCE, Living, counting
 from encoder_cases import CASES, PROMPTS
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -82,22 +80,12 @@ def main(out: str, *numbers: str) -> None:
         max(query.size(-2), key.size(-2)), most
     )
     cuda_like.use()
-    snapshot = {}
-    for line in (ROOT / "catalogs" / "hub_snapshot.jsonl").read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
-        snapshot[row["model_id"]] = row.get("config")
-    file = Path(out)
-    is_new = not file.exists()
-    with file.open("a", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        if is_new:
-            writer.writerow(FIELDS)
+    with counting(out) as (snapshot, write):
         for model_id, changes in [CASES[int(each)] for each in numbers] if numbers else CASES:
             for tokens in PROMPTS:
                 config = cut(snapshot[model_id], changes)
                 each = round((needed(config, BATCH + 1, tokens) - needed(config, BATCH, tokens)) / tokens)
-                writer.writerow([model_id, json.dumps(changes), LAYERS, "encode", "", tokens, each, SOURCE])
-                stream.flush()
+                write([model_id, json.dumps(changes), LAYERS, "encode", "", tokens, each, SOURCE])
                 print(model_id, changes, tokens, each, flush=True)
 
 
