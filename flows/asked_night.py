@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from flows import night, pipeline, stages, warehouse
 from flows.night import Night
 from flows.settings import Settings
+
+
+def what_if(place: Path, folder: Path | None, workloads: Sequence[Mapping[str, Any]]) -> Path:
+    """A folder of catalogs under `place`: those of `folder`, with only the workloads that are asked for."""
+    made = place / "catalogs"
+    made.mkdir()
+    for file in sorted(folder.glob("*.csv")) if folder is not None else []:
+        shutil.copy(file, made)
+    with (made / "workloads.csv").open("w", encoding="utf-8", newline="") as text:
+        writer = csv.DictWriter(text, fieldnames=list(workloads[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(workloads)
+    return made
 
 
 def answer(model_ids: Sequence[str], settings: Settings, source: str, place: Path, folder: Path) -> tuple[Night, Path]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -91,16 +89,8 @@ def _ask(model_id: str, settings: Settings, question: Question) -> dict[str, Any
 def _workplace(question: Question) -> Iterator[tuple[Path, Path, str]]:
     """A throw-away data folder and a what-if catalog folder whose only workload is the one asked for."""
     with tempfile.TemporaryDirectory(prefix="hubfit-check-") as place:
-        folder = Path(place) / "catalogs"
-        folder.mkdir()
-        if question.catalogs_folder is not None:
-            for file in sorted(question.catalogs_folder.glob("*.csv")):
-                shutil.copy(file, folder)
         workload = check_question.workload(question)
-        with (folder / "workloads.csv").open("w", encoding="utf-8", newline="") as text:
-            writer = csv.DictWriter(text, fieldnames=list(workload), lineterminator="\n")
-            writer.writeheader()
-            writer.writerow(workload)
+        folder = asked_night.what_if(Path(place), question.catalogs_folder, [workload])
         try:
             catalogs.workloads(folder)
         except catalogs.CatalogError as error:

@@ -6,18 +6,17 @@ workload of its own, and the fit says what it runs on.
 
 from __future__ import annotations
 
-import csv
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
 
-import catalogs
 from catalogs.demand import ANY
-from flows import asked_night, stages
+from flows import asked_night, check_question, stages
+from flows.check_question import Question
 from flows.failures import Stop
 from flows.settings import Settings
 
@@ -39,10 +38,12 @@ class Answers:
 
 
 def find(demand: pl.DataFrame, settings: Settings, source: str, engine: str, folder: Path | None) -> Answers:
-    """Options of each row of `demand`. Raises Unserved, HubUnavailable and catalogs.CatalogError."""
+    """Options of each row of `demand`. Raises Unserved, check_question.Unreadable for an engine
+    that no catalog knows, HubUnavailable and catalogs.CatalogError.
+    """
     ways = _ways(demand)
     with tempfile.TemporaryDirectory(prefix="hubfit-plan-") as place:
-        what_if = _what_if(Path(place), ways, engine, folder)
+        what_if = asked_night.what_if(Path(place), folder, _workloads(ways, engine, folder))
         models = demand["model_id"].unique(maintain_order=True).to_list()
         this, database = asked_night.answer(models, settings, source, Path(place), what_if)
         failed = stages.read(this, "model_errors")
@@ -75,24 +76,13 @@ def _ways(demand: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _what_if(place: Path, ways: pl.DataFrame, engine: str, folder: Path | None) -> Path:
-    """The buyer's catalogs with the workloads of `ways`, like the catalog's first of that engine."""
-    what_if = place / "catalogs"
-    what_if.mkdir()
-    for file in sorted(folder.glob("*.csv")) if folder is not None else []:
-        shutil.copy(file, what_if)
-    rows = catalogs.workloads(folder).filter(mode="inference").to_dicts()
-    near = next((row for row in rows if row["engine"] == engine), None)
-    if near is None:
-        raise Unserved(f"no workload of the catalog has the engine {engine!r}")
+def _workloads(ways: pl.DataFrame, engine: str, folder: Path | None) -> list[dict[str, Any]]:
+    """What `hubfit check` would ask for each of the `ways`, under the name that it has there."""
     asked = ways.select("workload", "context_tokens", "sequences").unique(maintain_order=True)
-    with (what_if / "workloads.csv").open("w", encoding="utf-8", newline="") as text:
-        writer = csv.DictWriter(text, fieldnames=list(near), lineterminator="\n")
-        writer.writeheader()
-        for workload, tokens, sequences in asked.iter_rows():
-            changed = {"workload": workload, "context_tokens": tokens, "concurrent_sequences": sequences}
-            writer.writerow(near | changed | {"title": f"{tokens:,} tokens x {sequences}"})
-    return what_if
+    return [
+        check_question.workload(Question("", folder, (), (), tokens, sequences, None, engine)) | {"workload": name}
+        for name, tokens, sequences in asked.iter_rows()
+    ]
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:

@@ -79,6 +79,21 @@ def test_what_is_owned_and_of_unknown_power_is_told(tmp_path: Path) -> None:
     assert f"owned {dark}" not in done.stdout
 
 
+@pytest.mark.parametrize("engine", ["sglang", "llamacpp"])
+def test_engines_serve_on_several_devices_without_a_host(engine: str, tmp_path: Path, few: Path) -> None:
+    """No workload of ours is one of SGLang, and that of llama.cpp has one device and a host's memory."""
+    keep(few, "precisions", ("bf16", "int4_awq_g128", "gguf_q4_k_m", "stored"))
+    file = written(tmp_path, "meta-llama/Llama-3.1-70B,,8192,1,,1")
+    done = hubfit(
+        "plan", file, "--source", "snapshot", "--catalogs", str(few), "--engine", engine, "--json", "--no-buy"
+    )
+    assert done.returncode == 0, done.stderr
+    [served] = json.loads(done.stdout)["served"]
+    devices = [gpu for gpu in json.loads(done.stdout)["hardware"]]
+    assert served["devices_per_group"] <= devices[0]["devices"]
+    assert served["required_bytes"] <= served["usable_bytes"]
+
+
 @pytest.mark.parametrize(
     ("line", "options", "words"),
     [
@@ -87,7 +102,7 @@ def test_what_is_owned_and_of_unknown_power_is_told(tmp_path: Path) -> None:
         ("openai/gpt-oss-20b,,8192,,,1", (), "demand.csv line 2: concurrent_sequences must not be empty"),
         ("no/body,,8192,1,,1", (), "the demand cannot be planned for: no/body: not_in_snapshot"),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--vendor", "acme"), "unknown vendor 'acme'; one of"),
-        ("openai/gpt-oss-20b,,8192,1,,1", ("--engine", "acme"), "no workload of the catalog has the engine 'acme'"),
+        ("openai/gpt-oss-20b,,8192,1,,1", ("--engine", "acme"), "unknown engine 'acme'; `hubfit sql"),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--no-rent", "--no-buy"), "fits only devices without an offer"),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--budget", "1"), "the budget stands in the way: "),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--watts", "1"), "the power limit stands in the way: "),
