@@ -66,7 +66,7 @@ def test_marketed_gigabytes_are_no_unit(gpus: Rows, gpu: str, marketed: float, m
 
 def test_no_total_is_the_one_of_an_instance_list() -> None:
     """Lists of instances mix bytes in decimal, nominal and driver totals in one field (Karpenter's AWS types: L4 and
-    A10G 22,888, L40S 45,776, H100 81,920, H200 144,384). Fractions, of which no driver output is published, are theirs."""
+    A10G 22,888, L40S 45,776, H100 81,920, H200 144,384). Fractions are theirs: no driver output is published."""
     whole = catalogs.gpus().filter(pl.col("segment") != "slice", ~pl.col("gpu_id").str.contains("a100"))
     assert whole.filter(pl.col("memory_mib_driver").is_in([22_888, 45_776, 81_920, 144_384])).is_empty()
 
@@ -390,14 +390,14 @@ def test_slices_of_a_board_have_no_more_than_the_board() -> None:
     assert both.height == slices.height == 34
     # not by name: two of 71 GB are more than the 141 of their H200
     for column in ("visible_bytes", "bandwidth_gb_per_s", "bf16_tflops", "fp8_tflops", "fp4_tflops"):
-        # 0.02 % for figures of four digits
+        # 0.05 % for figures of four digits
         known = both.filter(pl.col(column).is_not_null())
         if column == "visible_bytes":
             # 93 % of what is marketed is a guess, above what an A10 shows
             known = known.filter(pl.col("visible_basis") != "nominal")
             assert known.height >= 25
         many = known[column] * known["devices_per_board"]
-        assert (many <= known[f"{column}_whole"] * 1.0002).all(), column
+        assert (many <= known[f"{column}_whole"] * 1.0005).all(), column
     assert (both["native_formats"] == both["native_formats_whole"]).all()
     assert set(both["max_gpus_per_node"]) == {1}  # peer-to-peer is off in MIG mode
     assert both["launch_price_usd"].null_count() == both.height
