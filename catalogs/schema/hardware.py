@@ -19,7 +19,7 @@ from catalogs.rules import (
 )
 from catalogs.schema.table import CONFIDENCES, FORMATS, VENDORS, Table
 
-SEGMENTS = ("datacenter", "hpc", "cloud", "workstation", "consumer", "laptop", "edge", "unified")
+SEGMENTS = ("datacenter", "hpc", "cloud", "workstation", "consumer", "laptop", "edge", "unified", "slice")
 
 # Grain: one device as software sees it. A board that drivers list as two devices is two of these.
 GPUS = Table(

@@ -1,7 +1,8 @@
 """How ggml stores a tensor: the types that a GGUF file can name, in blocks of elements and bytes.
 
 Sources: gguf 0.19.0, GGMLQuantizationType and GGML_QUANT_SIZES; Q2_0, which is newer, and the removed types from
-github.com/ggml-org/llama.cpp, ggml/include/ggml.h and ggml/src/ggml-common.h. Forks have types of their own under free
+github.com/ggml-org/llama.cpp, ggml/include/ggml.h and ggml/src/ggml-common.h; so is Q8_1, of which the package has the
+40 bytes that it had while its scales were fp32. Forks have types of their own under free
 ids, and one has 42 for blocks of another size: the offsets of a file's tensors show that.
 """
 
@@ -29,7 +30,7 @@ TYPES = {
         (6, "Q5_0", 32, 22),
         (7, "Q5_1", 32, 24),
         (8, "Q8_0", 32, 34),
-        (9, "Q8_1", 32, 40),
+        (9, "Q8_1", 32, 36),
         (10, "Q2_K", 256, 84),
         (11, "Q3_K", 256, 110),
         (12, "Q4_K", 256, 144),

@@ -149,7 +149,7 @@ COMMENT ON COLUMN gpus.name IS 'Name as its maker sells it.';
 COMMENT ON COLUMN gpus.vendor IS 'Maker.';
 COMMENT ON COLUMN gpus.architecture IS 'Chip generation.';
 COMMENT ON COLUMN gpus.compute_capability IS 'NVIDIA compute capability as text (8.9, 12.0); null for others.';
-COMMENT ON COLUMN gpus.segment IS 'datacenter, hpc, cloud, workstation, consumer, laptop, edge or unified.';
+COMMENT ON COLUMN gpus.segment IS 'datacenter, hpc, cloud, workstation, consumer, laptop, edge, unified or slice (MIG and fractions of a board).';
 COMMENT ON COLUMN gpus.form_factor IS 'SXM, PCIe, OAM, …';
 COMMENT ON COLUMN gpus.devices_per_board IS 'Devices that the driver shows for one board.';
 COMMENT ON COLUMN gpus.memory_gib_nominal IS 'Memory as advertised.';

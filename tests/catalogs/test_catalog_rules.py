@@ -68,7 +68,7 @@ CASES: list[Case] = [
     ),
     (
         *("gpus", "segment"),
-        "must be one of datacenter, hpc, cloud, workstation, consumer, laptop, edge, unified",
+        "must be one of datacenter, hpc, cloud, workstation, consumer, laptop, edge, unified, slice",
         {"segment": "server"},
     ),
     *below("gpus", "must be > 0", "0", "devices_per_board", "memory_mib_driver", "memory_gib_runtime"),

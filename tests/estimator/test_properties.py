@@ -568,9 +568,10 @@ def test_more_asked_takes_no_fewer_devices(
 def test_more_catalog_memory_leaves_more_room(shapes_of: Build, workloads_of: Build) -> None:
     """vLLM profiles more tokens and sequences from 70 and from 160 GiB on: with Gemma's 262,208 words 3 GiB more.
 
-    Every device still has more room than the next smaller one; A100 and GB10, whose batches stay small, aside.
+    Every device still has more room than the next smaller one; A100 and GB10, whose batches stay small, aside, and
+    shared memory: 72 GiB of a machine's 96 have less room than an H200's slice of 69.
     """
-    devices = catalogs.gpus().filter(pl.col("memory_tier") != "a100").sort("gpu_id")
+    devices = catalogs.gpus().filter(pl.col("memory_tier") != "a100", ~pl.col("is_unified_memory")).sort("gpu_id")
     devices = devices.with_row_index("gpu_ix").cast({"gpu_ix": pl.UInt16})
     tiers = (
         pl.DataFrame({"memory_tier": MEMORY_TIERS}).with_row_index("memory_tier_ix").cast({"memory_tier_ix": pl.UInt8})

@@ -362,6 +362,8 @@ def test_the_gguf_package_agrees_on_its_types() -> None:
     constants = pytest.importorskip("gguf.constants", reason="the gguf package is not installed")
     theirs = {int(kind): (kind.name, *constants.GGML_QUANT_SIZES[kind]) for kind in constants.GGMLQuantizationType}
     ours = {number: (one.name, one.elements, one.bytes) for number, one in TYPES.items()}
+    # fp16 scales in ggml-common.h, fp32 ones in the package; no file stores it
+    assert (theirs.pop(9), ours[9]) == (("Q8_1", 32, 40), ("Q8_1", 32, 36))
     assert theirs.items() <= ours.items()
 
 
@@ -379,6 +381,8 @@ def test_the_gguf_package_agrees_on_a_file(tmp_path: Path) -> None:
     writer.add_array("llama.nested", [[1, 2], [3]])
     writer.add_custom_alignment(64)
     for kind in package.GGMLQuantizationType:
+        if kind.name == "Q8_1":
+            continue
         elements, size = package.GGML_QUANT_SIZES[kind]
         stored = numpy.zeros((3, 2 * size), numpy.uint8)
         if elements == 1:
