@@ -32,6 +32,8 @@ __all__ = [
     "measurements",
     "model_ids",
     "precisions",
+    "price_names",
+    "price_sources",
     "prices",
     "reserves",
     "speeds",
@@ -83,6 +85,16 @@ def links(folder: str | Path | None = None) -> pl.DataFrame:
 def prices(folder: str | Path | None = None) -> pl.DataFrame:
     """One row per offer, US dollars per device. Ours for devices that a what-if gpus.csv lacks are out."""
     return _frame("prices", folder)
+
+
+def price_names(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per name that a provider gives a device, by memory. Ours for devices a what-if gpus.csv lacks are out."""
+    return _frame("price_names", folder)
+
+
+def price_sources(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per provider whose prices are fetched: address and layout."""
+    return _frame("price_sources", folder)
 
 
 def measurements(folder: str | Path | None = None) -> pl.DataFrame:
