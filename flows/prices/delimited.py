@@ -21,7 +21,7 @@ def read(body: bytes, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -
         raise BadList("the price list is not CSV") from error
     missing = [name for name in needed if name not in frame.columns]
     if missing:
-        raise BadList(f"the price list has no column {', '.join(missing)}")
+        raise BadList(f"the price list has no column {missing[0]}")
     absent = [pl.lit(None, pl.String).alias(name) for name in optional if name not in frame.columns]
     texts = frame.with_columns(absent).select(pl.col(*needed, *optional).str.strip_chars())
     return texts.with_columns(pl.when(pl.all() != "").then(pl.all()))
