@@ -27,6 +27,7 @@ __all__ = [
     "engines",
     "gpus",
     "hub_snapshot",
+    "is_replaced",
     "kv_precisions",
     "links",
     "measurements",
@@ -114,6 +115,12 @@ def model_ids(*names_or_files: str | Path, extra: Sequence[str] = ()) -> ModelLi
 def hub_snapshot(path: Path | None = None) -> Iterator[dict[str, Any]]:
     """Rows of the embedded snapshot: model_id, revision, info and config as JSON text, provenance."""
     return snapshot.read(path or snapshot.SNAPSHOT)
+
+
+def is_replaced(name: str, folder: str | Path | None = None) -> bool:
+    """Whether the what-if folder has a file of that catalog."""
+    whatif = _folder(folder)
+    return load.path_of(load.TABLE_BY_NAME[name], whatif).parent != load.OURS
 
 
 def digest(folder: str | Path | None = None) -> str:

@@ -54,8 +54,7 @@ def refresh(data: Path, source: Source, folder: Path | None, on: date, patience:
     except (BadList, ListFailed) as error:
         return Outcome(source.provider, message=str(error))
     found = named(offers.rows, catalogs.price_names(folder), source.basis, source.confidence)
-    if not found.unmapped.is_empty():
-        snapshots.write(data, snapshots.NAMES, source.provider, on, found.unmapped)
+    snapshots.write(data, snapshots.NAMES, source.provider, on, found.unmapped)  # also that there are none any more
     last = snapshots.latest(data, snapshots.GOOD, on).filter(provider=source.provider)
     verdict = gate.judged(found.prices, last, on)
     _tell(source.provider, "left out", {**offers.skipped, **verdict.left_out})
