@@ -236,7 +236,7 @@ def check(
     ] = None,
     source: SourceOption = SourceName.hub,
     catalogs: CatalogsOption = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Not needed: nothing is kept.", hidden=True)] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Whose refreshed prices count; nothing is kept.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """One model, at once: its size at each precision, what it fits on, with how much context.

@@ -108,7 +108,7 @@ def build(night: Night, file: Path) -> None:
     Raises OSError when the disk refuses.
     """
     validation.predict(night)
-    with _answers(night, file) as connection:
+    with _answers(night, file, night.data) as connection:
         _create_table(connection, "validation", night.parts("validation"))
         _create_runs(connection, night)
         _create_price_history(connection, night)
@@ -120,19 +120,20 @@ def build(night: Night, file: Path) -> None:
 
 
 @disk_errors()
-def build_answers(night: Night, file: Path) -> None:
+def build_answers(night: Night, file: Path, prices_from: Path | None = None) -> None:
     """What `build` makes, without the ledger, the history and the words of the columns, for one who asks and leaves.
 
+    `prices_from`: the data folder whose snapshots of prices count, where it is not the night's own.
     Raises OSError when the disk refuses.
     """
-    with _answers(night, file):
+    with _answers(night, file, prices_from or night.data):
         pass
 
 
 @contextmanager
-def _answers(night: Night, file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _answers(night: Night, file: Path, prices_from: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A new database of the night's own tables with the views over them."""
-    _write_catalogs(night)
+    _write_catalogs(night, prices_from)
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET TimeZone = 'UTC'")
@@ -206,12 +207,12 @@ def _create_table(connection: duckdb.DuckDBPyConnection, table: str, files: list
     )
 
 
-def _write_catalogs(night: Night) -> None:
+def _write_catalogs(night: Night, prices_from: Path) -> None:
     """Keep the catalogs as this run used them beside its other parts."""
     dims = dimensions.load(night.catalogs_folder)
     for name in (*FROM_CATALOGS, *FROM_DIMENSIONS):
         if name == "prices":
-            frame = in_use(night.data, night.catalogs_folder, night.started_at.date())
+            frame = in_use(prices_from, night.catalogs_folder, night.started_at.date())
         else:
             frame = getattr(dims, name.removeprefix("internal."))
         lake.write(frame, night.part(_catalog_table(name), 0))

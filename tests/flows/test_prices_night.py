@@ -10,7 +10,7 @@ import pytest
 from price_rows import H100, price_rows
 from snapshot_answers import keep
 
-from flows import pipeline, publication, warehouse
+from flows import asked_night, pipeline, publication, warehouse
 from flows.prices import snapshots
 from flows.prices.naming import UNMAPPED
 from flows.settings import Settings
@@ -36,6 +36,18 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Settings(data=data)
     this = pipeline.begin(settings, "snapshot", [], ["openai-community/gpt2"], folder, fresh=True)
     return pipeline.run(this, pipeline.open_source("snapshot", settings)) / publication.DATABASE
+
+
+def test_one_who_asks_counts_with_the_same_prices(tmp_path: Path) -> None:
+    data, folder, place = (tmp_path / name for name in ("data", "ours", "place"))
+    folder.mkdir()
+    keep(folder, "gpus", (H100,))
+    keep(folder, "precisions", ("stored",))
+    keep(folder, "workloads", ("min-8k",))
+    snapshots.write(data, "prices", "aws", TODAY, price_rows({"usd_per_gpu_hour": 2.5, "as_of": TODAY}))
+    _, asked = asked_night.answer(["openai-community/gpt2"], Settings(data=data), "snapshot", place, folder)
+    assert rows(asked, "SELECT usd_per_gpu_hour, origin FROM current_prices") == [(2.5, "snapshot")]
+    assert [path.name for path in (data / "lake").iterdir()] == ["prices"]
 
 
 def rows(database: Path, query: str) -> Rows:
