@@ -7,6 +7,7 @@ meters of other regions and those that have expired. A price in another currency
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -80,6 +81,19 @@ def _item(item: object) -> tuple[object, ...]:
     if not isinstance(item, dict):
         raise BadList("an item of the answer is no object")
     price, is_primary = item.get("retailPrice"), item.get("isPrimaryMeterRegion")
-    texts = (value if isinstance(value := item.get(name), str) else None for name in TEXTS)
-    number = float(price) if isinstance(price, int | float) and not isinstance(price, bool) else None
-    return (*texts, number, is_primary if isinstance(is_primary, bool) else None)
+    # half a character, which JSON can spell, is no text elsewhere
+    texts = (
+        value.encode("utf-8", "replace").decode() if isinstance(value := item.get(name), str) else None
+        for name in TEXTS
+    )
+    return (*texts, _number(price), is_primary if isinstance(is_primary, bool) else None)
+
+
+def _number(value: object) -> float | None:
+    """A finite number; JSON can spell whole numbers that no float holds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:
+        return None

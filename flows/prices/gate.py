@@ -40,7 +40,10 @@ def judged(rows: pl.DataFrame, last: pl.DataFrame, on: date) -> Judged:
     jumped = both.filter(~change.is_between(LEAST_CHANGE, MOST_CHANGE))
     left_out = {"implausible": rows.height - plausible.height, "jumped": jumped.height}
     left_out = {reason: count for reason, count in left_out.items() if count}
-    refusal = _refusal(plausible.height, reference.height, both.height, jumped.height)
+    # kinds become stale at different times: only those that are still known are counted against the last time
+    known = plausible.filter(pl.col("kind").is_in(reference["kind"].unique().to_list()))
+    rows_now = known.height if reference.height else plausible.height
+    refusal = _refusal(rows_now, reference.height, both.height, jumped.height)
     if refusal:
         return Judged(None, refusal, left_out)
     kept = reference.join(jumped, on=PRICE_KEY, how="semi", nulls_equal=True)

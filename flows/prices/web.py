@@ -79,7 +79,11 @@ class Web:
 
     def same_host(self, home: tuple[str, str, int], url: str) -> str:
         """`url`, if it is on the host that was asked. Raises ListFailed: an answer does not choose whom we ask."""
-        if origin(url) != home:
+        try:
+            is_home = origin(url) == home
+        except ValueError as error:
+            raise ListFailed(Failure("malformed_answer", "the answer leads to no usable address")) from error
+        if not is_home:
             raise ListFailed(Failure("malformed_answer", "the answer leads to another host"))
         return url
 

@@ -46,6 +46,10 @@ def test_devices_and_their_number_are_not_told() -> None:
         ({"armSkuName": "Standard_F16s"}, "no GPU family"),
         ({"retailPrice": 0.0}, "no price"),
         ({"retailPrice": "80"}, "no price"),
+        ({"retailPrice": 10**400}, "no price"),
+        ({"retailPrice": float("inf")}, "no price"),
+        ({"retailPrice": float("nan")}, "no price"),
+        ({"armSkuName": "\ud800"}, "no GPU family"),
         ({"armSkuName": None}, "no GPU family"),
     ],
 )

@@ -75,6 +75,15 @@ def test_nothing_is_no_price_list() -> None:
     assert judged(NOTHING, NOTHING, DAY).refusal == "no price of a known device"
 
 
+def test_spot_prices_are_back_after_three_weeks() -> None:
+    """Spot prices are stale after 14 days and those on demand after 30: rows of spot are no surplus."""
+    past = {"as_of": DAY - timedelta(days=21)}
+    both = [*regions(10), *regions(10, kind="spot", usd_per_gpu_hour=1.0)]
+    found = judged(price_rows(*both), price_rows(*(row | past for row in both)), DAY)
+    assert found.rows is not None
+    assert found.rows.height == 20
+
+
 def test_kinds_and_devices_are_judged_apart() -> None:
     last = price_rows({"as_of": BEFORE}, {"kind": "spot", "usd_per_gpu_hour": 0.5, "as_of": BEFORE})
     found = judged(price_rows({}, {"kind": "spot", "usd_per_gpu_hour": 0.4}), last, DAY)
