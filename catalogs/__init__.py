@@ -27,11 +27,14 @@ __all__ = [
     "engines",
     "gpus",
     "hub_snapshot",
+    "is_replaced",
     "kv_precisions",
     "links",
     "measurements",
     "model_ids",
     "precisions",
+    "price_names",
+    "price_sources",
     "prices",
     "reserves",
     "speeds",
@@ -85,6 +88,16 @@ def prices(folder: str | Path | None = None) -> pl.DataFrame:
     return _frame("prices", folder)
 
 
+def price_names(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per name that a provider gives a device, by memory. Ours for devices a what-if gpus.csv lacks are out."""
+    return _frame("price_names", folder)
+
+
+def price_sources(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per provider whose prices are fetched: address and layout."""
+    return _frame("price_sources", folder)
+
+
 def measurements(folder: str | Path | None = None) -> pl.DataFrame:
     """One row per measured figure. Ours on devices that a what-if gpus.csv lacks are out."""
     return _frame("measurements", folder)
@@ -102,6 +115,12 @@ def model_ids(*names_or_files: str | Path, extra: Sequence[str] = ()) -> ModelLi
 def hub_snapshot(path: Path | None = None) -> Iterator[dict[str, Any]]:
     """Rows of the embedded snapshot: model_id, revision, info and config as JSON text, provenance."""
     return snapshot.read(path or snapshot.SNAPSHOT)
+
+
+def is_replaced(name: str, folder: str | Path | None = None) -> bool:
+    """Whether the what-if folder has a file of that catalog."""
+    whatif = _folder(folder)
+    return load.path_of(load.TABLE_BY_NAME[name], whatif).parent != load.OURS
 
 
 def digest(folder: str | Path | None = None) -> str:

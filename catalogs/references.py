@@ -33,6 +33,7 @@ REFERENCES = (
     Reference("workloads", "engine", "engines", "engine"),
     Reference("workloads", "kv_precision", "kv_precisions", "kv_precision"),
     Reference("prices", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
+    Reference("price_names", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
     Reference("measurements", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
     Reference("measurements", "precision", "precisions", "precision", ours_may_dangle=True),
     Reference("measurements", "kv_precision", "kv_precisions", "kv_precision", ours_may_dangle=True),

@@ -30,6 +30,7 @@ def what_if(place: Path, folder: Path | None, workloads: Sequence[Mapping[str, A
 def answer(model_ids: Sequence[str], settings: Settings, source: str, place: Path, folder: Path) -> tuple[Night, Path]:
     """Crawl, extract, estimate and build, exactly as a night does. `folder` holds what-if catalogs.
 
+    The prices are those of a night in the data folder of `settings`, of which nothing else is looked at.
     A model that cannot be read is a row of `model_errors`. Raises catalogs.CatalogError where none is a model id, and
     HubUnavailable.
     """
@@ -42,5 +43,5 @@ def answer(model_ids: Sequence[str], settings: Settings, source: str, place: Pat
     for shard in range(stages.shapes(this)):
         stages.estimate(this, shard)
     database = place / "asked.duckdb"
-    warehouse.build_answers(this, database)
+    warehouse.build_answers(this, database, settings.data)
     return this, database

@@ -1,7 +1,8 @@
 """The `hubfit` command: parse, call one function, print one result. Results on stdout, everything else on stderr.
 
 Exit status: 0 published; 1 publication blocked by a check; 2 usage, catalog, input-file or data-folder error;
-3 the Hub could not be reached at all; 130 interrupted. In every case but 0 the previous night stays.
+3 the Hub, or every price list, could not be reached at all; 130 interrupted. In every case but 0 the previous night
+stays.
 """
 
 from __future__ import annotations
@@ -149,6 +150,31 @@ def serve(
 
 
 @app.command()
+def prices(catalogs: CatalogsOption = None, data: DataOption = None) -> None:
+    """Refresh the prices that nights use, through Prefect; a provider that fails keeps its last good ones.
+
+    hubfit prices
+
+    hubfit prices --catalogs ours/  # with a price_sources.csv that names our mirror
+    """
+    from flows import disk, prefect_server
+    from flows.prices.refresh import sources_of
+    from flows.settings import Settings
+
+    interrupts.resumable()
+    settings = Settings.from_environment(data=data)
+    asked = sources_of(catalogs)  # a typo must not cost Prefect's start
+    disk.require_room(settings.data)
+    terminal.note(f"asking {len(asked)} price lists through Prefect …")
+    with prefect_server.api(settings.data, services=False, log_level="CRITICAL"):
+        from flows.prices_flow import prices as flow
+
+        with interrupts.raised():
+            lines = flow(catalogs=str(catalogs) if catalogs else None, data=str(settings.data))
+    print("\n".join(lines))
+
+
+@app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN).")],
     format: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.table,
@@ -210,7 +236,7 @@ def check(
     ] = None,
     source: SourceOption = SourceName.hub,
     catalogs: CatalogsOption = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Not needed: nothing is kept.", hidden=True)] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Whose refreshed prices count; nothing is kept.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """One model, at once: its size at each precision, what it fits on, with how much context.

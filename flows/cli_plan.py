@@ -23,7 +23,7 @@ def plan(
     engine: Annotated[str, typer.Option(help="What serves the models.")] = "vllm",
     source: SourceOption = SourceName.hub,
     catalogs: CatalogsOption = None,
-    data: Annotated[Path | None, typer.Option("--data", help="Not needed: nothing is kept.", hidden=True)] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="Whose refreshed prices count; nothing is kept.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """The cheapest hardware that serves a demand: what to rent, buy or use, and what runs on it.

@@ -27,7 +27,6 @@ class Dimensions:
     engines: pl.DataFrame
     profiles: pl.DataFrame  # the engines' rows that a night counts with: one version range of each
     reserves: pl.DataFrame
-    prices: pl.DataFrame
     residencies: pl.DataFrame
     memory_tiers: pl.DataFrame
     capacities: pl.DataFrame
@@ -63,7 +62,6 @@ def load(folder: Path | None) -> Dimensions:
         engines=engines,
         profiles=profiles,
         reserves=reserves,
-        prices=catalogs.prices(folder),
         residencies=residencies,
         memory_tiers=tiers,
         capacities=estimator.capacities(gpus, workloads, profiles, reserves).collect(),

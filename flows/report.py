@@ -57,7 +57,9 @@ def _night(rows: Rows) -> Night:
         """
         SELECT (SELECT count(*) FROM gpus) AS devices, (SELECT count(*) FROM precisions) AS precisions,
             (SELECT min(as_of) FROM current_prices) AS oldest_price,
-            (SELECT max(as_of) FROM current_prices) AS newest_price
+            (SELECT max(as_of) FROM current_prices) AS newest_price,
+            (SELECT coalesce(list(DISTINCT origin), []) FROM current_prices) AS price_origins,
+            (SELECT count(*) FROM current_prices WHERE is_stale) AS stale_prices
         """
     )
     names = (

@@ -18,6 +18,8 @@ from estimator.schema import Verdict
 from flows import dimensions, lake, run_history, validation
 from flows.failures import Stop
 from flows.night import Night
+from flows.prices import snapshots
+from flows.prices.in_use import in_use
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +108,10 @@ def build(night: Night, file: Path) -> None:
     Raises OSError when the disk refuses.
     """
     validation.predict(night)
-    with _answers(night, file) as connection:
+    with _answers(night, file, night.data) as connection:
         _create_table(connection, "validation", night.parts("validation"))
         _create_runs(connection, night)
+        _create_price_history(connection, night)
         # in one transaction, for each statement by itself waits for the disk
         with _together(connection):
             for script in ("ledger.sql", "comments.sql"):
@@ -117,19 +120,20 @@ def build(night: Night, file: Path) -> None:
 
 
 @disk_errors()
-def build_answers(night: Night, file: Path) -> None:
+def build_answers(night: Night, file: Path, prices_from: Path | None = None) -> None:
     """What `build` makes, without the ledger, the history and the words of the columns, for one who asks and leaves.
 
+    `prices_from`: the data folder whose snapshots of prices count, where it is not the night's own.
     Raises OSError when the disk refuses.
     """
-    with _answers(night, file):
+    with _answers(night, file, prices_from or night.data):
         pass
 
 
 @contextmanager
-def _answers(night: Night, file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _answers(night: Night, file: Path, prices_from: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A new database of the night's own tables with the views over them."""
-    _write_catalogs(night)
+    _write_catalogs(night, prices_from)
     with duckdb.connect(str(file)) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
         connection.execute("SET TimeZone = 'UTC'")
@@ -203,11 +207,15 @@ def _create_table(connection: duckdb.DuckDBPyConnection, table: str, files: list
     )
 
 
-def _write_catalogs(night: Night) -> None:
+def _write_catalogs(night: Night, prices_from: Path) -> None:
     """Keep the catalogs as this run used them beside its other parts."""
     dims = dimensions.load(night.catalogs_folder)
     for name in (*FROM_CATALOGS, *FROM_DIMENSIONS):
-        lake.write(getattr(dims, name.removeprefix("internal.")), night.part(_catalog_table(name), 0))
+        if name == "prices":
+            frame = in_use(prices_from, night.catalogs_folder, night.started_at.date())
+        else:
+            frame = getattr(dims, name.removeprefix("internal."))
+        lake.write(frame, night.part(_catalog_table(name), 0))
 
 
 def _create_runs(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
@@ -227,6 +235,26 @@ def _create_runs(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
         f"CREATE TABLE runs AS FROM read_parquet([{_listed(run_history.parts(night.data))}], union_by_name = true,"
         " hive_partitioning = false) ORDER BY run_id"
     )
+
+
+def _create_price_history(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
+    """What price lists said on every day up to the run's, and the names of the last day that nobody mapped."""
+    connection.execute(_sql("prices.sql"))
+    on = night.started_at.date()
+    if days := [path for _, _, path in snapshots.files(night.data, snapshots.GOOD, on)]:
+        connection.execute(
+            "INSERT INTO price_history BY NAME SELECT * EXCLUDE (filename, confidence),"
+            r" regexp_extract(filename, '/date=([0-9-]+)/[^/]*$', 1)::DATE AS date"
+            f" FROM read_parquet([{_listed(days)}], filename = true, hive_partitioning = false)"
+            " ORDER BY provider, region, instance_type, kind, gpu, date"
+        )
+    newest = {provider: path for _, provider, path in snapshots.files(night.data, snapshots.NAMES, on)}
+    if newest:
+        names = _listed(list(newest.values()))
+        connection.execute(
+            f"INSERT INTO price_unmapped BY NAME FROM read_parquet([{names}], hive_partitioning = false)"
+            " ORDER BY provider, gpu_name, device_memory_gib"
+        )
 
 
 def _catalog_table(name: str) -> str:

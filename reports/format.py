@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
 GIB = 2**30
@@ -146,11 +146,23 @@ def decimal(value: int | float) -> str:
     return f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
-def price_sentence(oldest: date | None, newest: date | None) -> str:
-    """How old the prices are."""
+PRICE_ORIGINS = {
+    "site": "the list of this site",
+    "snapshot": "the last refresh",
+    "seed": "the list that comes with hubfit",
+}
+
+
+def price_sentence(oldest: date | None, newest: date | None, origins: Sequence[str] = (), stale: int = 0) -> str:
+    """How old the prices are, where they are from, and for how many devices they are stale."""
     if oldest is None or newest is None:
         return "Dates of the prices: unknown." if oldest or newest else "No prices in this run."
-    return f"Prices of {day(oldest)}." if oldest == newest else f"Prices from {day(oldest)} to {day(newest)}."
+    dated = f"Prices of {day(oldest)}" if oldest == newest else f"Prices from {day(oldest)} to {day(newest)}"
+    named = " and ".join(words for origin, words in PRICE_ORIGINS.items() if origin in origins)
+    told = f"{dated}, by {named}" if named else dated
+    if not stale:
+        return f"{told}."
+    return f"{told}; stale for {stale:,} {'device' if stale == 1 else 'devices'}."
 
 
 def device_sentence(

@@ -27,6 +27,8 @@ class Night:
     precisions: int
     oldest_price: date | None
     newest_price: date | None
+    price_origins: Sequence[str] = ()  # site | snapshot | seed
+    stale_prices: int = 0  # devices whose price is older than prices hold
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,18 @@ LIBRARIES = {
 # Heavy or sharp libraries stay behind one door each.
 DOORS = {
     "huggingface_hub": {"hub.py", "hub_http.py", "hub_bases.py", "hub_list.py"},
-    "httpx2": {"hub.py", "hub_http.py", "hub_bases.py"},
+    "httpx2": {"hub.py", "hub_http.py", "hub_bases.py", "web.py"},
     "duckdb": {"warehouse.py", "report_rows.py", "sql_shell.py", "check.py", "options.py"},
     "highspy": {"program.py"},
-    "prefect": {"nightly.py", "serve.py", "schedule.py", "scheduled.py", "orphans.py", "prefect_server.py"},
+    "prefect": {
+        "nightly.py",
+        "serve.py",
+        "schedule.py",
+        "scheduled.py",
+        "orphans.py",
+        "prefect_server.py",
+        "prices_flow.py",
+    },
 }
 # What can run code that a file holds. Checkpoints come from strangers: they are read, never unpickled.
 UNPICKLERS = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from catalogs.schema.formats import KV_PRECISIONS, PRECISIONS
 from catalogs.schema.hardware import GPUS, PRICES
 from catalogs.schema.ledger import MEASUREMENTS
+from catalogs.schema.offers import PRICE_NAMES, PRICE_SOURCES
 from catalogs.schema.rates import LINKS, SPEEDS
 from catalogs.schema.reserves import RESERVES
 from catalogs.schema.scenarios import ENGINE_PROFILES, WORKLOADS
@@ -22,6 +23,8 @@ __all__ = [
     "MEASUREMENTS",
     "PRECISIONS",
     "PRICES",
+    "PRICE_NAMES",
+    "PRICE_SOURCES",
     "RESERVES",
     "SPEEDS",
     "TABLES",
@@ -30,4 +33,7 @@ __all__ = [
 ]
 
 # In this order they are read, checked and hashed.
-TABLES = (GPUS, PRECISIONS, KV_PRECISIONS, ENGINE_PROFILES, RESERVES, SPEEDS, LINKS, WORKLOADS, PRICES, MEASUREMENTS)
+TABLES = (
+    *(GPUS, PRECISIONS, KV_PRECISIONS, ENGINE_PROFILES, RESERVES, SPEEDS, LINKS, WORKLOADS, PRICES, PRICE_NAMES),
+    *(PRICE_SOURCES, MEASUREMENTS),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import catalogs
 from catalogs import demand as files
 from flows import terminal
 from flows.failures import Stop
+from flows.prices.in_use import in_use
 from flows.procurement import offers, options
 from flows.procurement.offers import Terms
 from flows.procurement.plan import Outcome, plan
@@ -55,8 +57,9 @@ def answer(
             f"{gpu} of the inventory is left out: nobody knows what it draws; say so in a gpus.csv of your own"
         )
     policy = files.policy(catalogs_folder)
+    known_prices = in_use(settings.data, catalogs_folder, datetime.now(UTC).date())
     _require_known("vendor", terms.vendors, gpus["vendor"])
-    _require_known("provider", terms.providers, catalogs.prices(catalogs_folder)["provider"].drop_nulls())
+    _require_known("provider", terms.providers, known_prices["provider"].drop_nulls())
     found = options.find(rows, settings, source, engine, catalogs_folder)
     try:
         outcome = plan(rows, found, offers.offers(found.prices, found.gpus, owned, policy, terms), limits)

@@ -93,6 +93,12 @@ WHERE f.model_id IN (SELECT model_id FROM models ORDER BY shape_id DESC LIMIT 5)
     AND f.verdict = 'unknown' AND f.required_bytes IS NOT NULL AND k.is_supported IS NOT NULL
     AND g.max_gpus_per_node IS NOT NULL;
 
+-- name: snapshot_prices_are_fresh
+SELECT gpu, provider, kind, as_of FROM prices WHERE origin = 'snapshot' AND is_stale IS NOT FALSE;
+
+-- name: price_history_key_unique
+SELECT provider, region, instance_type, kind, gpu, date FROM price_history GROUP BY ALL HAVING count(*) > 1;
+
 -- name: prices_name_known_gpus
 SELECT gpu FROM prices ANTI JOIN gpus ON gpus.gpu_id = prices.gpu;
 

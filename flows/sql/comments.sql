@@ -110,6 +110,9 @@ COMMENT ON COLUMN current_prices.usd_per_gpu_hour IS 'US dollars for one device 
 COMMENT ON COLUMN current_prices.provider IS 'Who offers it.';
 COMMENT ON COLUMN current_prices.region IS 'Where.';
 COMMENT ON COLUMN current_prices.as_of IS 'Date of the price.';
+COMMENT ON COLUMN current_prices.origin IS 'site (a prices.csv of its own), snapshot (hubfit prices) or seed (the price list that comes with hubfit).';
+COMMENT ON COLUMN current_prices.age_days IS 'Days from as_of to the start of the run.';
+COMMENT ON COLUMN current_prices.is_stale IS 'Whether it was older then than on-demand prices hold, 30 days.';
 
 COMMENT ON VIEW fit IS 'Does it run there? Grain: model x precision x workload x gpu. Filter by gpu, workload or model_id.';
 COMMENT ON COLUMN fit.model_id IS 'Hub id as listed.';
@@ -239,6 +242,30 @@ COMMENT ON COLUMN prices.as_of_precision IS 'How exact the date is.';
 COMMENT ON COLUMN prices.confidence IS 'How sure the row is.';
 COMMENT ON COLUMN prices.source IS 'Where the price comes from.';
 COMMENT ON COLUMN prices.notes IS 'What a reader should know about the row.';
+COMMENT ON COLUMN prices.origin IS 'site (a prices.csv of its own), snapshot (hubfit prices) or seed (the price list that comes with hubfit).';
+COMMENT ON COLUMN prices.age_days IS 'Days from as_of to the start of the run.';
+COMMENT ON COLUMN prices.is_stale IS 'Whether it was older then than prices of its kind hold: 14 days for spot, 30 on demand and reserved, 90 for purchases.';
+
+COMMENT ON TABLE price_history IS 'What hubfit prices believed on each day. Grain: provider x region x instance type x kind x gpu x date.';
+COMMENT ON COLUMN price_history.provider IS 'Who offers it.';
+COMMENT ON COLUMN price_history.region IS 'Where.';
+COMMENT ON COLUMN price_history.instance_type IS 'Name of the offer.';
+COMMENT ON COLUMN price_history.kind IS 'on_demand or spot.';
+COMMENT ON COLUMN price_history.gpu IS 'gpu_id of gpus, by price_names.csv.';
+COMMENT ON COLUMN price_history.date IS 'Day on which the list was asked.';
+COMMENT ON COLUMN price_history.usd_per_gpu_hour IS 'US dollars for one device and hour.';
+COMMENT ON COLUMN price_history.gpu_count IS 'Devices in the offer; below 1 for fractions.';
+COMMENT ON COLUMN price_history.basis IS 'list or marketplace.';
+COMMENT ON COLUMN price_history.as_of IS 'Date of the price; before date where a list is older or a jump was not believed.';
+COMMENT ON COLUMN price_history.source IS 'Where the price comes from.';
+
+COMMENT ON TABLE price_unmapped IS 'Names in price lists that price_names.csv gives no device, as of each provider''s last answer. Grain: provider x name x memory.';
+COMMENT ON COLUMN price_unmapped.provider IS 'Whose list.';
+COMMENT ON COLUMN price_unmapped.gpu_name IS 'Name as given; Azure gives instance types only.';
+COMMENT ON COLUMN price_unmapped.device_memory_gib IS 'Memory of one device as given; null where the list does not tell it beyond doubt.';
+COMMENT ON COLUMN price_unmapped.offers IS 'Offers of that name: instance types, regions and kinds.';
+COMMENT ON COLUMN price_unmapped.usd_per_instance_hour IS 'US dollars an hour of the cheapest, with all its devices.';
+COMMENT ON COLUMN price_unmapped.as_of IS 'Date of the list.';
 
 COMMENT ON TABLE workloads IS 'Named uses that every model is sized for. Grain: workload.';
 COMMENT ON COLUMN workloads.workload_ix IS 'Position of the workload in this run; key of internal tables.';

@@ -60,7 +60,10 @@ SELECT
     min(usd_per_gpu_hour) AS usd_per_gpu_hour,
     arg_min(provider, (usd_per_gpu_hour, provider, region)) AS provider,
     arg_min(region, (usd_per_gpu_hour, provider, region)) AS region,
-    arg_min(as_of, (usd_per_gpu_hour, provider, region)) AS as_of
+    arg_min(as_of, (usd_per_gpu_hour, provider, region)) AS as_of,
+    arg_min(origin, (usd_per_gpu_hour, provider, region)) AS origin,
+    arg_min(age_days, (usd_per_gpu_hour, provider, region)) AS age_days,
+    arg_min(is_stale, (usd_per_gpu_hour, provider, region)) AS is_stale
 FROM prices
 WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1 -- slices are other devices
 GROUP BY gpu;

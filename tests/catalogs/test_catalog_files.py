@@ -22,6 +22,8 @@ LOADERS = {
     "links": catalogs.links,
     "workloads": catalogs.workloads,
     "prices": catalogs.prices,
+    "price_names": catalogs.price_names,
+    "price_sources": catalogs.price_sources,
     "measurements": catalogs.measurements,
 }
 

@@ -28,6 +28,8 @@ BY_KEY = {
     "links": "nvlink",
     "workloads": "chat-8k",
     "prices": "aws-inferentia1",
+    "price_names": "gpu_8x_h100_sxm5",
+    "price_sources": "gcp",
     "measurements": RUN,
 }
 
@@ -311,6 +313,13 @@ CASES: list[Case] = [
     *below("prices", "must be > usd_purchase", "1", "usd_purchase_high", row=BOUGHT),
     *below("prices", "must be one of day, month, quarter, year", "week", "as_of_precision"),
     *below("prices", LEVELS, "HIGH", "confidence"),
+    *below("price_names", NAME, "Vast AI", "provider"),
+    *below("price_names", "must be > 0", "0", "device_memory_gib", "gpu_count"),
+    *below("price_sources", NAME, "Vast AI", "provider"),
+    *below("price_sources", "must be one of azure_retail, gpuhunt, skypilot", "html", "layout"),
+    *below("price_sources", "must be an http or https address", "ftp://example.org/x", "address"),
+    *below("price_sources", "must be one of list, marketplace", "launch", "basis"),
+    *below("price_sources", LEVELS, "HIGH", "confidence"),
     *below("measurements", NAME, "H200 Qwen3", "measurement"),
     *below("measurements", f"must be one of {ENGINES}, gptfast", "none", "engine"),
     *below("measurements", f"must be one of {COMPONENTS}", "kv", "component"),

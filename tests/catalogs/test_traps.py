@@ -409,7 +409,8 @@ def current_prices(rows: str) -> dict[str, float]:
     with duckdb.connect() as connection:
         connection.execute(
             f"""CREATE TABLE prices AS SELECT *, 'on_demand' AS kind, 'a' AS provider, 'b' AS region,
-            DATE '2026-01-01' AS as_of FROM (VALUES {rows}) AS t (gpu, usd_per_gpu_hour, gpu_count)"""
+            'seed' AS origin, 9 AS age_days, false AS is_stale, DATE '2026-01-01' AS as_of
+            FROM (VALUES {rows}) AS t (gpu, usd_per_gpu_hour, gpu_count)"""
         )
         connection.execute(f"CREATE VIEW current_prices{view}")
         return dict(connection.execute("SELECT gpu, usd_per_gpu_hour::DOUBLE FROM current_prices").fetchall())

@@ -568,10 +568,11 @@ def test_more_asked_takes_no_fewer_devices(
 def test_more_catalog_memory_leaves_more_room(shapes_of: Build, workloads_of: Build) -> None:
     """vLLM profiles more tokens and sequences from 70 and from 160 GiB on: with Gemma's 262,208 words 3 GiB more.
 
-    Every device still has more room than the next smaller one; A100 and GB10, whose batches stay small, aside, and
-    shared memory: 72 GiB of a machine's 96 have less room than an H200's slice of 69.
+    Every whole device still has more room than the next smaller one, and so has every device, slices too, of those
+    with memory of their own (72 GiB of a machine's shared 96 have less room than an H200's slice of 69, which profiles
+    fewer); A100 and GB10, whose batches stay small, aside.
     """
-    devices = catalogs.gpus().filter(pl.col("memory_tier") != "a100", ~pl.col("is_unified_memory")).sort("gpu_id")
+    devices = catalogs.gpus().filter(pl.col("memory_tier") != "a100").sort("gpu_id")
     devices = devices.with_row_index("gpu_ix").cast({"gpu_ix": pl.UInt16})
     tiers = (
         pl.DataFrame({"memory_tier": MEMORY_TIERS}).with_row_index("memory_tier_ix").cast({"memory_tier_ix": pl.UInt8})
@@ -583,16 +584,21 @@ def test_more_catalog_memory_leaves_more_room(shapes_of: Build, workloads_of: Bu
         .filter(split_ix=0)
         .collect()
     )
+    known = ("memory_tier", "visible_bytes", "reserve_bytes")
     room = (
         estimator.capacities(devices, workloads, catalogs.engines().filter("is_default"), catalogs.reserves())
         .collect()
-        .join(devices.select("gpu_ix", "memory_tier", "visible_bytes", "reserve_bytes"), on="gpu_ix")
+        .join(devices.select("gpu_ix", "segment", "is_unified_memory", *known), on="gpu_ix")
         .join(tiers, on="memory_tier")
         .join(taken.select("memory_tier_ix", "activation_bytes", "overhead_bytes"), on="memory_tier_ix")
         .with_columns(room=pl.col("usable_bytes") - pl.col("activation_bytes") - pl.col("overhead_bytes"))
     )
     assert room.height == devices.height > 200
-    assert rises(room, "room", along="visible_bytes", within=["reserve_bytes"])
+    whole, own = room.filter(pl.col("segment") != "slice"), room.filter(~pl.col("is_unified_memory"))
+    assert room.height > whole.height > 200
+    assert room.height > own.height > 150
+    assert rises(whole, "room", along="visible_bytes", within=["reserve_bytes"])
+    assert rises(own, "room", along="visible_bytes", within=["reserve_bytes"])
 
 
 @few

@@ -90,14 +90,16 @@ def test_a_prefect_server_that_cannot_start_is_one_message(tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
-def test_the_work_pool_deployment_names_the_same_flow() -> None:
+@pytest.mark.parametrize(("name", "cron"), [("nightly", "0 3 * * *"), ("prices", "0 2 * * *")])
+def test_a_work_pool_deployment_names_the_same_flow(name: str, cron: str) -> None:
     import yaml
 
     folder = Path(__file__).parents[2]
-    [deployment] = yaml.safe_load((folder / "flows" / "prefect.yaml").read_text())["deployments"]
+    deployments = yaml.safe_load((folder / "flows" / "prefect.yaml").read_text())["deployments"]
+    [deployment] = [found for found in deployments if found["name"] == name]
     module, function = deployment["entrypoint"].rsplit(".", 1)
     tree = ast.parse((folder / (module.replace(".", "/") + ".py")).read_text())
     [flow] = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
     assert set(deployment["parameters"]) <= {argument.arg for argument in flow.args.args}
-    assert deployment["schedules"] == [{"cron": "0 3 * * *", "timezone": "UTC"}]
+    assert deployment["schedules"] == [{"cron": cron, "timezone": "UTC"}]
     assert "concurrency_limit" not in deployment, "the lock is the limit; a slot of Prefect's outlives a killed night"

@@ -356,6 +356,8 @@ def damaged(published: Path, statement: str, tmp_path: Path) -> set[str]:
         ("UPDATE internal.capacities SET assured_bytes = 1", "verdict_matches_headroom"),
         ("UPDATE internal.outcomes SET verdict = 'unknown'", "unknown_only_when_an_input_is_null"),
         ("INSERT INTO prices BY NAME SELECT 'nothing' AS gpu", "prices_name_known_gpus"),
+        ("UPDATE prices SET origin = 'snapshot', is_stale = true", "snapshot_prices_are_fresh"),
+        ("INSERT INTO price_history BY NAME SELECT 'aws' AS provider FROM range(2)", "price_history_key_unique"),
         ("UPDATE model_errors SET kind = NULL", "errors_are_explained"),
         ("COMMENT ON COLUMN models.likes IS NULL", "every_column_commented"),
         ("COMMENT ON TABLE models IS NULL", "every_table_commented"),

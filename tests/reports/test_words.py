@@ -52,6 +52,23 @@ def test_the_age_of_prices(oldest: date | None, newest: date | None, shown: str)
 
 
 @pytest.mark.parametrize(
+    ("origins", "stale", "shown"),
+    [
+        (["snapshot"], 0, "Prices of 2026-01-01, by the last refresh."),
+        (["seed"], 1, "Prices of 2026-01-01, by the list that comes with hubfit; stale for 1 device."),
+        (["site"], 0, "Prices of 2026-01-01, by the list of this site."),
+        (
+            ["seed", "snapshot"],
+            1200,
+            "Prices of 2026-01-01, by the last refresh and the list that comes with hubfit; stale for 1,200 devices.",
+        ),
+    ],
+)
+def test_where_prices_are_from(origins: list[str], stale: int, shown: str) -> None:
+    assert format.price_sentence(date(2026, 1, 1), date(2026, 1, 1), origins, stale) == shown
+
+
+@pytest.mark.parametrize(
     ("title", "shown"), [("One chat", "one chat"), ("LoRA run", "LoRA run"), ("RAG run", "RAG run"), ("", "")]
 )
 def test_titles_inside_a_sentence(title: str, shown: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +22,7 @@ import estimator
 from estimator.plan_schema import CAPACITIES
 from estimator.schema import DEGREES, OUTCOMES, SHAPES, WEIGHT_OVERRIDES
 from flows import dimensions, warehouse
+from flows.prices.in_use import in_use
 
 GPUS = 8
 PRECISIONS = ("bf16", "fp32", "nf4")
@@ -154,7 +156,8 @@ def _read(
         "shape_id", "max_context_tokens", "confidence", model_id=pl.col("shape_ix").cast(pl.String)
     )
     tables = {"models": models, "decisions": frames["decisions"]}
-    tables |= {name: getattr(dims, name) for name in ("precisions", "workloads", "gpus", "prices", "engines")}
+    tables |= {name: getattr(dims, name) for name in ("precisions", "workloads", "gpus", "engines")}
+    tables["prices"] = in_use(place, None, date(2026, 11, 30))
     tables |= {f"internal.{name}": frames[name] for name in ("shapes", "capacities", *PLANS)}
     tables |= {
         f"internal.{name}": getattr(dims, name) for name in ("outcomes", "splits", "device_speeds", "device_links")
