@@ -54,7 +54,7 @@ def main() -> None:
     found = options.find(demand, Settings.from_environment(data=Path("build")), "snapshot", "vllm", None)
     asked = time.perf_counter() - start
     nothing = pl.DataFrame(schema=files.INVENTORY.columns)
-    offered = offers.offers(found.prices, found.gpus, nothing, files.policy(None), Terms(12.0))
+    offered = offers.offers(found.prices, found.gpus, nothing, offers.policy(None), Terms(12.0))
     problem = Problem(offered, placements(found.options), demand["replicas"].to_list())
     start = time.perf_counter()
     best = solve(problem)

@@ -32,6 +32,7 @@ __all__ = [
     "links",
     "measurements",
     "model_ids",
+    "policy",
     "precisions",
     "price_names",
     "price_sources",
@@ -96,6 +97,11 @@ def price_names(folder: str | Path | None = None) -> pl.DataFrame:
 def price_sources(folder: str | Path | None = None) -> pl.DataFrame:
     """One row per provider whose prices are fetched: address and layout."""
     return _frame("price_sources", folder)
+
+
+def policy(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per number that turns prices into costs: hours, amortisation, power."""
+    return _frame("policy", folder)
 
 
 def measurements(folder: str | Path | None = None) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What a plan must serve, what is there already, and what money and power cost: files of a buyer's own."""
+"""What a plan must serve, and what is there already: files of a buyer's own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from catalogs import load
-from catalogs.errors import CatalogError
-from catalogs.rules import Rule, at_most, not_negative, one_of, positive
+from catalogs.rules import Rule, at_most, not_negative, positive
 from catalogs.schema.table import Table
 
 ANY = "any"
@@ -45,37 +44,6 @@ INVENTORY = Table(
     optional=(),
     rules=tuple(not_negative("devices")),
 )
-
-
-# Grain: a number that turns prices into the cost of a plan.
-PARAMETERS = (*("hours_per_month", "amortisation_years", "usd_per_kwh", "power_usage_effectiveness", "power_share"),)
-POLICY = Table(
-    name="policy",
-    columns=pl.Schema(
-        {
-            "parameter": pl.String,
-            "value": pl.Float64,
-            "unit": pl.String,
-            "source": pl.String,
-            "as_of": pl.Date,
-            "notes": pl.String,
-        }
-    ),
-    key=("parameter",),
-    optional=("notes",),
-    rules=(one_of("parameter", PARAMETERS), *positive("value")),
-)
-
-
-def policy(folder: Path | None) -> dict[str, float]:
-    """Each of PARAMETERS with its value, of the folder's policy.csv or ours. Errors: CatalogError."""
-    path = load.path_of(POLICY, folder)
-    rows = load.checked(POLICY, load.file_name(path), load.content(path))
-    values = dict(rows.select("parameter", "value").iter_rows())
-    for name in PARAMETERS:
-        if name not in values:
-            raise CatalogError(load.file_name(path), f"parameter {name} is missing")
-    return values
 
 
 def demand(file: Path, precisions: list[str]) -> pl.DataFrame:

@@ -23,6 +23,7 @@ class Dimensions:
     gpus: pl.DataFrame
     precisions: pl.DataFrame
     workloads: pl.DataFrame
+    policy: pl.DataFrame
     kv_precisions: pl.DataFrame
     engines: pl.DataFrame
     profiles: pl.DataFrame  # the engines' rows that a night counts with: one version range of each
@@ -58,6 +59,7 @@ def load(folder: Path | None) -> Dimensions:
         gpus=gpus,
         precisions=precisions,
         workloads=workloads.join(residencies.select("workload_ix", "residency_ix"), on="workload_ix"),
+        policy=catalogs.policy(folder),
         kv_precisions=kv_precisions,
         engines=engines,
         profiles=profiles,

@@ -45,7 +45,7 @@ FROM_LAKE = {
     "internal.fit": "fit",
 }
 FROM_CATALOGS = (
-    *("gpus", "precisions", "kv_precisions", "prices", "workloads", "engines", "reserves", "speeds", "links"),
+    *("gpus", "precisions", "kv_precisions", "prices", "policy", "workloads", "engines", "reserves", "speeds", "links"),
 )
 FROM_DIMENSIONS = (
     *("internal.capacities", "internal.supports", "internal.memory_tiers", "internal.outcomes"),
@@ -271,7 +271,7 @@ def _quoted(path: Path) -> str:
 
 def views_script() -> str:
     """Statements that make the macros and views of a database, in their order."""
-    return "\n".join(_sql(f"{name}.sql") for name in ("formulas", "fit", "views"))
+    return "\n".join(_sql(f"{name}.sql") for name in ("formulas", "costs", "fit", "views"))
 
 
 def _sql(name: str) -> str:

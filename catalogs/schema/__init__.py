@@ -10,6 +10,7 @@ from catalogs.schema.formats import KV_PRECISIONS, PRECISIONS
 from catalogs.schema.hardware import GPUS, PRICES
 from catalogs.schema.ledger import MEASUREMENTS
 from catalogs.schema.offers import PRICE_NAMES, PRICE_SOURCES
+from catalogs.schema.policy import POLICY
 from catalogs.schema.rates import LINKS, SPEEDS
 from catalogs.schema.reserves import RESERVES
 from catalogs.schema.scenarios import ENGINE_PROFILES, WORKLOADS
@@ -21,6 +22,7 @@ __all__ = [
     "KV_PRECISIONS",
     "LINKS",
     "MEASUREMENTS",
+    "POLICY",
     "PRECISIONS",
     "PRICES",
     "PRICE_NAMES",
@@ -35,5 +37,5 @@ __all__ = [
 # In this order they are read, checked and hashed.
 TABLES = (
     *(GPUS, PRECISIONS, KV_PRECISIONS, ENGINE_PROFILES, RESERVES, SPEEDS, LINKS, WORKLOADS, PRICES, PRICE_NAMES),
-    *(PRICE_SOURCES, MEASUREMENTS),
+    *(PRICE_SOURCES, POLICY, MEASUREMENTS),
 )

@@ -56,7 +56,7 @@ def answer(
         terminal.note(
             f"{gpu} of the inventory is left out: nobody knows what it draws; say so in a gpus.csv of your own"
         )
-    policy = files.policy(catalogs_folder)
+    policy = offers.policy(catalogs_folder)
     known_prices = in_use(settings.data, catalogs_folder, datetime.now(UTC).date())
     _require_known("vendor", terms.vendors, gpus["vendor"])
     _require_known("provider", terms.providers, known_prices["provider"].drop_nulls())

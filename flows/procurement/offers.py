@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
+import catalogs
 from flows.procurement.program import Offer
 
 # Devices of one node where the catalog does not say.
@@ -22,6 +24,11 @@ class Terms:
     buys: bool = True
     vendors: Collection[str] = ()
     providers: Collection[str] = ()
+
+
+def policy(folder: Path | None) -> dict[str, float]:
+    """Each parameter of policy.csv with its value. Errors: CatalogError."""
+    return dict(catalogs.policy(folder).select("parameter", "value").iter_rows())
 
 
 def offers(

@@ -114,6 +114,34 @@ COMMENT ON COLUMN current_prices.origin IS 'site (a prices.csv of its own), snap
 COMMENT ON COLUMN current_prices.age_days IS 'Days from as_of to the start of the run.';
 COMMENT ON COLUMN current_prices.is_stale IS 'Whether it was older then than on-demand prices hold, 30 days.';
 
+COMMENT ON VIEW current_purchases IS 'Lowest purchase price of each device, and what an hour of owning it costs. Grain: gpu.';
+COMMENT ON COLUMN current_purchases.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN current_purchases.usd_purchase IS 'US dollars for one device, lower end.';
+COMMENT ON COLUMN current_purchases.usd_purchase_high IS 'Upper end of the same offer, null where there is one price.';
+COMMENT ON COLUMN current_purchases.basis IS 'What kind of quote: list, launch, street, used, estimate or system.';
+COMMENT ON COLUMN current_purchases.as_of IS 'Date of the price.';
+COMMENT ON COLUMN current_purchases.origin IS 'site (a prices.csv of its own), snapshot (hubfit prices) or seed (the price list that comes with hubfit).';
+COMMENT ON COLUMN current_purchases.age_days IS 'Days from as_of to the start of the run.';
+COMMENT ON COLUMN current_purchases.is_stale IS 'Whether it was older then than purchase prices hold, 90 days.';
+COMMENT ON COLUMN current_purchases.source IS 'Where the price comes from.';
+COMMENT ON COLUMN current_purchases.usd_per_hour_of_price IS 'usd_purchase over all hours of the years of amortisation in policy; nothing is left afterwards.';
+COMMENT ON COLUMN current_purchases.usd_per_hour_of_power IS 'Rated power x power_share x power_usage_effectiveness x usd_per_kwh of policy; null where nobody knows the power.';
+COMMENT ON COLUMN current_purchases.usd_per_gpu_hour_owned IS 'Both together; null where one is.';
+
+COMMENT ON TABLE internal.device_costs IS 'What fit asks of prices. Grain: gpu.';
+COMMENT ON COLUMN internal.device_costs.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN internal.device_costs.usd_per_gpu_hour IS 'That of current_prices.';
+COMMENT ON COLUMN internal.device_costs.usd_purchase IS 'That of current_purchases.';
+COMMENT ON COLUMN internal.device_costs.usd_per_gpu_hour_owned IS 'That of current_purchases.';
+
+COMMENT ON TABLE policy IS 'What turns prices into costs. Grain: parameter.';
+COMMENT ON COLUMN policy.parameter IS 'hours_per_month, amortisation_years, usd_per_kwh, power_usage_effectiveness or power_share.';
+COMMENT ON COLUMN policy.value IS 'Its value.';
+COMMENT ON COLUMN policy.unit IS 'Its unit.';
+COMMENT ON COLUMN policy.source IS 'Where it comes from.';
+COMMENT ON COLUMN policy.as_of IS 'When it was checked.';
+COMMENT ON COLUMN policy.notes IS 'What a reader should know about the row.';
+
 COMMENT ON VIEW fit IS 'Does it run there? Grain: model x precision x workload x gpu. Filter by gpu, workload or model_id.';
 COMMENT ON COLUMN fit.model_id IS 'Hub id as listed.';
 COMMENT ON COLUMN fit.precision IS 'Weight format; stored means as the repository has it.';
@@ -142,7 +170,11 @@ COMMENT ON COLUMN fit.prefill_tokens_per_second IS 'context_tokens / first_token
 COMMENT ON COLUMN fit.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN fit.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
 COMMENT ON COLUMN fit.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
-COMMENT ON COLUMN fit.usd_per_million_tokens IS 'Price of a million written tokens while all sequences write; input is not counted.';
+COMMENT ON COLUMN fit.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
+COMMENT ON COLUMN fit.usd_per_million_input_tokens IS 'usd_per_hour for a million read tokens while nothing but prompts as long as the context is worked on, one after the other.';
+COMMENT ON COLUMN fit.usd_purchase IS 'gpus_needed x the lowest purchase price; null without a price or a fit.';
+COMMENT ON COLUMN fit.usd_per_hour_owned IS 'gpus_needed x usd_per_gpu_hour_owned of current_purchases: the purchase over its years and the power, by the table policy.';
+COMMENT ON COLUMN fit.usd_per_million_tokens_owned IS 'usd_per_hour_owned for a million written tokens while all sequences write.';
 COMMENT ON COLUMN fit.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
 
 COMMENT ON TABLE gpus IS 'Devices as the catalog describes them. Grain: gpu_id.';
@@ -743,7 +775,11 @@ COMMENT ON COLUMN best_fit.prefill_tokens_per_second IS 'context_tokens / first_
 COMMENT ON COLUMN best_fit.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN best_fit.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
 COMMENT ON COLUMN best_fit.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
-COMMENT ON COLUMN best_fit.usd_per_million_tokens IS 'Price of a million written tokens while all sequences write; input is not counted.';
+COMMENT ON COLUMN best_fit.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
+COMMENT ON COLUMN best_fit.usd_per_million_input_tokens IS 'usd_per_hour for a million read tokens while nothing but prompts as long as the context is worked on, one after the other.';
+COMMENT ON COLUMN best_fit.usd_purchase IS 'gpus_needed x the lowest purchase price; null without a price or a fit.';
+COMMENT ON COLUMN best_fit.usd_per_hour_owned IS 'gpus_needed x usd_per_gpu_hour_owned of current_purchases: the purchase over its years and the power, by the table policy.';
+COMMENT ON COLUMN best_fit.usd_per_million_tokens_owned IS 'usd_per_hour_owned for a million written tokens while all sequences write.';
 COMMENT ON COLUMN best_fit.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
 
 COMMENT ON VIEW tight_splits IS 'Fewer devices than fit asks for, or any where it has none, that hold a model at the middle of the estimate: it may run, and it may not. Grain: model x precision x workload x gpu. Ask for some models or devices.';
@@ -786,7 +822,11 @@ COMMENT ON COLUMN fitting.prefill_tokens_per_second IS 'context_tokens / first_t
 COMMENT ON COLUMN fitting.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN fitting.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
 COMMENT ON COLUMN fitting.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
-COMMENT ON COLUMN fitting.usd_per_million_tokens IS 'Price of a million written tokens while all sequences write; input is not counted.';
+COMMENT ON COLUMN fitting.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
+COMMENT ON COLUMN fitting.usd_per_million_input_tokens IS 'usd_per_hour for a million read tokens while nothing but prompts as long as the context is worked on, one after the other.';
+COMMENT ON COLUMN fitting.usd_purchase IS 'gpus_needed x the lowest purchase price; null without a price or a fit.';
+COMMENT ON COLUMN fitting.usd_per_hour_owned IS 'gpus_needed x usd_per_gpu_hour_owned of current_purchases: the purchase over its years and the power, by the table policy.';
+COMMENT ON COLUMN fitting.usd_per_million_tokens_owned IS 'usd_per_hour_owned for a million written tokens while all sequences write.';
 COMMENT ON COLUMN fitting.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
 
 COMMENT ON TABLE validation IS 'What was measured beside what is predicted for the same setting. Grain: measurement.';

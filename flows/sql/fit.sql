@@ -54,20 +54,6 @@ FROM (
     )
 );
 
-CREATE VIEW current_prices AS
-SELECT
-    gpu,
-    min(usd_per_gpu_hour) AS usd_per_gpu_hour,
-    arg_min(provider, (usd_per_gpu_hour, provider, region)) AS provider,
-    arg_min(region, (usd_per_gpu_hour, provider, region)) AS region,
-    arg_min(as_of, (usd_per_gpu_hour, provider, region)) AS as_of,
-    arg_min(origin, (usd_per_gpu_hour, provider, region)) AS origin,
-    arg_min(age_days, (usd_per_gpu_hour, provider, region)) AS age_days,
-    arg_min(is_stale, (usd_per_gpu_hour, provider, region)) AS is_stale
-FROM prices
-WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1 -- slices are other devices
-GROUP BY gpu;
-
 -- Decisions with their plans at the degree that was decided for: one device where nothing fits. `decisions` names a
 -- table with the keys of internal.fit; the report asks for a few of them, the view for all. In steps, for a name that is
 -- used again in its own SELECT is planned and computed anew each time.
@@ -139,6 +125,10 @@ SELECT
     END AS speed_confidence,
     usd_per_hour,
     usd_per_hour / 3600 * 1e6 * step_seconds / (concurrent_sequences * step_tokens) AS usd_per_million_tokens,
+    usd_per_hour / 3600 * 1e6 * first_token_seconds / context_tokens AS usd_per_million_input_tokens,
+    usd_purchase,
+    usd_per_hour_owned,
+    usd_per_hour_owned / 3600 * 1e6 * step_seconds / (concurrent_sequences * step_tokens) AS usd_per_million_tokens_owned,
     -- 0.6 of the rated power while memory is the limit: estimator.speed.DECODE_POWER_SHARE
     watts * 0.6 * step_seconds / (concurrent_sequences * step_tokens) AS joules_per_token
 FROM (
@@ -300,6 +290,8 @@ FROM (
                     CASE WHEN t.gpus_needed IS NULL AND t.verdict <> 'offload' THEN NULL WHEN k.reduced_bytes = 0 THEN 0
                         ELSE k.reduced_bytes / l.reduced_bytes_per_second END AS reducing_seconds,
                     t.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
+                    t.gpus_needed * pr.usd_purchase AS usd_purchase,
+                    t.gpus_needed * pr.usd_per_gpu_hour_owned AS usd_per_hour_owned,
                     t.gpus_needed * g.tdp_watts / g.devices_per_board AS watts
                 FROM query_table(decisions) f
                 JOIN internal.outcomes t ON t.outcome_ix = f.outcome_ix
@@ -309,7 +301,7 @@ FROM (
                 JOIN workloads w ON w.workload_ix = f.workload_ix
                 JOIN gpus g ON g.gpu_ix = f.gpu_ix
                 JOIN internal.capacities u ON u.gpu_ix = f.gpu_ix AND u.workload_ix = f.workload_ix
-                LEFT JOIN current_prices pr ON pr.gpu = g.gpu_id
+                LEFT JOIN internal.device_costs pr ON pr.gpu = g.gpu_id
                 LEFT JOIN internal.weight_plans wp
                     ON wp.shape_ix = f.shape_ix AND wp.precision_ix = f.precision_ix AND wp.residency_ix = w.residency_ix
                     AND wp.degree = coalesce(t.gpus_needed, 1)

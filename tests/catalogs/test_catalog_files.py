@@ -24,6 +24,7 @@ LOADERS = {
     "prices": catalogs.prices,
     "price_names": catalogs.price_names,
     "price_sources": catalogs.price_sources,
+    "policy": catalogs.policy,
     "measurements": catalogs.measurements,
 }
 

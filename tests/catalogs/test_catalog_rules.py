@@ -30,6 +30,7 @@ BY_KEY = {
     "prices": "aws-inferentia1",
     "price_names": "gpu_8x_h100_sxm5",
     "price_sources": "gcp",
+    "policy": "power_share",
     "measurements": RUN,
 }
 
@@ -47,6 +48,7 @@ COMPONENTS = (
     "visible, driver_total, context, copy, weights, cache, cache_held, prefill_peak, training_peak,"
     " training_reserved, decode_step, activation, non_torch, kv_pool, kv_token"
 )
+PARAMETERS = "hours_per_month, amortisation_years, usd_per_kwh, power_usage_effectiveness, power_share"
 PROFILES = f"must be one of none, {ENGINES}"
 SIZES_OF_RESERVES = ("prefill_tokens", "graph_sequences", "constant_mib", "token_mib", "sequence_mib", "device_mib")
 
@@ -320,6 +322,10 @@ CASES: list[Case] = [
     *below("price_sources", "must be an http or https address", "ftp://example.org/x", "address"),
     *below("price_sources", "must be one of list, marketplace", "launch", "basis"),
     *below("price_sources", LEVELS, "HIGH", "confidence"),
+    *below("policy", f"must be one of {PARAMETERS}", "vat", "parameter"),
+    *below("policy", "must be > 0", "0", "value"),
+    *below("policy", "must be at most 1 for power_share", "1.4", "value"),
+    *below("policy", f"must list all of {PARAMETERS}", "power_share", "parameter"),
     *below("measurements", NAME, "H200 Qwen3", "measurement"),
     *below("measurements", f"must be one of {ENGINES}, gptfast", "none", "engine"),
     *below("measurements", f"must be one of {COMPONENTS}", "kv", "component"),

@@ -18,7 +18,7 @@ from flows.headers.ggml_types import BY_NAME
 
 GIB = 2**30
 MIB = 2**20
-FIT = Path(__file__).parents[2] / "flows" / "sql" / "fit.sql"
+COSTS = Path(__file__).parents[2] / "flows" / "sql" / "costs.sql"
 
 
 @pytest.fixture(scope="module")
@@ -405,7 +405,7 @@ def test_slices_of_a_board_have_no_more_than_the_board() -> None:
 
 def current_prices(rows: str) -> dict[str, float]:
     """The view of the published file over `rows` of (gpu, usd_per_gpu_hour, gpu_count)."""
-    view = FIT.read_text(encoding="utf-8").partition("CREATE VIEW current_prices")[2].partition(";")[0]
+    view = COSTS.read_text(encoding="utf-8").partition("CREATE VIEW current_prices")[2].partition(";")[0]
     with duckdb.connect() as connection:
         connection.execute(
             f"""CREATE TABLE prices AS SELECT *, 'on_demand' AS kind, 'a' AS provider, 'b' AS region,

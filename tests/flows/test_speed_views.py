@@ -133,6 +133,48 @@ def test_what_a_token_costs(database: Path) -> None:
         assert watts == pytest.approx(count * 0.6 * {"nvidia-a100-sxm-80gb": 400, "nvidia-l40s-48gb": 350}[gpu])
 
 
+def test_what_a_read_token_costs(database: Path) -> None:
+    """An hour of all devices over the prompts that they would read in it."""
+    with warehouse.connect(database) as connection:
+        found = connection.execute(
+            "SELECT usd_per_million_input_tokens * prefill_tokens_per_second * 3600 / 1e6, usd_per_hour FROM fit"
+            " WHERE usd_per_million_input_tokens IS NOT NULL"
+        ).fetchall()
+        unknown = connection.execute(
+            "SELECT count(*) FROM fit WHERE usd_per_million_input_tokens IS NULL"
+            " AND first_token_seconds IS NOT NULL AND usd_per_hour IS NOT NULL"
+        ).fetchall()
+    assert len(found) > 10
+    assert [hour for hour, _ in found] == pytest.approx([hour for _, hour in found])
+    assert unknown == [(0,)]
+
+
+def test_what_owning_costs(database: Path) -> None:
+    """An A100 for 15,000 dollars over 4 years of 8,760 hours is 0.428 an hour, its power 0.4 kW x 0.6 x 1.4 x 0.13."""
+    a100 = "nvidia-a100-sxm-80gb"
+    with warehouse.connect(database) as connection:
+        [(price, of_price, of_power, owned)] = connection.execute(
+            "SELECT usd_purchase, usd_per_hour_of_price, usd_per_hour_of_power, usd_per_gpu_hour_owned"
+            " FROM current_purchases WHERE gpu = ?",
+            [a100],
+        ).fetchall()
+        options = connection.execute(
+            "SELECT gpus_needed, usd_purchase, usd_per_hour_owned,"
+            " usd_per_million_tokens_owned * total_tokens_per_second * 3600 / 1e6 FROM fit"
+            " WHERE gpu = ? AND verdict IN ('fits', 'sharded') AND total_tokens_per_second IS NOT NULL",
+            [a100],
+        ).fetchall()
+    assert price == 15_000
+    assert of_price == pytest.approx(0.42808, abs=1e-5)
+    assert of_power == pytest.approx(0.04368, abs=1e-5)
+    assert owned == pytest.approx(of_price + of_power)
+    assert {count for count, *_ in options} >= {1, 2}
+    for count, bought, hour, earned in options:  # whatever it costs to rent
+        assert bought == count * price
+        assert hour == pytest.approx(count * owned)
+        assert earned == pytest.approx(hour)
+
+
 def test_reductions_over_pcie_are_told(database: Path) -> None:
     """Llama-3.1-70B, 8,192 tokens over four L40S: 1.5 x 2 x 2 B x 80 x 8,192^2 at 8.9 GB/s are 3.6 s of 5.1."""
     with warehouse.connect(database) as connection:

@@ -27,6 +27,7 @@ from flows.prices.in_use import in_use
 GPUS = 8
 PRECISIONS = ("bf16", "fp32", "nf4")
 PLANS = ("weight_plans", "cache_plans", "overhead_plans", "activation_slopes", "training_slopes", "work_plans")
+COSTS = ("current_prices", "current_purchases", "internal.device_costs")
 FULL = {
     "context_tokens": 2048, "concurrent_sequences": 2, "method": "full", "recipe": "mixed", "objective": "sft",
     "optimizer": "adamw", "gradient_checkpointing": "false", "sharding": "none", "loss": "plain",
@@ -156,7 +157,7 @@ def _read(
         "shape_id", "max_context_tokens", "confidence", model_id=pl.col("shape_ix").cast(pl.String)
     )
     tables = {"models": models, "decisions": frames["decisions"]}
-    tables |= {name: getattr(dims, name) for name in ("precisions", "workloads", "gpus", "engines")}
+    tables |= {name: getattr(dims, name) for name in ("precisions", "workloads", "gpus", "engines", "policy")}
     tables["prices"] = in_use(place, None, date(2026, 11, 30))
     tables |= {f"internal.{name}": frames[name] for name in ("shapes", "capacities", *PLANS)}
     tables |= {
@@ -170,7 +171,7 @@ def _read(
             frame.write_parquet(file)
             connection.execute(f"CREATE TABLE {name} AS FROM read_parquet('{file}')")
         for statement in connection.extract_statements(warehouse.views_script()):
-            if "CREATE MACRO" in statement.query or "VIEW current_prices" in statement.query:
+            if "CREATE MACRO" in statement.query or any(name in statement.query for name in COSTS):
                 connection.execute(statement)
         found = connection.execute(
             """SELECT model_id::UINTEGER, precision, workload, gpu, gpus_needed, context_tokens, max_context_tokens,

@@ -1,0 +1,83 @@
+"""What a device costs by the views: the cheapest hour, the lowest purchase, and what owning it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "flows" / "sql" / "costs.sql"
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Three boards of 400 W, one of which drivers list as two devices and one whose power nobody knows."""
+    with duckdb.connect() as made:
+        made.execute("CREATE SCHEMA internal")
+        made.execute(
+            "CREATE TABLE gpus AS FROM (VALUES ('one', 400, 1), ('twin', 400, 2), ('dark', NULL, 1), ('rent', 300, 1))"
+            " AS t (gpu_id, tdp_watts, devices_per_board)"
+        )
+        made.execute(
+            "CREATE TABLE policy AS FROM (VALUES ('hours_per_month', 700.0), ('amortisation_years', 2.0),"
+            " ('usd_per_kwh', 0.2), ('power_usage_effectiveness', 1.5), ('power_share', 0.5)) AS t (parameter, value)"
+        )
+        made.execute(
+            "CREATE TABLE prices (gpu VARCHAR, kind VARCHAR, provider VARCHAR, region VARCHAR, gpu_count DOUBLE,"
+            " usd_per_gpu_hour DOUBLE, usd_purchase DOUBLE, usd_purchase_high DOUBLE, basis VARCHAR, as_of DATE,"
+            " origin VARCHAR, age_days BIGINT, is_stale BOOLEAN, source VARCHAR)"
+        )
+        yield made
+
+
+def asked(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    connection.execute(SCRIPT.read_text(encoding="utf-8"))
+    return connection.execute(query).fetchall()
+
+
+def bought(connection: duckdb.DuckDBPyConnection, gpu: str, usd: float, as_of: str = "2026-11-01") -> None:
+    connection.execute(
+        "INSERT INTO prices BY NAME SELECT ? AS gpu, 'purchase' AS kind, ? AS usd_purchase, ?::DATE AS as_of,"
+        " 'used' AS basis, 1 AS gpu_count, 'a list' AS source",
+        [gpu, usd, as_of],
+    )
+
+
+def test_owning_is_the_price_over_its_years_and_the_power(connection: duckdb.DuckDBPyConnection) -> None:
+    """8,400 / (2 x 12 x 700 h) = 0.50 dollars an hour; 0.4 kW x 0.5 x 1.5 x 0.2 = 0.06."""
+    bought(connection, "one", 9000)
+    bought(connection, "one", 8400)
+    found = asked(connection, "FROM internal.device_costs")
+    assert found == [("one", None, 8400, pytest.approx(0.56))]
+    parts = connection.execute("SELECT usd_per_hour_of_price, usd_per_hour_of_power FROM current_purchases").fetchall()
+    assert parts == [pytest.approx((0.50, 0.06))]
+
+
+def test_a_device_of_a_board_draws_its_share(connection: duckdb.DuckDBPyConnection) -> None:
+    bought(connection, "twin", 8400)
+    assert asked(connection, "SELECT usd_per_hour_of_power FROM current_purchases") == [(pytest.approx(0.03),)]
+
+
+def test_power_that_nobody_knows_is_not_free(connection: duckdb.DuckDBPyConnection) -> None:
+    bought(connection, "dark", 8400)
+    columns = "usd_per_hour_of_price, usd_per_hour_of_power, usd_per_gpu_hour_owned"
+    assert asked(connection, f"SELECT {columns} FROM current_purchases") == [(pytest.approx(0.5), None, None)]
+
+
+def test_of_equal_prices_the_older_one_is_shown(connection: duckdb.DuckDBPyConnection) -> None:
+    bought(connection, "one", 8400, "2026-10-01")
+    bought(connection, "one", 8400, "2026-09-01")
+    assert asked(connection, "SELECT as_of::VARCHAR FROM current_purchases") == [("2026-09-01",)]
+
+
+def test_what_is_rented_only_has_no_cost_of_owning(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(
+        "INSERT INTO prices BY NAME SELECT 'rent' AS gpu, 'on_demand' AS kind, 'a' AS provider, 1 AS gpu_count,"
+        " 2.5 AS usd_per_gpu_hour"
+    )
+    bought(connection, "one", 8400)
+    found = asked(connection, "FROM internal.device_costs")
+    assert found == [("one", None, 8400, pytest.approx(0.56)), ("rent", 2.5, None, None)]
