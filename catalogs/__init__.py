@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from catalogs import load, model_list, snapshot
+from catalogs import demand, load, model_list, snapshot
 from catalogs.errors import CatalogError
 from catalogs.model_list import BadEntry, ModelList
 from catalogs.references import REFERENCES, resolve
@@ -141,9 +141,10 @@ def digest(folder: str | Path | None = None) -> str:
 
 
 def validate(folder: str | Path | None = None) -> None:
-    """Load every catalog and follow every reference. Errors: CatalogError."""
+    """Load every catalog and follow every reference, and the demand of the folder. Errors: CatalogError."""
     for table in TABLES:
         _frame(table.name, folder)
+    demand.of_folder(_folder(folder))
 
 
 def _folder(folder: str | Path | None) -> Path | None:

@@ -1,13 +1,19 @@
-"""What a plan must serve, and what is there already: files of a buyer's own."""
+"""What a plan must serve, and what is there already: files of a buyer's own.
+
+A folder of `--catalogs` may hold both: nights then plan for them (flows/night_plan.py).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from catalogs import load
+from catalogs.errors import CatalogError
 from catalogs.rules import Rule, at_most, not_negative, positive
+from catalogs.schema import GPUS, PRECISIONS
 from catalogs.schema.table import Table
 
 ANY = "any"
@@ -61,3 +67,26 @@ def inventory(file: Path, gpus: list[str]) -> pl.DataFrame:
     must = 'must be a gpu_id of the catalog (hubfit sql "SELECT gpu_id FROM gpus")'
     load.check_rule(Rule("gpu", must, pl.col("gpu").is_in(gpus)), str(file), rows)
     return rows.drop(load.LINE)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a folder asks a night to plan for; an inventory that is not there has no rows."""
+
+    demand: pl.DataFrame
+    inventory: pl.DataFrame
+
+
+def of_folder(folder: Path | None) -> Wanted | None:
+    """The demand that `folder` holds, None where it holds none. Errors: CatalogError, also for an inventory alone."""
+    if folder is None or not load.is_there(folder / DEMAND.file):
+        if folder is not None and load.is_there(folder / INVENTORY.file):
+            raise CatalogError(str(folder / INVENTORY.file), f"has no {DEMAND.file} beside it")
+        return None
+    named = load.frame_with_lines(GPUS, folder)["gpu_id"].to_list()
+    formats = load.frame_with_lines(PRECISIONS, folder)["precision"].to_list()
+    has_inventory = load.is_there(folder / INVENTORY.file)
+    return Wanted(
+        demand(folder / DEMAND.file, formats),
+        inventory(folder / INVENTORY.file, named) if has_inventory else pl.DataFrame(schema=INVENTORY.columns),
+    )

@@ -32,20 +32,21 @@ KINDS: dict[type[pl.DataType], str] = {
 
 def path_of(table: Table, folder: Path | None) -> Path:
     """The file that counts: the one in the what-if folder if it is there, else ours."""
-    if folder is not None and _is_there(folder / table.file):
+    if folder is not None and is_there(folder / table.file):
         return folder / table.file
     return OURS / table.file
 
 
 def check_folder(folder: Path) -> None:
-    """Raise CatalogError unless `folder` replaces a catalog: a mistyped one must not be ignored."""
+    """Raise CatalogError unless `folder` replaces a catalog or has a demand: a mistyped one must not be ignored."""
     if "\0" in str(folder) or not folder.is_dir():
         raise CatalogError(visible(str(folder)), "is not a folder")
-    if not any(_is_there(folder / table.file) for table in TABLES):
-        raise CatalogError(str(folder), f"holds none of {', '.join(table.file for table in TABLES)}")
+    files = [*(table.file for table in TABLES), "demand.csv"]
+    if not any(is_there(folder / file) for file in files):
+        raise CatalogError(str(folder), f"holds none of {', '.join(files)}")
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
     """Also for a link to nothing and for what may not be seen: reading it then says what is wrong."""
     try:
         return path.is_symlink() or path.exists()
