@@ -19,9 +19,10 @@ import polars as pl
 import catalogs
 from catalogs import demand as files
 from flows.procurement import offers, options
+from flows.procurement.choice import placements
 from flows.procurement.offers import Terms
-from flows.procurement.plan import placements
-from flows.procurement.program import Problem, solve
+from flows.procurement.problem import Problem
+from flows.procurement.solver import solve
 from flows.settings import Settings
 
 FLOOR_SECONDS = 10

@@ -136,10 +136,12 @@ def reserved(gpus: Frame, reserves: Frame) -> pl.LazyFrame:
     )
 
 
-def capacities(gpus: Frame, workloads: Frame, engines: Frame, reserves: Frame) -> pl.LazyFrame:
+def capacities(gpus: Frame, workloads: Frame, engines: Frame, reserves: Frame, *, processes: int = 1) -> pl.LazyFrame:
     """Usable bytes of every device in every workload, those usable for certain, and how many share a model: CAPACITIES.
 
-    `reserves` are the rows of reserves.csv; those of an engine's version range hold for it.
+    `reserves` are the rows of reserves.csv; those of an engine's version range hold for it. Of several `processes` of
+    an engine on one device each has a context, a warm-up and what it leaves to its forward passes; the bytes are those
+    that all of them may fill together.
     """
     c = pl.col
     ratios = ["reserved_ratio", "reserved_ratio_high", "training_reserved_ratio", "training_reserved_ratio_high"]
@@ -154,12 +156,12 @@ def capacities(gpus: Frame, workloads: Frame, engines: Frame, reserves: Frame) -
             visible=c("visible_bytes"),
             reserve=c("reserve_bytes"),
             utilization=c("memory_utilization"),
-            context=context,
+            context=context * processes,
             reserved_ratio=pl.when(c("mode") == "training")
             .then(f"training_reserved_ratio{suffix}")
             .otherwise(f"reserved_ratio{suffix}"),
-            left=c("left_bytes"),
-            warmup=capacity.warmup_bytes(sequences=c("max_sequences"), vocabulary=pl.lit(vocabulary)),
+            left=c("left_bytes") * processes,
+            warmup=capacity.warmup_bytes(sequences=c("max_sequences"), vocabulary=pl.lit(vocabulary)) * processes,
         )
 
     return (

@@ -20,6 +20,7 @@ def plan(
     provider: Annotated[list[str] | None, typer.Option("--provider", help="Rent only here. Repeatable.")] = None,
     rent: Annotated[bool, typer.Option(help="Whether devices may be rented.")] = True,
     buy: Annotated[bool, typer.Option(help="Whether devices may be bought.")] = True,
+    share: Annotated[bool, typer.Option(help="Whether models may take turns on one device.")] = False,
     engine: Annotated[str, typer.Option(help="What serves the models.")] = "vllm",
     source: SourceOption = SourceName.hub,
     catalogs: CatalogsOption = None,
@@ -32,11 +33,11 @@ def plan(
 
     hubfit plan demand.csv --months 36 --no-rent --vendor nvidia --budget 200000
 
-    hubfit plan demand.csv --inventory ours.csv --watts 12000 --json
+    hubfit plan demand.csv --inventory ours.csv --share --watts 12000 --json
     """
     from flows.procurement import command
     from flows.procurement.offers import Terms
-    from flows.procurement.program import Limits
+    from flows.procurement.problem import Limits
     from flows.settings import Settings
 
     command.answer(
@@ -48,5 +49,6 @@ def plan(
         inventory=inventory,
         terms=Terms(months, rents=rent, buys=buy, vendors=vendor or [], providers=provider or []),
         limits=Limits(budget, watts),
+        share=share,
         as_json=json,
     )

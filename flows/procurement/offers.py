@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 import catalogs
-from flows.procurement.program import Offer
+from flows.procurement.problem import Offer
 
 # Devices of one node where the catalog does not say.
 ONE_NODE = 1
+RENT, BUY, OWN = "rent", "buy", "own"
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def offers(
     owned = inventory.filter(c("devices") > 0).join(with_power, on="gpu")
     for row in owned.sort("gpu").iter_rows(named=True):
         usd = row["power"] * per_watt
-        found.append(Offer(f"owned {row['gpu']}", row["gpu"], 1, row["node"], usd, row["power"], limit=row["devices"]))
+        name = f"owned {row['gpu']}"
+        found.append(Offer(name, row["gpu"], 1, row["node"], usd, row["power"], row["devices"], kind=OWN))
     if terms.rents:
         found += _rented(prices, known, hours, terms.providers)
     if terms.buys:
@@ -60,9 +63,11 @@ def offers(
         bought = prices.filter(c("kind") == "purchase").sort("usd_purchase", "as_of", "source")
         bought = bought.unique("gpu", keep="first", maintain_order=True)
         for row in bought.join(with_power, on="gpu").sort("gpu").iter_rows(named=True):
-            usd = row["usd_purchase"] * share + row["power"] * per_watt
+            price = row["usd_purchase"] * share
+            usd = price + row["power"] * per_watt
             name = f"buy {row['gpu']} ({row['basis']} price of {row['as_of']})"
-            found.append(Offer(name, row["gpu"], 1, row["node"], usd, row["power"]))
+            listed = _listed(row)
+            found.append(Offer(name, row["gpu"], 1, row["node"], usd, row["power"], None, BUY, price, listed))
     return found
 
 
@@ -82,5 +87,10 @@ def _rented(prices: pl.DataFrame, known: pl.DataFrame, hours: float, providers: 
         usd = row["usd_per_gpu_hour"] * devices * hours
         # who rents one device gets no node that it could share with others
         watts = None if row["power"] is None else devices * row["power"]
-        found.append(Offer(name, row["gpu"], devices, devices, usd, watts))
+        found.append(Offer(name, row["gpu"], devices, devices, usd, watts, None, RENT, usd, _listed(row)))
     return found
+
+
+def _listed(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of the price list that an offer is made of: where the price is from and how old."""
+    return {name: row[name] for name in ("as_of", "age_days", "is_stale", "origin", "provider")}

@@ -14,13 +14,35 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from catalogs.demand import ANY
-from flows import asked_night, check_question, stages
+import estimator
+from flows import asked_night, check_question, dimensions, stages
 from flows.check_question import Question
 from flows.failures import Stop
+from flows.procurement.sharing import MOST_PROCESSES
 from flows.settings import Settings
 
 GROUPS = (1, 2, 4, 8)
+# As many as a night has numbers for.
+MOST_WORKLOADS = 255
+
+# Grain: demand x groups x device x precision, on the fewest devices that hold it.
+FITS = pl.Schema(
+    {
+        "demand": pl.UInt32(),
+        "groups": pl.Int64(),
+        "gpu": pl.String(),
+        "precision": pl.String(),
+        "is_tight": pl.Boolean(),  # one device, at the middle of the need and not for certain
+        "degree": pl.Int64(),
+        "parallelism": pl.String(),
+        "tokens_per_second": pl.Float64(),
+        "required_bytes": pl.Int64(),
+        "required_bytes_high": pl.Int64(),
+        "usable_bytes": pl.Int64(),
+        "assured_bytes": pl.Int64(),
+        "confidence": pl.String(),
+    }
+)
 
 
 class Unserved(Stop):
@@ -29,19 +51,29 @@ class Unserved(Stop):
 
 @dataclass(frozen=True)
 class Answers:
-    """`options`: demand x groups x gpu, on the fewest devices. `fits`: demand, whatever its speed."""
+    """What a night says of a demand, before anything is chosen.
 
-    options: pl.DataFrame
+    `fits`: FITS. `rooms`: gpu x processes -> assured_bytes, of devices whose memory is their own. `prices` and `gpus`
+    of the night; `precisions` with their bits, the preferred first.
+    """
+
     fits: pl.DataFrame
+    rooms: pl.DataFrame
     prices: pl.DataFrame
     gpus: pl.DataFrame
+    precisions: pl.DataFrame
 
 
 def find(demand: pl.DataFrame, settings: Settings, source: str, engine: str, folder: Path | None) -> Answers:
-    """Options of each row of `demand`. Raises Unserved, check_question.Unreadable for an engine
+    """Answers to each row of `demand`. Raises Unserved, check_question.Unreadable for an engine
     that no catalog knows, HubUnavailable and catalogs.CatalogError.
     """
     ways = _ways(demand)
+    if (asked := ways["workload"].n_unique()) > MOST_WORKLOADS:
+        raise Unserved(
+            f"the demand asks for {asked} different contexts and concurrencies, and one plan has room for"
+            f" {MOST_WORKLOADS}; round them, or split the file"
+        )
     with tempfile.TemporaryDirectory(prefix="hubfit-plan-") as place:
         what_if = asked_night.what_if(Path(place), folder, _workloads(ways, engine, folder))
         models = demand["model_id"].unique(maintain_order=True).to_list()
@@ -50,17 +82,34 @@ def find(demand: pl.DataFrame, settings: Settings, source: str, engine: str, fol
         if failed.height:
             said = "; ".join(f"{row['model_id']}: {row['kind']}: {row['message']}" for row in failed.to_dicts())
             raise Unserved(f"the demand cannot be planned for: {said}; correct or remove those lines")
-        file = Path(place) / "ways.parquet"
+        file, fits = Path(place) / "ways.parquet", Path(place) / "fits.parquet"
         ways.write_parquet(file)
         with duckdb.connect(str(database), read_only=True) as connection:
             connection.execute("CREATE TEMP TABLE ways AS FROM read_parquet(?)", [str(file)])
-            connection.execute(_FITS)
+            connection.execute(f"COPY ({_FITS}) TO '{fits}' (FORMAT parquet)")
             return Answers(
-                options=_frame(connection, _OPTIONS),
-                fits=_frame(connection, _BY_DEMAND),
+                fits=pl.read_parquet(fits).cast(FITS),
+                rooms=_rooms(what_if),
                 prices=_frame(connection, "FROM prices"),
                 gpus=_frame(connection, _GPUS),
+                precisions=_frame(connection, _PRECISIONS),
             )
+
+
+def _rooms(folder: Path) -> pl.DataFrame:
+    """Grain: device x number of processes on it, where more than one may fill it."""
+    known = dimensions.load(folder)
+    # what engines leave depends on no size of a workload
+    one = known.workloads.head(1)
+    own = known.gpus.filter(~pl.col("is_unified_memory"))
+    frames = [
+        estimator.capacities(own, one, known.profiles, known.reserves, processes=processes)
+        .select("gpu_ix", pl.lit(processes).alias("processes"), "assured_bytes")
+        .collect()
+        for processes in range(1, MOST_PROCESSES + 1)
+    ]
+    named = pl.concat(frames).join(own.select("gpu_ix", gpu="gpu_id"), on="gpu_ix")
+    return named.select("gpu", "processes", "assured_bytes").drop_nulls().sort("gpu", "processes")
 
 
 def _ways(demand: pl.DataFrame) -> pl.DataFrame:
@@ -91,33 +140,22 @@ def _frame(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
     return pl.DataFrame(result.fetchall(), schema=names, orient="row", infer_schema_length=None)
 
 
-# Everything that holds a group of a demand at the upper end, in a precision that was asked for.
-_FITS = f"""
-CREATE TEMP TABLE fits AS
-SELECT w.demand, w.groups, w.min_tokens_per_second, f.gpu, f.precision, f.gpus_needed::INTEGER AS degree, f.parallelism,
-    f.decode_tokens_per_second AS tokens_per_second, f.required_bytes, f.usable_bytes, f.confidence, p.bits_per_weight,
-    coalesce(r.rank, 1000) AS rank
+# Everything that holds a group of a demand at the upper end, and on one device at the middle, in any precision.
+_FITS = """
+SELECT w.demand, w.groups, f.gpu, f.precision, f.verdict = 'tight' AS is_tight, coalesce(f.gpus_needed, 1) AS degree,
+    f.parallelism, f.decode_tokens_per_second AS tokens_per_second, f.required_bytes, f.required_bytes_high,
+    f.usable_bytes, f.assured_bytes, f.confidence
 FROM ways w
 JOIN fit f ON f.model_id = w.model_id AND f.workload = w.workload
-JOIN precisions p ON p.precision = f.precision
-LEFT JOIN internal.precision_ranks r ON r.precision_ix = p.precision_ix
-WHERE f.verdict IN ('fits', 'sharded')
-    AND CASE WHEN w.precision = '{ANY}' THEN r.rank IS NOT NULL ELSE w.precision = f.precision END
-"""
-
-# The fewest devices of each kind, and on those the precision that a person would choose.
-_OPTIONS = """
-SELECT demand, groups, gpu, degree, precision, parallelism, tokens_per_second, required_bytes, usable_bytes, confidence
-FROM fits
-WHERE min_tokens_per_second IS NULL OR tokens_per_second >= min_tokens_per_second
-QUALIFY row_number() OVER (PARTITION BY demand, groups, gpu ORDER BY degree, rank, precision) = 1
+WHERE f.verdict IN ('fits', 'sharded', 'tight')
 ORDER BY ALL
 """
 
-# How near each demand comes to being served, whatever its speed.
-_BY_DEMAND = """
-SELECT demand, count(*) AS fits, max(tokens_per_second) AS fastest_tokens_per_second
-FROM fits GROUP BY demand ORDER BY demand
-"""
-
 _GPUS = "SELECT gpu_id, vendor, max_gpus_per_node, tdp_watts / devices_per_board AS watts FROM gpus"
+
+# Those without a rank are taken only where they are asked for by name.
+_PRECISIONS = """
+SELECT p.precision, p.bits_per_weight AS bits, r.rank
+FROM precisions p LEFT JOIN internal.precision_ranks r USING (precision_ix)
+ORDER BY r.rank NULLS LAST, p.precision
+"""

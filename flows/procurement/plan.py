@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from flows.procurement.options import Answers
-from flows.procurement.program import Limits, Offer, Placement, Plan, Problem, solve
+from flows.procurement.effort import Effort
+from flows.procurement.problem import Limits, Plan, Problem
+from flows.procurement.request import Request
+from flows.procurement.solver import solve, watts, with_known_power
 
 
 @dataclass(frozen=True)
@@ -23,56 +25,62 @@ class Alternative:
 class Outcome:
     """`plan` is None where the demand cannot be met; `reasons` then say what stands in the way."""
 
-    problem: Problem
+    request: Request
     plan: Plan | None
     alternatives: Sequence[Alternative] = ()
     reasons: Sequence[str] = ()
 
 
-def plan(demand: pl.DataFrame, answers: Answers, offers: Sequence[Offer], limits: Limits) -> Outcome:
-    """The cheapest plan, and beside it the cheapest without each of its offers, or the reasons why there is none."""
-    problem = Problem(offers, placements(answers.options), demand["replicas"].to_list(), limits)
-    best = solve(problem)
+def plan(request: Request, effort: Effort) -> Outcome:
+    """The cheapest plan, and beside it the cheapest without each of its offers, or the reasons why there is none.
+
+    Raises NotSolved where a minute is too short to say.
+    """
+    best = effort.plan(request.choice, request.problem)
     if best is None:
-        return Outcome(problem, None, reasons=_reasons(demand, answers, problem))
-    others = [Alternative(offers[o].name, solve(_without(problem, o))) for o in best.units]
-    others.sort(key=lambda other: (other.plan is None, other.plan.usd if other.plan else 0.0, other.without))
-    return Outcome(problem, best, alternatives=others)
+        return Outcome(request, None, reasons=_reasons(request))
+    return Outcome(request, best, alternatives=_alternatives(request, best, effort))
 
 
-def placements(options: pl.DataFrame) -> list[Placement]:
-    return [
-        Placement(f"{row['precision']} {row['parallelism']}", row["gpu"], row["demand"], row["degree"], row["groups"])
-        for row in options.iter_rows(named=True)
-    ]
+def _alternatives(request: Request, best: Plan, effort: Effort) -> list[Alternative]:
+    others = []
+    for o in best.units:
+        name = request.offers[o].name
+        found = effort.ask(f"the cheapest plan without {name}", request.choice, without(request.problem, o))
+        if found is not None:
+            others.append(Alternative(name, found.plan))
+    return sorted(others, key=lambda other: (other.plan is None, other.plan.usd if other.plan else 0.0, other.without))
 
 
-def _without(problem: Problem, offer: int) -> Problem:
+def without(problem: Problem, offer: int) -> Problem:
     banned = [replace(one, limit=0) if o == offer else one for o, one in enumerate(problem.offers)]
     return replace(problem, offers=banned)
 
 
-def _reasons(demand: pl.DataFrame, answers: Answers, problem: Problem) -> list[str]:
+def _reasons(request: Request) -> list[str]:
     """One sentence for each demand that nothing serves; else the smallest change of a limit that would do."""
+    problem = request.problem
     offered = {offer.gpu for offer in problem.offers}
     reasons = []
-    for number, row in enumerate(demand.iter_rows(named=True)):
+    for number, row in enumerate(request.demand.iter_rows(named=True)):
         at = f"line {row['line']}: {row['model_id']}"
-        mine = answers.options.filter(demand=number)
+        mine = request.choice.options.filter(demand=number)
         if not mine.filter(pl.col("gpu").is_in(list(offered))).is_empty():
             continue
-        near = answers.fits.filter(demand=number)
+        near = request.near.filter(demand=number)
         if near.is_empty():
             reasons.append(
                 f"{at} fits no device at {row['context_tokens']:,} tokens in {row['precision']};"
                 " shorten the context or allow another precision"
             )
         elif mine.is_empty():
-            fastest = near["fastest_tokens_per_second"].item()
+            fastest = near.select(pl.max("tokens_per_second")).item()
             said = "no speed is known" if fastest is None else f"the fastest gives {fastest:,.1f} tokens a second"
             reasons.append(f"{at} reaches {row['min_tokens_per_second']:g} tokens a second nowhere; {said}")
         else:
-            reasons.append(f"{at} fits only devices without an offer, such as {mine['gpu'][0]}; allow more offers")
+            reasons.append(
+                f"{at} fits only devices without an offer, such as {mine['gpu'][0]}; allow more offers"
+            )
     if reasons:
         return reasons
     limits = problem.limits
@@ -81,13 +89,15 @@ def _reasons(demand: pl.DataFrame, answers: Answers, problem: Problem) -> list[s
         if found is not None:
             reasons.append(f"the budget stands in the way: {found.usd:,.2f} USD would do")
     if limits.watts is not None:
-        found = solve(replace(problem, limits=replace(limits, watts=None)), of_watts=True)
+        powered = with_known_power(replace(problem, limits=replace(limits, watts=None)))
+        found = solve(powered, watts(powered))
         if found is not None:
             reasons.append(f"the power limit stands in the way: {found.watts:,.0f} W would do")
     if not reasons:
         found = solve(replace(problem, limits=Limits()))
         reasons.append(
-            "there are too few devices; allow renting or buying, or more vendors and providers"
+            "there are too few devices; allow renting or buying, more vendors and providers, or models that take turns"
+            " on one device (--share)"
             if found is None
             else f"budget and power together stand in the way: {found.usd:,.2f} USD and {found.watts:,.0f} W would do"
         )

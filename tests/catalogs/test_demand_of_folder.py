@@ -43,7 +43,7 @@ def test_an_inventory_beside_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"inventory": "gpu,devices\nnvidia-l4-24gb,3\n", "policy": ""}, r"inventory\.csv: has no demand\.csv beside it"),
+        ({"inventory": "gpu,devices\nnvidia-l4-24gb,3\n", "policy": ""}, r"inventory\.csv: has no demand\.csv beside"),
         ({"demand": DEMAND.replace("1024", "-1")}, r"demand\.csv line 2: context_tokens must be > 0 \(got -1\)"),
         (
             {"demand": DEMAND, "inventory": "gpu,devices\nnvidia-l5,3\n"},

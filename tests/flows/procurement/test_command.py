@@ -51,6 +51,40 @@ def test_a_demand_is_planned_for(tmp_path: Path, few: Path) -> None:
         assert other["hardware"] is None or all(row["offer"] != other["without"] for row in other["hardware"])
 
 
+def test_models_take_turns_where_they_may(tmp_path: Path, few: Path) -> None:
+    """Up to four on a device: each has its memory, its speed is a share of the device's, and none is left over."""
+    (tmp_path / "ours.csv").write_text("gpu,devices\nnvidia-h100-sxm-80gb,2\n")
+    file = written(
+        tmp_path, "Qwen/Qwen3-0.6B,,4096,1,20,5", "openai/gpt-oss-20b,stored,8192,1,,1",
+        "openai-community/gpt2,bf16,1024,1,,1",
+    )  # fmt: skip
+    ours = ("--inventory", str(tmp_path / "ours.csv"), "--no-rent", "--no-buy")
+    asked = ("plan", file, "--source", "snapshot", "--catalogs", str(few), *ours)
+    alone = hubfit(*asked)
+    assert alone.returncode == 2
+    assert "--share" in alone.stderr
+    done = hubfit(*asked, "--share", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["devices"] == 2
+    assert told["is_proven"]
+    assert told["usd_at_least"] == told["usd"]
+    assert sum(row["replicas"] for row in told["served"]) == 7
+    for number, device in enumerate(told["shared"]):
+        there = [row for row in told["served"] if row["shared"] == number]
+        assert 1 < sum(row["replicas_per_device"] for row in there) <= 4
+        assert [held["replicas"] for held in device["holds"]] == [row["replicas_per_device"] for row in there]
+        assert device["required_bytes_high"] <= device["assured_bytes"]
+        assert device["required_bytes_high"] == sum(
+            held["replicas"] * held["required_bytes_high"] for held in device["holds"]
+        )
+        # they take turns: all have one speed
+        [speed] = {row["tokens_per_second"] for row in there}
+        assert speed >= 20 or all(row["line"] != 2 for row in there)
+    shown = hubfit(*asked, "--share")
+    assert "shared 1: " in shown.stdout
+
+
 def test_the_terminal_shows_it_and_what_is_owned_comes_first(tmp_path: Path, few: Path) -> None:
     file = written(tmp_path, "meta-llama/Llama-3.1-8B,bf16,8192,1,,1")
     (tmp_path / "ours.csv").write_text("gpu,devices\nnvidia-rtx-4090-24gb,2\n")

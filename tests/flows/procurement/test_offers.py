@@ -24,6 +24,7 @@ def price(gpu: str, kind: str, usd: float, count: float = 1.0, **more: Any) -> d
     return {
         "gpu": gpu, "kind": kind, "gpu_count": count, "provider": "one" if kind == "on_demand" else None,
         "region": None, "basis": "street", "source": "s", "as_of": datetime.date(2026, 11, 1),
+        "age_days": 30, "is_stale": False, "origin": "seed",
         "usd_per_gpu_hour": usd if kind != "purchase" else None, "usd_purchase": usd if kind == "purchase" else None,
         **more,
     }  # fmt: skip

@@ -1,0 +1,152 @@
+"""A plan as plain data, without a word on a terminal: what `hubfit plan --json` prints and a report may show.
+
+Money is US dollars over all months, power as rated, None where that is unknown.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from flows.failures import Stop
+from flows.procurement.effort import SECONDS_BESIDE, Effort
+from flows.procurement.offers import Terms
+from flows.procurement.options import Answers
+from flows.procurement.plan import Outcome, plan
+from flows.procurement.problem import Limits, NotSolved, Pattern, Plan
+from flows.procurement.request import Request
+from flows.procurement.sharing import shared_step, widened
+
+
+class NoPlan(Stop):
+    """Nothing that is allowed serves the demand; the message says what stands in the way."""
+
+
+def planned(
+    demand: pl.DataFrame,
+    answers: Answers,
+    inventory: pl.DataFrame,
+    policy: Mapping[str, float],
+    terms: Terms,
+    limits: Limits,
+    *,
+    share: bool = False,
+    seconds_beside: float = SECONDS_BESIDE,
+) -> dict[str, Any]:
+    """The cheapest plan and all that is told of it. `seconds_beside` are for what is told beside the plan itself.
+
+    Raises NoPlan.
+    """
+    request = Request(demand, answers, inventory, policy, terms, limits, share)
+    effort = Effort(seconds_beside)
+    try:
+        outcome = plan(request, effort)
+    except NotSolved as error:
+        raise NoPlan(f"no proof within a minute ({error}); split the demand into smaller files") from None
+    if outcome.plan is None:
+        raise NoPlan("no plan: " + "; ".join(outcome.reasons))
+    return facts(outcome, outcome.plan) | {"left_out": effort.left_out}
+
+
+def facts(outcome: Outcome, best: Plan) -> dict[str, Any]:
+    request = outcome.request
+    shared, on_shared = _shared(request, best)
+    return {
+        "months": request.terms.months,
+        "usd": round(best.usd, 2),
+        "usd_at_least": round(best.at_least_usd, 2),
+        "is_proven": best.is_proven,
+        "devices": best.devices,
+        "watts": best.watts,
+        "hardware": hardware(request, best),
+        "served": sorted(_served(request, best) + on_shared, key=lambda row: row["line"]),
+        "shared": shared,
+        "alternatives": [
+            {
+                "without": other.without,
+                "usd": None if other.plan is None else round(other.plan.usd, 2),
+                "hardware": None if other.plan is None else hardware(request, other.plan),
+            }
+            for other in outcome.alternatives
+        ],
+    }
+
+
+def hardware(request: Request, of: Plan) -> list[dict[str, Any]]:
+    taken = [(request.offers[o], units) for o, units in sorted(of.units.items())]
+    return [
+        {"offer": offer.name, "units": units, "devices": units * offer.devices, "usd": round(units * offer.usd, 2),
+         "watts": None if offer.watts is None else units * offer.watts}
+        for offer, units in taken
+    ]  # fmt: skip
+
+
+def _served(request: Request, best: Plan) -> list[dict[str, Any]]:
+    """Grain: demand x offer, of replicas that have their devices to themselves."""
+    problem = request.problem
+    served = []
+    for (p, o), replicas in sorted(best.placed.items(), key=lambda item: problem.placements[item[0][0]].demand):
+        option = request.choice.options.row(p, named=True)
+        served.append(
+            _row(request, option["demand"], option, replicas)
+            | {"groups": option["groups"], "devices_per_group": option["degree"], "offer": problem.offers[o].name}
+        )
+    return served
+
+
+def _row(request: Request, demand: int, option: Mapping[str, Any], replicas: int) -> dict[str, Any]:
+    row = request.demand.row(demand, named=True)
+    return {
+        "line": row["line"], "model_id": row["model_id"], "context_tokens": row["context_tokens"],
+        "concurrent_sequences": row["concurrent_sequences"], "replicas": replicas,
+        "gpu": option["gpu"], "groups": 1, "devices_per_group": 1,
+        "precision": option["precision"], "parallelism": option["parallelism"],
+        "tokens_per_second": option["tokens_per_second"], "required_bytes": option["required_bytes"],
+        "usable_bytes": option["usable_bytes"], "confidence": option["confidence"],
+        "shared": None, "replicas_per_device": 1,
+    }  # fmt: skip
+
+
+def _shared(request: Request, best: Plan) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Shared devices that are alike, and rows of what runs on them: `shared` is their position in the former.
+
+    Each replica has the preferred precision that still fits beside the others.
+    """
+    devices: list[dict[str, Any]] = []
+    served = []
+    for (pattern, o), number in sorted(best.shared.items()):
+        held = _held(request, pattern)
+        room = request.problem.shared[pattern.gpu].rooms[len(pattern.members) - 1]
+        step = shared_step([member for member, _ in held])
+        rows = {(member.demand, member.precision): row for member, row in held}
+        holds = []
+        for (demand, precision), replicas in sorted(Counter((m.demand, m.precision) for m, _ in held).items()):
+            line = request.demand["line"][demand]
+            row = _row(request, demand, rows[demand, precision], replicas * number)
+            served.append(
+                row
+                | {"tokens_per_second": None if step is None else 1 / step, "shared": len(devices)}
+                | {"replicas_per_device": replicas, "offer": request.offers[o].name}
+            )
+            holds.append(
+                {"line": line, "model_id": row["model_id"], "precision": precision, "replicas": replicas,
+                 "required_bytes_high": rows[demand, precision]["required_bytes_high"]}
+            )  # fmt: skip
+        devices.append(
+            {"offer": request.offers[o].name, "gpu": pattern.gpu, "devices": number, "holds": holds,
+             "required_bytes_high": sum(member.need_bytes for member, _ in held), "assured_bytes": room}
+        )  # fmt: skip
+    return devices, served
+
+
+def _held(request: Request, pattern: Pattern) -> list[tuple[Any, dict[str, Any]]]:
+    """The replicas of a shared device with the rows that say what they are there."""
+    shared = request.problem.shared[pattern.gpu]
+    members = [shared.members[at] for at in pattern.members]
+    known = {member.demand: request.choice.member_rows(pattern.gpu, member.demand) for member in members}
+    choices = {demand: [member for member, _ in rows] for demand, rows in known.items()}
+    chosen = widened(members, choices, shared.rooms)
+    return [(member, next(row for m, row in known[member.demand] if m == member)) for member in chosen]
