@@ -21,7 +21,7 @@ import polars as pl
 
 import catalogs
 from estimator.schema import SHAPES
-from flows import lake, night, pipeline, report, stages, terminal, warehouse
+from flows import inputs, lake, night, night_plan, pipeline, report, stages, terminal, warehouse
 from flows.extract.tables import MODELS
 from flows.night import Night
 from flows.settings import Settings
@@ -88,7 +88,7 @@ def main() -> None:
         reduced_catalogs(folder)
         settings = Settings.from_environment(data=data)
         snapshot = pipeline.begin(settings, "snapshot", [], [], None, fresh=True)
-        source = pipeline.open_source("snapshot", settings)
+        source = inputs.open_source("snapshot", settings)
         for shard in range(snapshot.shards):
             stages.fetch(snapshot, shard, source)
             stages.extract(snapshot, shard)
@@ -107,6 +107,7 @@ def run(target: Night, data: Path) -> None:
         for shard in range(shards):
             stages.estimate(target, shard)
             step()
+    night_plan.write(target, inputs.open_source("snapshot", Settings(data=data)))
     with timed(seconds, "build"):
         warehouse.build(target, database)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flows import night, pipeline, stages, warehouse
+from flows import inputs, night, stages, warehouse
 from flows.night import Night
+from flows.raw import Source
 from flows.settings import Settings
 
 
@@ -27,16 +28,18 @@ def what_if(place: Path, folder: Path | None, workloads: Sequence[Mapping[str, A
     return made
 
 
-def answer(model_ids: Sequence[str], settings: Settings, source: str, place: Path, folder: Path) -> tuple[Night, Path]:
+def answer(
+    model_ids: Sequence[str], settings: Settings, source: str, place: Path, folder: Path, reader: Source | None = None
+) -> tuple[Night, Path]:
     """Crawl, extract, estimate and build, exactly as a night does. `folder` holds what-if catalogs.
 
-    The prices are those of a night in the data folder of `settings`, of which nothing else is looked at.
-    A model that cannot be read is a row of `model_errors`. Raises catalogs.CatalogError where none is a model id, and
-    HubUnavailable.
+    `reader` answers for the ids, where that is not the `source` itself. The prices are those of a night in the data
+    folder of `settings`, of which nothing else is looked at. A model that cannot be read is a row of `model_errors`.
+    Raises catalogs.CatalogError where none is a model id, and HubUnavailable.
     """
     inside = replace(settings, data=place)
-    this = night.start(inside.data, source, pipeline.listed([], list(model_ids)), folder)
-    reader = pipeline.open_source(source, inside)
+    this = night.start(inside.data, source, inputs.listed([], list(model_ids)), folder)
+    reader = reader or inputs.open_source(source, inside)
     for shard in range(this.shards):
         stages.fetch(this, shard, reader)
         stages.extract(this, shard)

@@ -56,7 +56,7 @@ def run(
 
     hubfit run --model Qwen/Qwen3-0.6B --model openai/gpt-oss-20b
     """
-    from flows import night, pipeline
+    from flows import inputs, night, pipeline
     from flows.settings import Settings
 
     interrupts.resumable()
@@ -64,7 +64,7 @@ def run(
     with night.exclusive(settings.data):
         this = pipeline.begin(settings, source, lists or [], model or [], catalogs, fresh=fresh)
         terminal.note(f"run {this.run_id}: {len(this.entries)} listed models from {source.value}")
-        published = pipeline.run(this, pipeline.open_source(source, settings))
+        published = pipeline.run(this, inputs.open_source(source, settings))
     print(published / "report" / "index.html")
 
 
@@ -83,14 +83,14 @@ def nightly(
 
     HF_TOKEN=… hubfit nightly --list my-models.txt --catalogs our-inventory/
     """
-    from flows import disk, night, pipeline, prefect_server
+    from flows import disk, inputs, night, prefect_server
     from flows.settings import Settings
 
     interrupts.resumable()
     settings = Settings.from_environment(data=data)
     with night.exclusive(settings.data):
         # Inputs are checked before Prefect is started: a typo must not cost its start.
-        pipeline.check_inputs(lists or [], model or [], catalogs)
+        inputs.check_inputs(lists or [], model or [], catalogs)
     disk.require_room(settings.data)
     terminal.note("starting Prefect …")
     with prefect_server.api(settings.data, services=False, log_level="CRITICAL"):
@@ -122,14 +122,14 @@ def serve(
 
     hubfit serve --cron "0 3 * * *"
     """
-    from flows import disk, pipeline, prefect_home, schedule
+    from flows import disk, inputs, prefect_home, schedule
     from flows.serve import serve as serve_forever
     from flows.settings import Settings
 
     if cron is not None and every:
         raise typer.BadParameter("give either --cron or --every")
     settings = Settings.from_environment(data=data)
-    pipeline.check_inputs(lists or [], model or [], catalogs)
+    inputs.check_inputs(lists or [], model or [], catalogs)
     disk.require_room(settings.data)
     prefect_home.embed(settings.data)  # before Prefect is imported, also to read the cron line
     line = None if every else schedule.cron_line(schedule.DEFAULT_CRON if cron is None else cron)
@@ -252,11 +252,11 @@ def check(
     """
     from estimator.calculators import ADAPTER_PERCENT
     from flows import check as checking
-    from flows import pipeline
+    from flows import inputs
     from flows.check_question import Question, speculation
     from flows.settings import Settings
 
-    listed = [model_id for model_id, _ in pipeline.listed(lists, [])] if lists else []
+    listed = [model_id for model_id, _ in inputs.listed(lists, [])] if lists else []
     predicted, acceptance = speculation(speculate) if speculate else (None, None)
     question = Question(
         source=source.value,

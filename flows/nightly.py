@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFutureList
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows import finish, night, pipeline, scheduled, stages, terminal
+from flows import finish, inputs, night, night_plan, pipeline, scheduled, stages, terminal
 from flows.failures import HubUnavailable
 from flows.night import Night
 from flows.settings import Settings
@@ -34,7 +34,7 @@ RETRY_DELAYS_SECONDS = [60.0, 300.0, 900.0]
 )
 def fetch(this: Night, shard: int) -> int:
     """Crawl one shard; only an unavailable Hub is worth another try, a model's failure is a row."""
-    stages.fetch(this, shard, pipeline.open_source(this.source, Settings.from_environment()))
+    stages.fetch(this, shard, inputs.open_source(this.source, Settings.from_environment()))
     return shard
 
 
@@ -53,6 +53,12 @@ def shapes(this: Night) -> int:
 def estimate(this: Night, shard: int) -> int:
     stages.estimate(this, shard)
     return shard
+
+
+@task(name="plan", cache_policy=NO_CACHE)
+def plan(this: Night) -> None:
+    """What the demand of a site's folder costs; without one, that there is none."""
+    night_plan.write(this, inputs.open_source(this.source, Settings.from_environment()))
 
 
 @task(name="publish", cache_policy=NO_CACHE)
@@ -98,6 +104,7 @@ def _stages(this: Night, retries: int) -> Path:
     _follow("extract", extract.map(unmapped(this), crawled))
     shards = shapes(this)
     _follow("estimate", estimate.map(unmapped(this), list(range(shards))))
+    plan(this)
     with terminal.stage("publish", 1) as step:
         published = publish(this)
         step()

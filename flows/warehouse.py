@@ -44,6 +44,8 @@ FROM_LAKE = {
     "internal.calculators": "calculators",
     "internal.fit": "fit",
 }
+# Of a whole night; one who asks and leaves has none.
+PLANNED = ("plans", "plan_hardware", "plan_served")
 FROM_CATALOGS = (
     *("gpus", "precisions", "kv_precisions", "prices", "policy", "workloads", "engines", "reserves", "speeds", "links"),
 )
@@ -112,6 +114,8 @@ def build(night: Night, file: Path) -> None:
         _create_table(connection, "validation", night.parts("validation"))
         _create_runs(connection, night)
         _create_price_history(connection, night)
+        for table in PLANNED:
+            _create_table(connection, table, night.parts(table))
         # in one transaction, for each statement by itself waits for the disk
         with _together(connection):
             for script in ("ledger.sql", "comments.sql"):

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from flows import pipeline, publication
+from flows import inputs, pipeline, publication
 from flows.cli import app
 from flows.settings import Settings
 
@@ -21,7 +21,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("data")
     settings = Settings(data=data)
     this = pipeline.begin(settings, "snapshot", [], ["openai-community/gpt2"], None, fresh=True)
-    return pipeline.run(this, pipeline.open_source("snapshot", settings)) / publication.DATABASE
+    return pipeline.run(this, inputs.open_source("snapshot", settings)) / publication.DATABASE
 
 
 def generator(name: str = "generate") -> ModuleType:

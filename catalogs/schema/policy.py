@@ -7,7 +7,10 @@ import polars as pl
 from catalogs.rules import Rule, one_of, positive
 from catalogs.schema.table import Table
 
-PARAMETERS = ("hours_per_month", "amortisation_years", "usd_per_kwh", "power_usage_effectiveness", "power_share")
+PARAMETERS = (
+    *("hours_per_month", "horizon_months", "amortisation_years", "usd_per_kwh", "power_usage_effectiveness"),
+    "power_share",
+)
 
 _named = pl.col("parameter")
 

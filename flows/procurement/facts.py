@@ -78,7 +78,8 @@ def facts(outcome: Outcome, best: Plan) -> dict[str, Any]:
 def hardware(request: Request, of: Plan) -> list[dict[str, Any]]:
     taken = [(request.offers[o], units) for o, units in sorted(of.units.items())]
     return [
-        {"offer": offer.name, "units": units, "devices": units * offer.devices, "usd": round(units * offer.usd, 2),
+        {"offer": offer.name, "gpu": offer.gpu, "units": units, "devices": units * offer.devices,
+         "usd": round(units * offer.usd, 2),
          "watts": None if offer.watts is None else units * offer.watts}
         for offer, units in taken
     ]  # fmt: skip

@@ -19,6 +19,7 @@ from flows import asked_night, check_question, dimensions, stages
 from flows.check_question import Question
 from flows.failures import Stop
 from flows.procurement.sharing import MOST_PROCESSES
+from flows.raw import Source
 from flows.settings import Settings
 
 GROUPS = (1, 2, 4, 8)
@@ -64,9 +65,18 @@ class Answers:
     precisions: pl.DataFrame
 
 
-def find(demand: pl.DataFrame, settings: Settings, source: str, engine: str, folder: Path | None) -> Answers:
-    """Answers to each row of `demand`. Raises Unserved, check_question.Unreadable for an engine
-    that no catalog knows, HubUnavailable and catalogs.CatalogError.
+def find(
+    demand: pl.DataFrame,
+    settings: Settings,
+    source: str,
+    engine: str,
+    folder: Path | None,
+    reader: Source | None = None,
+) -> Answers:
+    """Answers to each row of `demand`; `reader` as for asked_night.answer.
+
+    Raises Unserved, check_question.Unreadable for an engine that no catalog knows, HubUnavailable and
+    catalogs.CatalogError.
     """
     ways = _ways(demand)
     if (asked := ways["workload"].n_unique()) > MOST_WORKLOADS:
@@ -77,7 +87,7 @@ def find(demand: pl.DataFrame, settings: Settings, source: str, engine: str, fol
     with tempfile.TemporaryDirectory(prefix="hubfit-plan-") as place:
         what_if = asked_night.what_if(Path(place), folder, _workloads(ways, engine, folder))
         models = demand["model_id"].unique(maintain_order=True).to_list()
-        this, database = asked_night.answer(models, settings, source, Path(place), what_if)
+        this, database = asked_night.answer(models, settings, source, Path(place), what_if, reader)
         failed = stages.read(this, "model_errors")
         if failed.height:
             said = "; ".join(f"{row['model_id']}: {row['kind']}: {row['message']}" for row in failed.to_dicts())

@@ -78,9 +78,7 @@ def _reasons(request: Request) -> list[str]:
             said = "no speed is known" if fastest is None else f"the fastest gives {fastest:,.1f} tokens a second"
             reasons.append(f"{at} reaches {row['min_tokens_per_second']:g} tokens a second nowhere; {said}")
         else:
-            reasons.append(
-                f"{at} fits only devices without an offer, such as {mine['gpu'][0]}; allow more offers"
-            )
+            reasons.append(f"{at} fits only devices without an offer, such as {mine['gpu'][0]}; allow more offers")
     if reasons:
         return reasons
     limits = problem.limits

@@ -134,8 +134,44 @@ COMMENT ON COLUMN internal.device_costs.usd_per_gpu_hour IS 'That of current_pri
 COMMENT ON COLUMN internal.device_costs.usd_purchase IS 'That of current_purchases.';
 COMMENT ON COLUMN internal.device_costs.usd_per_gpu_hour_owned IS 'That of current_purchases.';
 
+COMMENT ON TABLE plans IS 'The cheapest hardware for the demand.csv of the catalogs folder, or why there is none. Grain: the night''s plan; no row without a demand.';
+COMMENT ON COLUMN plans.demands IS 'Lines of the demand.';
+COMMENT ON COLUMN plans.months IS 'How long it lasts: horizon_months of policy.';
+COMMENT ON COLUMN plans.usd IS 'US dollars of all hardware over all months; null without a plan.';
+COMMENT ON COLUMN plans.usd_at_least IS 'What any plan costs at least; below usd where the solver''s time did not do for a proof.';
+COMMENT ON COLUMN plans.devices IS 'Devices taken.';
+COMMENT ON COLUMN plans.watts IS 'Rated power of all of them; null where that of one is unknown.';
+COMMENT ON COLUMN plans.reason IS 'Why there is no plan; null where there is one.';
+COMMENT ON COLUMN plans.facts IS 'JSON as hubfit plan --json prints it: alternatives, what binds, how far it holds.';
+
+COMMENT ON TABLE plan_hardware IS 'What the plan takes. Grain: offer.';
+COMMENT ON COLUMN plan_hardware.offer IS 'Rent, buy or owned, with whose price and of which day.';
+COMMENT ON COLUMN plan_hardware.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN plan_hardware.units IS 'Units of the offer; an instance of eight devices is one.';
+COMMENT ON COLUMN plan_hardware.devices IS 'Devices of all units.';
+COMMENT ON COLUMN plan_hardware.usd IS 'US dollars over all months.';
+COMMENT ON COLUMN plan_hardware.watts IS 'Rated power; null where unknown.';
+
+COMMENT ON TABLE plan_served IS 'What runs on the hardware of the plan. Grain: line of the demand x offer.';
+COMMENT ON COLUMN plan_served.line IS 'Line of demand.csv.';
+COMMENT ON COLUMN plan_served.model_id IS 'Hub id as the demand has it.';
+COMMENT ON COLUMN plan_served.context_tokens IS 'Context that was asked for.';
+COMMENT ON COLUMN plan_served.concurrent_sequences IS 'Sequences of each replica.';
+COMMENT ON COLUMN plan_served.replicas IS 'Replicas on this offer.';
+COMMENT ON COLUMN plan_served.offer IS 'Key of plan_hardware.';
+COMMENT ON COLUMN plan_served.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN plan_served.precision IS 'Weight format that is chosen.';
+COMMENT ON COLUMN plan_served.groups IS 'Groups of devices that share the sequences of a replica.';
+COMMENT ON COLUMN plan_served.devices_per_group IS 'Devices of each group.';
+COMMENT ON COLUMN plan_served.parallelism IS 'How the devices of a group share the model.';
+COMMENT ON COLUMN plan_served.replicas_per_device IS 'Replicas that take turns on one device; 1 where a device is a replica''s own.';
+COMMENT ON COLUMN plan_served.tokens_per_second IS 'Of one sequence, with what else is on its device; an estimate.';
+COMMENT ON COLUMN plan_served.required_bytes IS 'Needed per device.';
+COMMENT ON COLUMN plan_served.usable_bytes IS 'Usable of one device.';
+COMMENT ON COLUMN plan_served.confidence IS 'How well the need is known: high, medium or low.';
+
 COMMENT ON TABLE policy IS 'What turns prices into costs. Grain: parameter.';
-COMMENT ON COLUMN policy.parameter IS 'hours_per_month, amortisation_years, usd_per_kwh, power_usage_effectiveness or power_share.';
+COMMENT ON COLUMN policy.parameter IS 'hours_per_month, horizon_months, amortisation_years, usd_per_kwh, power_usage_effectiveness or power_share.';
 COMMENT ON COLUMN policy.value IS 'Its value.';
 COMMENT ON COLUMN policy.unit IS 'Its unit.';
 COMMENT ON COLUMN policy.source IS 'Where it comes from.';

@@ -48,7 +48,7 @@ COMPONENTS = (
     "visible, driver_total, context, copy, weights, cache, cache_held, prefill_peak, training_peak,"
     " training_reserved, decode_step, activation, non_torch, kv_pool, kv_token"
 )
-PARAMETERS = "hours_per_month, amortisation_years, usd_per_kwh, power_usage_effectiveness, power_share"
+PARAMETERS = "hours_per_month, horizon_months, amortisation_years, usd_per_kwh, power_usage_effectiveness, power_share"
 PROFILES = f"must be one of none, {ENGINES}"
 SIZES_OF_RESERVES = ("prefill_tokens", "graph_sequences", "constant_mib", "token_mib", "sequence_mib", "device_mib")
 

@@ -11,7 +11,7 @@ from local_hub import raw, reset, status
 from wire import SETTINGS, Clock
 
 from catalogs.errors import CatalogError
-from flows import hub_list, pipeline
+from flows import hub_list, inputs, pipeline
 from flows.failures import HubUnavailable
 from flows.hub_http import HubHttp
 
@@ -65,7 +65,7 @@ def test_without_a_list_there_is_no_night(hub: HubServer, respond: Any) -> None:
 )
 def test_other_lists_say_what_to_write(text: str) -> None:
     with pytest.raises(CatalogError, match="hub:author=NAME"):
-        pipeline.listed([text], [])
+        inputs.listed([text], [])
 
 
 def test_a_night_of_an_owners_models(hub: HubServer, tmp_path: Path) -> None:

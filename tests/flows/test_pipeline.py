@@ -17,7 +17,7 @@ from small_disk import files_up_to
 from snapshot_answers import keep
 
 import catalogs
-from flows import lake, night, pipeline, publication, stages, warehouse
+from flows import inputs, lake, night, pipeline, publication, stages, warehouse
 from flows.failures import Failure, HubUnavailable
 from flows.night import Night
 from flows.raw import RawModel
@@ -51,7 +51,7 @@ def begin(data: Path, what_if: Path, models: list[str] | None = None, *, fresh: 
 
 
 def run(data: Path, what_if: Path, models: list[str] | None = None) -> Path:
-    return pipeline.run(begin(data, what_if, models), pipeline.open_source("snapshot", Settings(data=data)))
+    return pipeline.run(begin(data, what_if, models), inputs.open_source("snapshot", Settings(data=data)))
 
 
 @pytest.fixture(scope="session")
@@ -175,7 +175,7 @@ class Counted:
     """The snapshot source, counting what is asked and dying when told to."""
 
     def __init__(self, data: Path, die_at: int | None = None) -> None:
-        self.source = pipeline.open_source("snapshot", Settings(data=data))
+        self.source = inputs.open_source("snapshot", Settings(data=data))
         self.asked: list[str] = []
         self.die_at = die_at
 
@@ -188,7 +188,7 @@ class Counted:
 
 
 def small_shards(data: Path, what_if: Path) -> Night:
-    entries = pipeline.listed([], MODELS)
+    entries = inputs.listed([], MODELS)
     return night.start(data, "snapshot", entries, what_if, models_per_shard=2, shapes_per_shard=2)
 
 
@@ -215,22 +215,22 @@ def test_shard_sizes_change_nothing(tmp_path: Path, what_if: Path, published: Pa
 def test_a_damaged_part_is_written_again(tmp_path: Path, what_if: Path) -> None:
     data = tmp_path / "data"
     this = begin(data, what_if)
-    stages.fetch(this, 0, pipeline.open_source("snapshot", Settings(data=data)))
+    stages.fetch(this, 0, inputs.open_source("snapshot", Settings(data=data)))
     stages.extract(this, 0)
     this.part("models", 0).write_bytes(b"damaged")
-    published = pipeline.run(begin(data, what_if), pipeline.open_source("snapshot", Settings(data=data)))
+    published = pipeline.run(begin(data, what_if), inputs.open_source("snapshot", Settings(data=data)))
     assert published.name == this.run_id
     assert rows(published, "SELECT count(*) FROM models") == [(5,)]
 
 
 KILLED = """
 import sys, pathlib
-from flows import pipeline
+from flows import inputs, pipeline
 from flows.settings import Settings
 settings = Settings(data=pathlib.Path(sys.argv[1]))
 this = pipeline.begin(settings, "snapshot", [], sys.argv[3].split("|"), pathlib.Path(sys.argv[2]), fresh=False)
 print("begun", flush=True)
-pipeline.run(this, pipeline.open_source("snapshot", settings))
+pipeline.run(this, inputs.open_source("snapshot", settings))
 """
 
 

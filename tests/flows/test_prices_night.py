@@ -10,7 +10,7 @@ import pytest
 from price_rows import H100, price_rows
 from snapshot_answers import keep
 
-from flows import asked_night, pipeline, publication, warehouse
+from flows import asked_night, inputs, pipeline, publication, warehouse
 from flows.prices import snapshots
 from flows.prices.naming import UNMAPPED
 from flows.settings import Settings
@@ -35,7 +35,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     snapshots.write(data, "prices", "aws", TODAY + timedelta(days=1), price_rows({"usd_per_gpu_hour": 9.0}))
     settings = Settings(data=data)
     this = pipeline.begin(settings, "snapshot", [], ["openai-community/gpt2"], folder, fresh=True)
-    return pipeline.run(this, pipeline.open_source("snapshot", settings)) / publication.DATABASE
+    return pipeline.run(this, inputs.open_source("snapshot", settings)) / publication.DATABASE
 
 
 def test_one_who_asks_counts_with_the_same_prices(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import catalogs
-from flows import pipeline, stages, warehouse
+from flows import inputs, night_plan, pipeline, stages, warehouse
 from flows.night import Night
 from flows.settings import Settings
 
@@ -90,9 +90,11 @@ def built(
     """The database of a night of some models of the snapshot, without a report."""
     settings = Settings(data=place / "data")
     this = pipeline.begin(settings, "snapshot", [], sorted(set(models)), catalogs_folder, fresh=True)
-    stages.fetch(this, 0, pipeline.open_source("snapshot", settings))
+    source = inputs.open_source("snapshot", settings)
+    stages.fetch(this, 0, source)
     stages.extract(this, 0)
     for shard in range(stages.shapes(this)):
         stages.estimate(this, shard)
+    night_plan.write(this, source)
     build(this, place / "some.duckdb")
     return place / "some.duckdb"

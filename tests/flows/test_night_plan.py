@@ -1,0 +1,129 @@
+"""A night plans for the demand of its folder; what is wrong with a plan stops no night."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from price_rows import H100
+from snapshot_answers import built, keep
+
+from catalogs import demand as files
+from flows import night, night_plan, stages, warehouse
+from flows.failures import HubUnavailable
+from flows.procurement import options
+from flows.raw import RawModel
+
+GPT2, QWEN = "openai-community/gpt2", "Qwen/Qwen3-8B"
+HEADER = "model_id,context_tokens,concurrent_sequences,replicas"
+L4 = "nvidia-l4-24gb"
+
+
+def folder(place: Path, *lines: str) -> Path:
+    place.mkdir()
+    keep(place, "gpus", (H100, L4))
+    keep(place, "precisions", ("bf16", "stored"))
+    keep(place, "workloads", ("min-8k",))
+    (place / "demand.csv").write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
+    (place / "inventory.csv").write_text(f"gpu,devices\n{L4},1\n", encoding="utf-8")
+    return place
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """GPT-2 is of the night; Qwen3-8B is not, and is read for the plan."""
+    place = tmp_path_factory.mktemp("planned")
+    ours = folder(place / "ours", f"{GPT2},1024,2,1", f"{QWEN},8192,4,1")
+    return built(place, [GPT2], ours, warehouse.build)
+
+
+def asked(database: Path, query: str) -> list[tuple[Any, ...]]:
+    with warehouse.connect(database) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_the_plan_of_a_night_is_in_its_file(database: Path) -> None:
+    """GPT-2 has an L4, four chats of 8k with an 8B in bf16 (16.4 + 4.8 GB) two; one of them is owned."""
+    [(demands, months, usd, devices, reason, facts)] = asked(
+        database, "SELECT demands, months, usd, devices, reason, facts FROM plans"
+    )
+    assert (demands, months, devices, reason) == (2, 12, 3, None)
+    told = json.loads(facts)
+    assert told["usd"] == usd
+    hardware = asked(database, "SELECT gpu, units, devices, usd FROM plan_hardware")
+    assert hardware == [(row["gpu"], row["units"], row["devices"], row["usd"]) for row in told["hardware"]]
+    assert sum(row[3] for row in hardware) == pytest.approx(usd, abs=0.02)
+    # 72 W x 8,760 h x 0.6 x 1.4 at 0.13 USD
+    assert asked(database, "SELECT units, usd FROM plan_hardware WHERE starts_with(offer, 'owned')") == [(1, 68.87)]
+    assert asked(database, "SELECT line, model_id, replicas FROM plan_served ORDER BY line") == [
+        (2, GPT2, 1),
+        (3, QWEN, 1),
+    ]
+
+
+def test_a_plan_adds_no_model_to_the_night(database: Path) -> None:
+    assert asked(database, "SELECT model_id FROM models") == [(GPT2,)]
+    assert asked(database, "SELECT workload FROM workloads") == [("min-8k",)]
+
+
+def nobody(model_ids: Iterable[str]) -> Iterator[tuple[str, RawModel]]:
+    for _ in model_ids:
+        raise HubUnavailable("the Hub does not answer")
+    yield from ()
+
+
+def started(tmp_path: Path, *lines: str) -> night.Night:
+    this = night.start(tmp_path / "data", "snapshot", [("not an id", "has a blank")], folder(tmp_path / "ours", *lines))
+    stages.fetch(this, 0, nobody)
+    return this
+
+
+def written(this: night.Night) -> tuple[dict[str, Any], int]:
+    [plan] = pl.read_parquet(this.parts("plans")).to_dicts()
+    return plan, pl.read_parquet(this.parts("plan_hardware")).height + pl.read_parquet(this.parts("plan_served")).height
+
+
+def test_a_hub_that_is_away_is_the_reason(tmp_path: Path) -> None:
+    this = started(tmp_path, f"{GPT2},1024,2,1")
+    night_plan.write(this, nobody)
+    plan, rows = written(this)
+    assert plan == dict.fromkeys(plan) | {"demands": 1, "reason": "the Hub does not answer"}
+    assert rows == 0
+
+
+def test_a_fault_of_ours_is_the_reason_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    this = started(tmp_path, f"{GPT2},1024,2,1")
+    monkeypatch.setattr(options, "find", broken)
+    night_plan.write(this, nobody)
+    assert written(this)[0]["reason"] == "ZeroDivisionError: by nothing"
+
+
+def test_a_disk_that_refuses_stops_the_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError("no space left")
+
+    this = started(tmp_path, f"{GPT2},1024,2,1")
+    monkeypatch.setattr(options, "find", refused)
+    with pytest.raises(OSError, match="no space left"):
+        night_plan.write(this, nobody)
+
+
+def test_without_a_demand_the_tables_are_empty(tmp_path: Path) -> None:
+    this = night.start(tmp_path / "data", "snapshot", [("not an id", "has a blank")])
+    night_plan.write(this, nobody)
+    for table, schema in night_plan.TABLES.items():
+        frame = pl.read_parquet(this.parts(table))
+        assert (frame.height, frame.schema) == (0, schema)
+
+
+def test_every_column_of_a_demand_is_told(database: Path) -> None:
+    """What the file asks for, the table of what is served repeats."""
+    told = {name for (name,) in asked(database, "SELECT column_name FROM (DESCRIBE plan_served)")}
+    assert told >= set(files.DEMAND.columns) - {"min_tokens_per_second"}
