@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import catalogs
-from flows import asked_night, check_calculators, check_question, stages, terminal
+from flows import asked_night, check_calculators, check_cheapest, check_question, stages, terminal
 from flows.check_question import Question, Unreadable, known
 from flows.night import Night
 from flows.settings import Settings
@@ -122,6 +122,23 @@ def _answer(
 
     asked = rows("FROM workloads WHERE workload = ?", workload)[0]
     shown = list(precisions) or list(PRECISIONS_OF.get(asked["engine"], PRECISIONS))
+    fit = rows(
+        """
+        SELECT f.* EXCLUDE (model_id, workload), t.gpus_at_middle, t.parallelism AS parallelism_at_middle,
+            g.name, g.memory_gib_nominal
+        FROM fit f JOIN gpus g ON g.gpu_id = f.gpu
+        LEFT JOIN tight_splits t USING (model_id, precision, workload, gpu)
+        WHERE list_contains(?, f.precision)
+            AND CASE WHEN len(?) > 0 THEN list_contains(?, f.gpu)
+                     ELSE f.verdict IN ('fits', 'tight', 'sharded') AND g.segment <> 'laptop' END
+        ORDER BY list_position(?, f.precision), f.gpus_needed, g.memory_gib_nominal,
+            f.usd_per_hour NULLS LAST, f.gpu
+        """,
+        shown,
+        list(gpus),
+        list(gpus),
+        shown,
+    )
     return {
         "model": rows("FROM models")[0],
         "workload": asked,
@@ -132,23 +149,9 @@ def _answer(
             shown,
             shown,
         ),
-        "fit": rows(
-            """
-            SELECT f.* EXCLUDE (model_id, workload), t.gpus_at_middle, t.parallelism AS parallelism_at_middle,
-                g.name, g.memory_gib_nominal
-            FROM fit f JOIN gpus g ON g.gpu_id = f.gpu
-            LEFT JOIN tight_splits t USING (model_id, precision, workload, gpu)
-            WHERE list_contains(?, f.precision)
-                AND CASE WHEN len(?) > 0 THEN list_contains(?, f.gpu)
-                         ELSE f.verdict IN ('fits', 'tight', 'sharded') AND g.segment <> 'laptop' END
-            ORDER BY list_position(?, f.precision), f.gpus_needed, g.memory_gib_nominal,
-                f.usd_per_hour NULLS LAST, f.gpu
-            """,
-            shown,
-            list(gpus),
-            list(gpus),
-            shown,
-        ),
+        "fit": fit,
+        "cheapest": check_cheapest.cheapest(fit, rows(check_cheapest.PRICES)),
+        "gpus_without_price": check_cheapest.without_price(fit),
         "asked_gpus": list(gpus),
     }
 
@@ -167,6 +170,10 @@ def _print(answer: dict[str, Any]) -> None:
     out.print(_requirements_table(answer))
     out.print()
     out.print(_fit_table(answer))
+    out.print()
+    out.print(check_cheapest.table(answer["cheapest"]))
+    if (unpriced := check_cheapest.remark(answer["gpus_without_price"])) is not None:
+        out.print(f"[dim]{unpriced}[/]")
     if "calculators" in answer:
         out.print()
         if answer["calculators"]["rows"]:
