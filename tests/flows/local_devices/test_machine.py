@@ -161,6 +161,7 @@ def test_each_device_no_more_often_than_it_is_there(tools: Path) -> None:
 
 def test_a_site_names_its_own_devices(tmp_path: Path) -> None:
     (tmp_path / "device_names.csv").write_text("name,gpu,source,as_of,notes\nOur Card,nvidia-l4-24gb,us,2026-11-30,\n")
+    catalogs.validate(tmp_path)  # which needs no other file
     ours = catalogs.gpus()["gpu_id"].to_list()
     assert device_names(tmp_path, ours).rows() == [("Our Card", "nvidia-l4-24gb")]
     (tmp_path / "device_names.csv").write_text("name,gpu,source,as_of,notes\nOur Card,no-such,us,2026-11-30,\n")
