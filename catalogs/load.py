@@ -40,7 +40,7 @@ def path_of(table: Table, folder: Path | None) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise CatalogError unless `folder` replaces a catalog or has one of BESIDE: a mistyped one must not be ignored."""
+    """Raise CatalogError unless `folder` has a catalog or one of BESIDE: a mistyped one must not be ignored."""
     if "\0" in str(folder) or not folder.is_dir():
         raise CatalogError(visible(str(folder)), "is not a folder")
     files = [*(table.file for table in TABLES), *BESIDE]

@@ -93,7 +93,8 @@ def _order(row: Row) -> tuple[Any, ...]:
 def _way(row: Row, offer: Row) -> dict[str, Any]:
     kept = (
         *("gpu", "name", "gpus_needed", "precision", "parallelism", "verdict", "usd_per_hour"),
-        *("usd_per_million_tokens", "decode_tokens_per_second", "total_tokens_per_second", "headroom_bytes"),
+        *("usd_per_million_tokens", "usd_per_million_input_tokens", "decode_tokens_per_second"),
+        *("total_tokens_per_second", "headroom_bytes"),
     )
     return {
         **{key: row[key] for key in kept},

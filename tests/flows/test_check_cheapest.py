@@ -15,7 +15,8 @@ from flows import check_cheapest
 def fit(gpu: str, precision: str = "bf16", usd: float | None = 1.0, **facts: Any) -> dict[str, Any]:
     return {
         "gpu": gpu, "name": gpu.upper(), "precision": precision, "verdict": "fits", "gpus_needed": 1,
-        "parallelism": "tp1", "usd_per_hour": usd, "usd_per_million_tokens": 2.0, "decode_tokens_per_second": 40.0,
+        "parallelism": "tp1", "usd_per_hour": usd, "usd_per_million_tokens": 2.0,
+        "usd_per_million_input_tokens": 0.1, "decode_tokens_per_second": 40.0,
         "total_tokens_per_second": 160.0, "headroom_bytes": 5, **facts,
     }  # fmt: skip
 
@@ -76,7 +77,8 @@ def test_a_way_says_whose_price_it_is_how_old_and_whether_it_comes_in_larger_num
     [way] = check_cheapest.cheapest(rows, [price("a", gpu_count=8.0)])
     assert way == {
         "gpu": "a", "name": "A", "gpus_needed": 2, "precision": "bf16", "parallelism": "tp2", "verdict": "sharded",
-        "usd_per_hour": 2.0, "usd_per_million_tokens": 2.0, "decode_tokens_per_second": 40.0,
+        "usd_per_hour": 2.0, "usd_per_million_tokens": 2.0,
+        "usd_per_million_input_tokens": 0.1, "decode_tokens_per_second": 40.0,
         "total_tokens_per_second": 160.0, "headroom_bytes": 5, "usd_per_gpu_hour": 1.0, "provider": "cloud",
         "region": "north", "price_gpu_count": 8.0, "price_as_of": datetime.date(2026, 7, 9), "price_age_days": 145,
         "price_is_stale": True, "price_origin": "seed",
