@@ -20,6 +20,8 @@ from catalogs.schema import TABLES, Table
 
 OURS = Path(__file__).parent
 TABLE_BY_NAME = {table.name: table for table in TABLES}
+# What a folder may hold, too, though it is no table of a night.
+BESIDE = ("demand.csv", "device_names.csv")
 
 LINE = "__line"  # line of the file that a row was read from; never leaves this module
 KINDS: dict[type[pl.DataType], str] = {
@@ -38,10 +40,10 @@ def path_of(table: Table, folder: Path | None) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise CatalogError unless `folder` replaces a catalog or has a demand: a mistyped one must not be ignored."""
+    """Raise CatalogError unless `folder` has a catalog or one of BESIDE: a mistyped one must not be ignored."""
     if "\0" in str(folder) or not folder.is_dir():
         raise CatalogError(visible(str(folder)), "is not a folder")
-    files = [*(table.file for table in TABLES), "demand.csv"]
+    files = [*(table.file for table in TABLES), *BESIDE]
     if not any(is_there(folder / file) for file in files):
         raise CatalogError(str(folder), f"holds none of {', '.join(files)}")
 

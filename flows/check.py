@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 import catalogs
-from flows import asked_night, check_calculators, check_question, stages, terminal
+from flows import asked_night, check_calculators, check_cheapest, check_question, stages, terminal
 from flows.check_question import Question, Unreadable, known
+from flows.local_devices import node
 from flows.night import Night
 from flows.settings import Settings
 
@@ -47,6 +48,7 @@ def check(model_ids: Sequence[str], settings: Settings, question: Question, *, a
         if value and not question.train:
             raise Unreadable(f"{option} is of training: say --train as well")
     catalogs.validate(question.catalogs_folder)  # under the name that its owner knows
+    question = check_question.on_this_machine(question)
     answers, failures = [], []
     for model_id in model_ids:
         try:
@@ -66,12 +68,13 @@ def check(model_ids: Sequence[str], settings: Settings, question: Question, *, a
 
 
 def _ask(model_id: str, settings: Settings, question: Question) -> dict[str, Any]:
-    with _workplace(question) as (place, folder, workload):
+    rows, bounded = check_question.workloads(question)
+    with _workplace(question, rows) as (place, folder):
         known("gpu", question.gpus, catalogs.gpus(folder)["gpu_id"].to_list())
         known("precision", question.precisions, catalogs.precisions(folder)["precision"].to_list())
         this, database = _estimate(model_id, settings, question.source, place, folder)
         with duckdb.connect(str(database), read_only=True) as connection:
-            answer = _answer(connection, workload, question.gpus, question.precisions)
+            answer = _answer(connection, str(rows[0]["workload"]), question, bounded)
         if question.has_calculators:
             answer["calculators"] = check_calculators.answer(
                 stages.read(this, "shapes"),
@@ -86,17 +89,17 @@ def _ask(model_id: str, settings: Settings, question: Question) -> dict[str, Any
 
 
 @contextmanager
-def _workplace(question: Question) -> Iterator[tuple[Path, Path, str]]:
-    """A throw-away data folder and a what-if catalog folder whose only workload is the one asked for."""
+def _workplace(question: Question, workloads: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Path, Path]]:
+    """A throw-away data folder and a what-if catalog folder whose only workloads are those asked for."""
     with tempfile.TemporaryDirectory(prefix="hubfit-check-") as place:
-        workload = check_question.workload(question)
-        folder = asked_night.what_if(Path(place), question.catalogs_folder, [workload])
+        folder = asked_night.what_if(Path(place), question.catalogs_folder, workloads)
+        node.hold(question.counts, folder)
         try:
             catalogs.workloads(folder)
         except catalogs.CatalogError as error:
             # of the file that was just made of the question, which nobody has ever seen
             raise Unreadable(f"no such question: {error.rule}") from None
-        yield Path(place), folder, str(workload["workload"])
+        yield Path(place), folder
 
 
 def _estimate(model_id: str, settings: Settings, source: str, place: Path, folder: Path) -> tuple[Night, Path]:
@@ -113,43 +116,55 @@ def _estimate(model_id: str, settings: Settings, source: str, place: Path, folde
 
 
 def _answer(
-    connection: duckdb.DuckDBPyConnection, workload: str, gpus: Sequence[str], precisions: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, workload: str, question: Question, bounded: Mapping[str, str]
 ) -> dict[str, Any]:
+    """Of `workload`, and of devices in `bounded` of the workload there."""
+
     def rows(query: str, *parameters: object) -> list[dict[str, Any]]:
         result = connection.execute(query, parameters)
         names = [column[0] for column in result.description or []]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     asked = rows("FROM workloads WHERE workload = ?", workload)[0]
-    shown = list(precisions) or list(PRECISIONS_OF.get(asked["engine"], PRECISIONS))
+    gpus = list(question.gpus)
+    shown = list(question.precisions) or list(PRECISIONS_OF.get(asked["engine"], PRECISIONS))
+    fit = rows(
+        """
+        SELECT f.* EXCLUDE (model_id, workload), t.gpus_at_middle, t.parallelism AS parallelism_at_middle,
+            g.name, g.memory_gib_nominal
+        FROM fit f JOIN gpus g ON g.gpu_id = f.gpu
+        LEFT JOIN tight_splits t USING (model_id, precision, workload, gpu)
+        WHERE list_contains(?, f.precision)
+            AND f.workload = coalesce(list_extract(?, list_position(?, f.gpu)), ?)
+            AND CASE WHEN len(?) > 0 THEN list_contains(?, f.gpu)
+                     ELSE f.verdict IN ('fits', 'tight', 'sharded') AND g.segment <> 'laptop' END
+        ORDER BY list_position(?, f.precision), f.gpus_needed, g.memory_gib_nominal,
+            f.usd_per_hour NULLS LAST, f.gpu
+        """,
+        shown,
+        list(bounded.values()),
+        list(bounded),
+        workload,
+        gpus,
+        gpus,
+        shown,
+    )
     return {
         "model": rows("FROM models")[0],
         "workload": asked,
         "attention_groups": rows("FROM attention_groups ORDER BY position"),
         "artifacts": rows("FROM artifacts ORDER BY artifact"),
         "requirements": rows(
-            "FROM requirements WHERE list_contains(?, precision) ORDER BY list_position(?, precision)",
+            "FROM requirements WHERE workload = ? AND list_contains(?, precision) ORDER BY list_position(?, precision)",
+            workload,
             shown,
             shown,
         ),
-        "fit": rows(
-            """
-            SELECT f.* EXCLUDE (model_id, workload), t.gpus_at_middle, t.parallelism AS parallelism_at_middle,
-                g.name, g.memory_gib_nominal
-            FROM fit f JOIN gpus g ON g.gpu_id = f.gpu
-            LEFT JOIN tight_splits t USING (model_id, precision, workload, gpu)
-            WHERE list_contains(?, f.precision)
-                AND CASE WHEN len(?) > 0 THEN list_contains(?, f.gpu)
-                         ELSE f.verdict IN ('fits', 'tight', 'sharded') AND g.segment <> 'laptop' END
-            ORDER BY list_position(?, f.precision), f.gpus_needed, g.memory_gib_nominal,
-                f.usd_per_hour NULLS LAST, f.gpu
-            """,
-            shown,
-            list(gpus),
-            list(gpus),
-            shown,
-        ),
-        "asked_gpus": list(gpus),
+        "fit": fit,
+        "cheapest": check_cheapest.cheapest(fit, rows(check_cheapest.PRICES)),
+        "gpus_without_price": check_cheapest.without_price(fit),
+        "asked_gpus": gpus,
+        "local_gpus": dict(question.counts),
     }
 
 
@@ -167,6 +182,10 @@ def _print(answer: dict[str, Any]) -> None:
     out.print(_requirements_table(answer))
     out.print()
     out.print(_fit_table(answer))
+    out.print()
+    out.print(check_cheapest.table(answer["cheapest"]))
+    if (unpriced := check_cheapest.remark(answer["gpus_without_price"])) is not None:
+        out.print(f"[dim]{unpriced}[/]")
     if "calculators" in answer:
         out.print()
         if answer["calculators"]["rows"]:

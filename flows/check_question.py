@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import catalogs
+from catalogs.device_names import device_names
 from estimator.calculators import ADAPTER_PERCENT
+from flows import terminal
 from flows.failures import Stop
+from flows.local_devices.machine import AUTO, machine
 
 DEFAULT_WORKLOAD = "chat-8k"
 
@@ -41,6 +44,42 @@ class Question:
     has_calculators: bool = False
     fsdp: int | None = None  # devices among which vram_estimator shards
     lora_percent: float = ADAPTER_PERCENT  # of the parameters that can_it_run trains
+    counts: Mapping[str, int] = field(default_factory=dict)  # how many there are of some of `gpus`
+
+
+def on_this_machine(question: Question) -> Question:
+    """With the devices of this machine and how many there are, where it asks for them. Raises NoDevice, Unreadable."""
+    if AUTO not in question.gpus:
+        return question
+    if question.max_nodes is not None:
+        raise Unreadable("--gpu auto sees one machine: name devices by --gpu to ask for several --nodes")
+    gpus = catalogs.gpus(question.catalogs_folder)
+    here = machine(gpus, device_names(question.catalogs_folder, gpus["gpu_id"].to_list()))
+    terminal.note("this machine has " + ", ".join(f"{count} x {gpu}" for gpu, count in here.counts.items()))
+    for left_out in here.left_out:
+        terminal.note(f"left out: {left_out}: not one row of gpus.csv")
+    named = [gpu for gpu in question.gpus if gpu != AUTO]
+    return replace(
+        question,
+        gpus=list(dict.fromkeys([*named, *here.counts])),
+        counts={gpu: count for gpu, count in here.counts.items() if gpu not in named},
+    )
+
+
+def workloads(question: Question) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The workload of every model, and of each device that there are a few of the one that stays within them.
+
+    The first is that of the answer: of devices that are not counted, else of those that there are most of.
+    """
+    asked = workload(question)
+    bounded = {}
+    for count in sorted(set(question.counts.values()), reverse=True):
+        most = min(count, asked["max_gpus"] or count)
+        name = f"{asked['workload']}-{count}"
+        bounded[count] = {**asked, "workload": name, "title": f"{asked['title']}, {_devices(most)}", "max_gpus": most}
+    is_open = any(gpu not in question.counts for gpu in question.gpus) or not question.gpus
+    rows = [*([asked] if is_open else []), *bounded.values()]
+    return rows, {gpu: bounded[count]["workload"] for gpu, count in question.counts.items()}
 
 
 def workload(question: Question) -> dict[str, Any]:
@@ -98,6 +137,10 @@ def workload(question: Question) -> dict[str, Any]:
         key: {True: "true", False: "false"}.get(value, value) if isinstance(value, bool) else value
         for key, value in row.items()
     }
+
+
+def _devices(count: int) -> str:
+    return "one device" if count == 1 else f"up to {count} devices"
 
 
 def speculation(text: str) -> tuple[int, float]:

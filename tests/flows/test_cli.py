@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -94,8 +95,17 @@ def test_check_answers_for_one_model(tmp_path: Path) -> None:
     assert answer["model"]["parameters"] == 596_049_920
     assert {row["gpu"] for row in answer["fit"]} == {"nvidia-l4-24gb"}
     assert {row["precision"]: row["verdict"] for row in answer["fit"]}["bf16"] == "fits"
+    # among the devices that are named, at the prices that come with hubfit, of 2026-07-09 and older
+    assert {way["gpu"] for way in answer["cheapest"]} == {"nvidia-l4-24gb"}
+    priced = {row["precision"]: row["usd_per_hour"] for row in answer["fit"] if row["usd_per_hour"] is not None}
+    assert {way["precision"]: way["usd_per_hour"] for way in answer["cheapest"]} == priced
+    assert {(way["price_origin"], way["price_is_stale"]) for way in answer["cheapest"]} == {("seed", True)}
+    assert answer["gpus_without_price"] == []
     shown = hubfit("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--context", "32768", "--concurrency", "4")
     assert "32,768 tokens x 4" in shown.stdout
+    ways = shown.stdout.split("Cheapest ways to run it")[1]
+    assert "stale (" in ways
+    assert re.search(r"no price known for \d+ devices that run it", ways)
     trained = hubfit("check", "Qwen/Qwen3-0.6B", "--source", "snapshot", "--train", "full", "--json")
     [bf16] = [row for row in json.loads(trained.stdout)["requirements"] if row["precision"] == "bf16"]
     # 28 layers of 1,024 with checkpoints, 151,936 logits or one layer with norms of 16 and 8 heads of 128; 2,048 tokens

@@ -1,0 +1,126 @@
+"""The cheapest ways to rent what runs the one model of `hubfit check`, out of the rows of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from flows import terminal
+
+RUNS = ("fits", "tight", "sharded")
+MOST_DEVICES = 5
+
+# The offer that `current_prices` counts with, whole: the view has no count of devices that come together.
+PRICES = """
+SELECT gpu, usd_per_gpu_hour, provider, region, gpu_count, as_of, age_days, is_stale, origin
+FROM prices
+WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1
+QUALIFY row_number() OVER (PARTITION BY gpu ORDER BY usd_per_gpu_hour, provider, region, gpu_count) = 1
+"""
+
+Row = Mapping[str, Any]
+
+
+def cheapest(fit: Sequence[Row], prices: Sequence[Row]) -> list[dict[str, Any]]:
+    """The five cheapest devices, each at its cheapest precision, and the cheapest way for each other precision.
+
+    By USD per hour of all devices together, then USD per million tokens, then fewer devices, then more headroom.
+    A way without a price is none.
+    """
+    offers = {row["gpu"]: row for row in prices}
+    ways = sorted((row for row in fit if _is_priced(row) and row["gpu"] in offers), key=_order)
+    devices = list({row["gpu"]: row for row in reversed(ways)}.values())  # the first of each is set last
+    chosen = sorted(devices, key=_order)[:MOST_DEVICES]
+    reached = {row["precision"] for row in chosen}
+    for row in ways:
+        if row["precision"] not in reached:
+            reached.add(row["precision"])
+            chosen.append(row)
+    return [_way(row, offers[row["gpu"]]) for row in sorted(chosen, key=_order)]
+
+
+def without_price(fit: Sequence[Row]) -> list[str]:
+    """Devices that run the model in a precision that was asked for and that nobody is known to rent out."""
+    running = [row for row in fit if row["verdict"] in RUNS]
+    return sorted({row["gpu"] for row in running} - {row["gpu"] for row in running if _is_priced(row)})
+
+
+def table(ways: Sequence[Row]) -> Table:
+    """One row for each way; what is old or comes in larger numbers says so beside its price."""
+    shown = Table(box=None, header_style="bold", title="Cheapest ways to run it", title_justify="left")
+    for name in ("precision", "device"):
+        shown.add_column(name)
+    for name in ("devices", "tokens/s", "USD/h", "USD/Mtok"):
+        shown.add_column(name, justify="right")
+    shown.add_column("price of")
+    for way in ways:
+        shown.add_row(
+            way["precision"],
+            _safe(way["name"]),
+            "1" if way["gpus_needed"] == 1 else str(way["parallelism"]),
+            _speed(way["decode_tokens_per_second"]),
+            f"{way['usd_per_hour']:.2f}",
+            "-" if way["usd_per_million_tokens"] is None else f"{way['usd_per_million_tokens']:.2f}",
+            _price(way),
+        )
+    if not ways:
+        shown.caption = "no way with a known price"
+    return shown
+
+
+def remark(unpriced: Sequence[str]) -> str | None:
+    """How many devices are left out for want of a price."""
+    if not unpriced:
+        return None
+    return f"no price known for {len(unpriced):,} {'device that runs' if len(unpriced) == 1 else 'devices that run'} it"
+
+
+def _is_priced(row: Row) -> bool:
+    return row["verdict"] in RUNS and row["usd_per_hour"] is not None
+
+
+def _order(row: Row) -> tuple[Any, ...]:
+    """Ways whose speed is not known come after those of the same price whose cost of tokens is."""
+    tokens, headroom = row["usd_per_million_tokens"], row["headroom_bytes"]
+    return (
+        *(row["usd_per_hour"], tokens is None, tokens or 0.0, row["gpus_needed"]),
+        *(headroom is None, -(headroom or 0), row["gpu"], row["precision"]),
+    )
+
+
+def _way(row: Row, offer: Row) -> dict[str, Any]:
+    kept = (
+        *("gpu", "name", "gpus_needed", "precision", "parallelism", "verdict", "usd_per_hour"),
+        *("usd_per_million_tokens", "usd_per_million_input_tokens", "decode_tokens_per_second"),
+        *("total_tokens_per_second", "headroom_bytes"),
+    )
+    return {
+        **{key: row[key] for key in kept},
+        "usd_per_gpu_hour": offer["usd_per_gpu_hour"],
+        "provider": offer["provider"],
+        "region": offer["region"],
+        "price_gpu_count": offer["gpu_count"],
+        "price_as_of": offer["as_of"],
+        "price_age_days": offer["age_days"],
+        "price_is_stale": offer["is_stale"],
+        "price_origin": offer["origin"],
+    }
+
+
+def _price(way: Row) -> str:
+    place = ", ".join(str(way[key]) for key in ("provider", "region") if way[key])
+    together = way["price_gpu_count"]
+    by = f", sold by {together:g}" if way["gpus_needed"] % together else ""
+    age = f"{way['price_as_of']}, {way['price_origin']}"
+    stale = f" [yellow]stale ({way['price_age_days']:,} days)[/]" if way["price_is_stale"] else ""
+    return f"{_safe(place)}{by}, {_safe(age)}{stale}"
+
+
+def _speed(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
+
+
+def _safe(text: str) -> str:
+    return terminal.inert(text).replace("[", "\\[")
