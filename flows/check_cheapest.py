@@ -12,13 +12,7 @@ from flows import terminal
 RUNS = ("fits", "tight", "sharded")
 MOST_DEVICES = 5
 
-# The offer that `current_prices` counts with, whole: the view has no count of devices that come together.
-PRICES = """
-SELECT gpu, usd_per_gpu_hour, provider, region, gpu_count, as_of, age_days, is_stale, origin
-FROM prices
-WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1
-QUALIFY row_number() OVER (PARTITION BY gpu ORDER BY usd_per_gpu_hour, provider, region, gpu_count) = 1
-"""
+PRICES = "FROM option_prices"
 
 Row = Mapping[str, Any]
 
@@ -29,8 +23,8 @@ def cheapest(fit: Sequence[Row], prices: Sequence[Row]) -> list[dict[str, Any]]:
     By USD per hour of all devices together, then USD per million tokens, then fewer devices, then more headroom.
     A way without a price is none.
     """
-    offers = {row["gpu"]: row for row in prices}
-    ways = sorted((row for row in fit if _is_priced(row) and row["gpu"] in offers), key=_order)
+    offers = {(row["gpu"], row["devices"]): row for row in prices}
+    ways = sorted((row for row in fit if _is_priced(row)), key=_order)
     devices = list({row["gpu"]: row for row in reversed(ways)}.values())  # the first of each is set last
     chosen = sorted(devices, key=_order)[:MOST_DEVICES]
     reached = {row["precision"] for row in chosen}
@@ -38,7 +32,7 @@ def cheapest(fit: Sequence[Row], prices: Sequence[Row]) -> list[dict[str, Any]]:
         if row["precision"] not in reached:
             reached.add(row["precision"])
             chosen.append(row)
-    return [_way(row, offers[row["gpu"]]) for row in sorted(chosen, key=_order)]
+    return [_way(row, offers[row["gpu"], row["gpus_needed"]]) for row in sorted(chosen, key=_order)]
 
 
 def without_price(fit: Sequence[Row]) -> list[str]:
@@ -98,10 +92,10 @@ def _way(row: Row, offer: Row) -> dict[str, Any]:
     )
     return {
         **{key: row[key] for key in kept},
-        "usd_per_gpu_hour": offer["usd_per_gpu_hour"],
         "provider": offer["provider"],
         "region": offer["region"],
-        "price_gpu_count": offer["gpu_count"],
+        "instances": offer["instances"],
+        "devices_per_instance": offer["devices_per_instance"],
         "price_as_of": offer["as_of"],
         "price_age_days": offer["age_days"],
         "price_is_stale": offer["is_stale"],
@@ -111,8 +105,8 @@ def _way(row: Row, offer: Row) -> dict[str, Any]:
 
 def _price(way: Row) -> str:
     place = ", ".join(str(way[key]) for key in ("provider", "region") if way[key])
-    together = way["price_gpu_count"]
-    by = f", sold by {together:g}" if way["gpus_needed"] % together else ""
+    paid = way["instances"] * way["devices_per_instance"]
+    by = f", for {paid}" if paid > way["gpus_needed"] else ""
     age = f"{way['price_as_of']}, {way['price_origin']}"
     stale = f" [yellow]stale ({way['price_age_days']:,} days)[/]" if way["price_is_stale"] else ""
     return f"{_safe(place)}{by}, {_safe(age)}{stale}"

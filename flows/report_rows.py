@@ -137,10 +137,10 @@ class Rows:
             f"""
             CREATE TABLE memory.main.cheapest AS
             SELECT b.* FROM memory.main.best b JOIN internal.outcomes t USING (outcome_ix) JOIN gpus g USING (gpu_ix)
-            JOIN current_prices c ON c.gpu = g.gpu_id
+            JOIN option_prices c ON c.gpu = g.gpu_id AND c.devices = t.gpus_needed
             WHERE b.workload_ix = {int(self.served["workload_ix"])}
             QUALIFY row_number() OVER (
-                PARTITION BY b.shape_ix ORDER BY t.gpus_needed * c.usd_per_gpu_hour, b.gpu_ix
+                PARTITION BY b.shape_ix ORDER BY c.usd_per_hour, b.gpu_ix
             ) <= {OPTIONS}
             """
         )

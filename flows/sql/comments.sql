@@ -128,11 +128,26 @@ COMMENT ON COLUMN current_purchases.usd_per_hour_of_price IS 'usd_purchase over 
 COMMENT ON COLUMN current_purchases.usd_per_hour_of_power IS 'Rated power x power_share x power_usage_effectiveness x usd_per_kwh of policy; null where nobody knows the power.';
 COMMENT ON COLUMN current_purchases.usd_per_gpu_hour_owned IS 'Both together; null where one is.';
 
-COMMENT ON TABLE internal.device_costs IS 'What fit asks of prices. Grain: gpu.';
+COMMENT ON TABLE internal.device_costs IS 'What fit asks of prices. Grain: gpu x number of devices.';
 COMMENT ON COLUMN internal.device_costs.gpu IS 'gpu_id of gpus.';
-COMMENT ON COLUMN internal.device_costs.usd_per_gpu_hour IS 'That of current_prices.';
-COMMENT ON COLUMN internal.device_costs.usd_purchase IS 'That of current_purchases.';
-COMMENT ON COLUMN internal.device_costs.usd_per_gpu_hour_owned IS 'That of current_purchases.';
+COMMENT ON COLUMN internal.device_costs.devices IS 'How many.';
+COMMENT ON COLUMN internal.device_costs.usd_per_hour IS 'That of option_prices.';
+COMMENT ON COLUMN internal.device_costs.usd_purchase IS 'That of current_purchases, of all of them.';
+COMMENT ON COLUMN internal.device_costs.usd_per_hour_owned IS 'That of current_purchases, of all of them.';
+
+COMMENT ON TABLE option_prices IS 'Cheapest on-demand hour of a number of devices, in whole instances. Grain: gpu x devices.';
+COMMENT ON COLUMN option_prices.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN option_prices.devices IS 'How many are needed, as gpus_needed of fit.';
+COMMENT ON COLUMN option_prices.instances IS 'Instances to rent.';
+COMMENT ON COLUMN option_prices.devices_per_instance IS 'Devices of each; all are paid, used or not.';
+COMMENT ON COLUMN option_prices.usd_per_hour IS 'US dollars for an hour of all instances.';
+COMMENT ON COLUMN option_prices.provider IS 'Who offers it.';
+COMMENT ON COLUMN option_prices.region IS 'Where.';
+COMMENT ON COLUMN option_prices.instance_type IS 'Name of the offer.';
+COMMENT ON COLUMN option_prices.as_of IS 'Date of the price.';
+COMMENT ON COLUMN option_prices.origin IS 'site (a prices.csv of its own), snapshot (hubfit prices) or seed (the price list that comes with hubfit).';
+COMMENT ON COLUMN option_prices.age_days IS 'Days from as_of to the start of the run.';
+COMMENT ON COLUMN option_prices.is_stale IS 'Whether it was older then than on-demand prices hold, 30 days.';
 
 COMMENT ON TABLE plans IS 'The cheapest hardware for the demand.csv of the catalogs folder, or why there is none. Grain: the night''s plan; no row without a demand.';
 COMMENT ON COLUMN plans.demands IS 'Lines of the demand.';
@@ -205,7 +220,7 @@ COMMENT ON COLUMN fit.first_token_seconds IS 'Seconds from a prompt as long as t
 COMMENT ON COLUMN fit.prefill_tokens_per_second IS 'context_tokens / first_token_seconds.';
 COMMENT ON COLUMN fit.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN fit.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
-COMMENT ON COLUMN fit.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
+COMMENT ON COLUMN fit.usd_per_hour IS 'Cheapest on-demand price of gpus_needed devices, in whole instances (option_prices); null without a price or a fit.';
 COMMENT ON COLUMN fit.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
 COMMENT ON COLUMN fit.usd_per_million_input_tokens IS 'usd_per_hour for a million read tokens while nothing but prompts as long as the context is worked on, one after the other.';
 COMMENT ON COLUMN fit.usd_purchase IS 'gpus_needed x the lowest purchase price; null without a price or a fit.';
@@ -810,7 +825,7 @@ COMMENT ON COLUMN best_fit.first_token_seconds IS 'Seconds from a prompt as long
 COMMENT ON COLUMN best_fit.prefill_tokens_per_second IS 'context_tokens / first_token_seconds.';
 COMMENT ON COLUMN best_fit.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN best_fit.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
-COMMENT ON COLUMN best_fit.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
+COMMENT ON COLUMN best_fit.usd_per_hour IS 'Cheapest on-demand price of gpus_needed devices, in whole instances (option_prices); null without a price or a fit.';
 COMMENT ON COLUMN best_fit.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
 COMMENT ON COLUMN best_fit.usd_per_million_input_tokens IS 'usd_per_hour for a million read tokens while nothing but prompts as long as the context is worked on, one after the other.';
 COMMENT ON COLUMN best_fit.usd_purchase IS 'gpus_needed x the lowest purchase price; null without a price or a fit.';
@@ -857,7 +872,7 @@ COMMENT ON COLUMN fitting.first_token_seconds IS 'Seconds from a prompt as long 
 COMMENT ON COLUMN fitting.prefill_tokens_per_second IS 'context_tokens / first_token_seconds.';
 COMMENT ON COLUMN fitting.interconnect_bound IS 'Whether reductions between the devices take more than half of the time to the first token: fewer, better linked devices may be faster.';
 COMMENT ON COLUMN fitting.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
-COMMENT ON COLUMN fitting.usd_per_hour IS 'gpus_needed x the cheapest on-demand price; null without a price or a fit.';
+COMMENT ON COLUMN fitting.usd_per_hour IS 'Cheapest on-demand price of gpus_needed devices, in whole instances (option_prices); null without a price or a fit.';
 COMMENT ON COLUMN fitting.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
 COMMENT ON COLUMN fitting.usd_per_million_input_tokens IS 'usd_per_hour for a million read tokens while nothing but prompts as long as the context is worked on, one after the other.';
 COMMENT ON COLUMN fitting.usd_purchase IS 'gpus_needed x the lowest purchase price; null without a price or a fit.';

@@ -1,18 +1,25 @@
 -- What a device costs: rented by the hour, and bought with the years of policy.csv and the power that it draws.
 
 CREATE VIEW current_prices AS
-SELECT
-    gpu,
-    min(usd_per_gpu_hour) AS usd_per_gpu_hour,
-    arg_min(provider, (usd_per_gpu_hour, provider, region)) AS provider,
-    arg_min(region, (usd_per_gpu_hour, provider, region)) AS region,
-    arg_min(as_of, (usd_per_gpu_hour, provider, region)) AS as_of,
-    arg_min(origin, (usd_per_gpu_hour, provider, region)) AS origin,
-    arg_min(age_days, (usd_per_gpu_hour, provider, region)) AS age_days,
-    arg_min(is_stale, (usd_per_gpu_hour, provider, region)) AS is_stale
+SELECT DISTINCT ON (gpu) gpu, usd_per_gpu_hour, provider, region, as_of, origin, age_days, is_stale
 FROM prices
 WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1 -- slices are other devices
-GROUP BY gpu;
+ORDER BY gpu, usd_per_gpu_hour, provider, region, as_of, instance_type;
+
+-- Whoever needs three devices of an instance of four pays for four. A table, for the cheapest of all offers for each number of
+-- devices takes longer than most questions that ask for it.
+CREATE TABLE option_prices AS
+SELECT DISTINCT ON (gpu, devices)
+    p.gpu,
+    d.degree::INTEGER AS devices,
+    ceil(d.degree / p.gpu_count)::INTEGER AS instances,
+    p.gpu_count::INTEGER AS devices_per_instance,
+    instances * p.gpu_count * p.usd_per_gpu_hour AS usd_per_hour,
+    p.provider, p.region, p.instance_type, p.as_of, p.origin, p.age_days, p.is_stale
+FROM prices p
+CROSS JOIN (SELECT DISTINCT degree FROM internal.splits) d
+WHERE p.kind = 'on_demand' AND p.usd_per_gpu_hour IS NOT NULL AND p.gpu_count >= 1
+ORDER BY p.gpu, d.degree, usd_per_hour, p.gpu_count, p.provider, p.region, p.as_of, p.instance_type;
 
 -- The same purchase as a plan takes: the lowest price of any basis, the older one of two that are equal.
 CREATE VIEW current_purchases AS
@@ -40,9 +47,17 @@ CROSS JOIN (
     FROM policy
 );
 
--- A table, for every question about fit asks it: the two views take a tenth of the time that such a question has.
+-- A table, for every question about fit asks it: as views the two take a tenth of the time that such a question has.
 CREATE TABLE internal.device_costs AS
-SELECT gpu, r.usd_per_gpu_hour, b.usd_purchase, b.usd_per_gpu_hour_owned
-FROM current_prices r
-FULL JOIN current_purchases b USING (gpu)
-ORDER BY gpu;
+SELECT
+    gpu,
+    devices,
+    r.usd_per_hour,
+    devices * b.usd_purchase AS usd_purchase,
+    devices * b.usd_per_gpu_hour_owned AS usd_per_hour_owned
+FROM option_prices r
+FULL JOIN (
+    SELECT b.*, d.degree::INTEGER AS devices
+    FROM current_purchases b CROSS JOIN (SELECT DISTINCT degree FROM internal.splits) d
+) b USING (gpu, devices)
+ORDER BY gpu, devices;

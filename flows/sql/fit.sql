@@ -289,9 +289,7 @@ FROM (
                     ) END AS device_prompt_seconds,
                     CASE WHEN t.gpus_needed IS NULL AND t.verdict <> 'offload' THEN NULL WHEN k.reduced_bytes = 0 THEN 0
                         ELSE k.reduced_bytes / l.reduced_bytes_per_second END AS reducing_seconds,
-                    t.gpus_needed * pr.usd_per_gpu_hour AS usd_per_hour,
-                    t.gpus_needed * pr.usd_purchase AS usd_purchase,
-                    t.gpus_needed * pr.usd_per_gpu_hour_owned AS usd_per_hour_owned,
+                    pr.usd_per_hour, pr.usd_purchase, pr.usd_per_hour_owned,
                     t.gpus_needed * g.tdp_watts / g.devices_per_board AS watts
                 FROM query_table(decisions) f
                 JOIN internal.outcomes t ON t.outcome_ix = f.outcome_ix
@@ -301,7 +299,7 @@ FROM (
                 JOIN workloads w ON w.workload_ix = f.workload_ix
                 JOIN gpus g ON g.gpu_ix = f.gpu_ix
                 JOIN internal.capacities u ON u.gpu_ix = f.gpu_ix AND u.workload_ix = f.workload_ix
-                LEFT JOIN internal.device_costs pr ON pr.gpu = g.gpu_id
+                LEFT JOIN internal.device_costs pr ON pr.gpu = g.gpu_id AND pr.devices = t.gpus_needed
                 LEFT JOIN internal.weight_plans wp
                     ON wp.shape_ix = f.shape_ix AND wp.precision_ix = f.precision_ix AND wp.residency_ix = w.residency_ix
                     AND wp.degree = coalesce(t.gpus_needed, 1)

@@ -23,13 +23,14 @@ def fit(gpu: str, precision: str = "bf16", usd: float | None = 1.0, **facts: Any
 
 def price(gpu: str, **facts: Any) -> dict[str, Any]:
     return {
-        "gpu": gpu, "usd_per_gpu_hour": 1.0, "provider": "cloud", "region": "north", "gpu_count": 1.0,
+        "gpu": gpu, "devices": 1, "instances": 1, "devices_per_instance": 1, "provider": "cloud", "region": "north",
         "as_of": datetime.date(2026, 7, 9), "age_days": 145, "is_stale": True, "origin": "seed", **facts,
     }  # fmt: skip
 
 
 def ways(*rows: dict[str, Any]) -> list[tuple[str, str]]:
-    found = check_cheapest.cheapest(rows, [price(gpu) for gpu in {row["gpu"] for row in rows}])
+    prices = [price(gpu, devices=devices) for gpu, devices in {(row["gpu"], row["gpus_needed"]) for row in rows}]
+    found = check_cheapest.cheapest(rows, prices)
     return [(way["gpu"], way["precision"]) for way in found]
 
 
@@ -74,16 +75,17 @@ def test_what_has_no_price_or_does_not_run_is_no_way() -> None:
 
 def test_a_way_says_whose_price_it_is_how_old_and_whether_it_comes_in_larger_numbers() -> None:
     rows = [fit("a", verdict="sharded", gpus_needed=2, parallelism="tp2", usd=2.0)]
-    [way] = check_cheapest.cheapest(rows, [price("a", gpu_count=8.0)])
+    offers = [price("a"), price("a", devices=2, devices_per_instance=8)]
+    [way] = check_cheapest.cheapest(rows, offers)
     assert way == {
         "gpu": "a", "name": "A", "gpus_needed": 2, "precision": "bf16", "parallelism": "tp2", "verdict": "sharded",
         "usd_per_hour": 2.0, "usd_per_million_tokens": 2.0,
         "usd_per_million_input_tokens": 0.1, "decode_tokens_per_second": 40.0,
-        "total_tokens_per_second": 160.0, "headroom_bytes": 5, "usd_per_gpu_hour": 1.0, "provider": "cloud",
-        "region": "north", "price_gpu_count": 8.0, "price_as_of": datetime.date(2026, 7, 9), "price_age_days": 145,
+        "total_tokens_per_second": 160.0, "headroom_bytes": 5, "provider": "cloud",
+        "region": "north", "instances": 1, "devices_per_instance": 8, "price_as_of": datetime.date(2026, 7, 9), "price_age_days": 145,
         "price_is_stale": True, "price_origin": "seed",
     }  # fmt: skip
-    assert "cloud, north, sold by 8, 2026-07-09, seed stale (145 days)" in printed([way])
+    assert "cloud, north, for 8, 2026-07-09, seed stale (145 days)" in printed([way])
 
 
 @pytest.mark.parametrize(

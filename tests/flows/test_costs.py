@@ -28,9 +28,14 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
         made.execute(
             "CREATE TABLE prices (gpu VARCHAR, kind VARCHAR, provider VARCHAR, region VARCHAR, gpu_count DOUBLE,"
             " usd_per_gpu_hour DOUBLE, usd_purchase DOUBLE, usd_purchase_high DOUBLE, basis VARCHAR, as_of DATE,"
-            " origin VARCHAR, age_days BIGINT, is_stale BOOLEAN, source VARCHAR)"
+            " origin VARCHAR, age_days BIGINT, is_stale BOOLEAN, source VARCHAR, instance_type VARCHAR)"
         )
+        made.execute("CREATE TABLE internal.splits AS FROM (VALUES (1), (1), (3)) AS t (degree)")
         yield made
+
+
+def asked_again(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    return connection.execute(query).fetchall()
 
 
 def asked(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
@@ -51,7 +56,10 @@ def test_owning_is_the_price_over_its_years_and_the_power(connection: duckdb.Duc
     bought(connection, "one", 9000)
     bought(connection, "one", 8400)
     found = asked(connection, "FROM internal.device_costs")
-    assert found == [("one", None, 8400, pytest.approx(0.56))]
+    assert found == [
+        ("one", 1, None, 8400, pytest.approx(0.56)),
+        ("one", 3, None, 25_200, pytest.approx(1.68)),
+    ]
     parts = connection.execute("SELECT usd_per_hour_of_price, usd_per_hour_of_power FROM current_purchases").fetchall()
     assert parts == [pytest.approx((0.50, 0.06))]
 
@@ -73,11 +81,40 @@ def test_of_equal_prices_the_older_one_is_shown(connection: duckdb.DuckDBPyConne
     assert asked(connection, "SELECT as_of::VARCHAR FROM current_purchases") == [("2026-09-01",)]
 
 
-def test_what_is_rented_only_has_no_cost_of_owning(connection: duckdb.DuckDBPyConnection) -> None:
+def rented(connection: duckdb.DuckDBPyConnection, gpu: str, usd: float, count: float, region: str | None) -> None:
     connection.execute(
-        "INSERT INTO prices BY NAME SELECT 'rent' AS gpu, 'on_demand' AS kind, 'a' AS provider, 1 AS gpu_count,"
-        " 2.5 AS usd_per_gpu_hour"
+        "INSERT INTO prices BY NAME SELECT ? AS gpu, 'on_demand' AS kind, 'a' AS provider, ? AS gpu_count,"
+        " ? AS usd_per_gpu_hour, ? AS region",
+        [gpu, count, usd, region],
     )
+
+
+def test_what_is_rented_only_has_no_cost_of_owning(connection: duckdb.DuckDBPyConnection) -> None:
+    rented(connection, "rent", 2.5, 1, None)
     bought(connection, "one", 8400)
-    found = asked(connection, "FROM internal.device_costs")
-    assert found == [("one", None, 8400, pytest.approx(0.56)), ("rent", 2.5, None, None)]
+    found = asked(connection, "FROM internal.device_costs WHERE devices = 1")
+    assert found == [("one", 1, None, 8400, pytest.approx(0.56)), ("rent", 1, 2.5, None, None)]
+
+
+def test_an_instance_is_paid_whole(connection: duckdb.DuckDBPyConnection) -> None:
+    """One device: 1 x 2.5, for four at 1.0 are 4. Three: one instance of four, for three single ones are 7.5."""
+    rented(connection, "rent", 2.5, 1, "single")
+    rented(connection, "rent", 1.0, 4, "four")
+    found = asked(
+        connection, "SELECT devices, instances, devices_per_instance, usd_per_hour, region FROM option_prices"
+    )
+    assert found == [(1, 1, 1, 2.5, "single"), (3, 1, 4, 4.0, "four")]
+    assert asked_again(connection, "SELECT usd_per_gpu_hour, region FROM current_prices") == [(1.0, "four")]
+
+
+def test_a_slice_of_a_board_prices_no_option(connection: duckdb.DuckDBPyConnection) -> None:
+    rented(connection, "rent", 0.1, 0.25, "slice")
+    assert asked(connection, "FROM option_prices") == []
+
+
+def test_a_price_without_a_region_keeps_its_own_row(connection: duckdb.DuckDBPyConnection) -> None:
+    """The cheapest offer is shown whole: nothing of it is filled in from another."""
+    rented(connection, "rent", 2.5, 1, None)
+    rented(connection, "rent", 3.0, 1, "elsewhere")
+    assert asked(connection, "SELECT usd_per_gpu_hour, region FROM current_prices") == [(2.5, None)]
+    assert asked_again(connection, "SELECT DISTINCT region FROM option_prices") == [(None,)]

@@ -65,8 +65,9 @@ def test_the_current_price_says_where_it_is_from_and_how_old(database: Path) -> 
 
 
 def test_plans_cost_what_the_snapshot_says(database: Path) -> None:
-    query = f"SELECT DISTINCT usd_per_hour / gpus_needed FROM fit WHERE gpu = '{H100}' AND verdict = 'fits'"
-    assert rows(database, query) == [(2.5,)]
+    """Eight devices come together, at 2.50 each: one of them cannot be had for less."""
+    query = f"SELECT DISTINCT gpus_needed, usd_per_hour FROM fit WHERE gpu = '{H100}' AND verdict = 'fits'"
+    assert rows(database, query) == [(1, 20.0)]
 
 
 def test_the_history_of_a_price(database: Path) -> None:

@@ -27,7 +27,7 @@ from flows.prices.in_use import in_use
 GPUS = 8
 PRECISIONS = ("bf16", "fp32", "nf4")
 PLANS = ("weight_plans", "cache_plans", "overhead_plans", "activation_slopes", "training_slopes", "work_plans")
-COSTS = ("current_prices", "current_purchases", "internal.device_costs")
+COSTS = ("current_prices", "option_prices", "current_purchases", "internal.device_costs")
 FULL = {
     "context_tokens": 2048, "concurrent_sequences": 2, "method": "full", "recipe": "mixed", "objective": "sft",
     "optimizer": "adamw", "gradient_checkpointing": "false", "sharding": "none", "loss": "plain",
