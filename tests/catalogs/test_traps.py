@@ -408,8 +408,8 @@ def current_prices(rows: str) -> dict[str, float]:
     view = COSTS.read_text(encoding="utf-8").partition("CREATE VIEW current_prices")[2].partition(";")[0]
     with duckdb.connect() as connection:
         connection.execute(
-            f"""CREATE TABLE prices AS SELECT *, 'on_demand' AS kind, 'a' AS provider, 'b' AS region, 'x' AS instance_type,
-            'seed' AS origin, 9 AS age_days, false AS is_stale, DATE '2026-01-01' AS as_of
+            f"""CREATE TABLE prices AS SELECT *, 'on_demand' AS kind, 'a' AS provider, 'b' AS region,
+            'x' AS instance_type, 'seed' AS origin, 9 AS age_days, false AS is_stale, DATE '2026-01-01' AS as_of
             FROM (VALUES {rows}) AS t (gpu, usd_per_gpu_hour, gpu_count)"""
         )
         connection.execute(f"CREATE VIEW current_prices{view}")

@@ -82,8 +82,8 @@ def test_a_way_says_whose_price_it_is_how_old_and_whether_it_comes_in_larger_num
         "usd_per_hour": 2.0, "usd_per_million_tokens": 2.0,
         "usd_per_million_input_tokens": 0.1, "decode_tokens_per_second": 40.0,
         "total_tokens_per_second": 160.0, "headroom_bytes": 5, "provider": "cloud",
-        "region": "north", "instances": 1, "devices_per_instance": 8, "price_as_of": datetime.date(2026, 7, 9), "price_age_days": 145,
-        "price_is_stale": True, "price_origin": "seed",
+        "region": "north", "instances": 1, "devices_per_instance": 8,
+        "price_as_of": datetime.date(2026, 7, 9), "price_age_days": 145, "price_is_stale": True, "price_origin": "seed",
     }  # fmt: skip
     assert "cloud, north, for 8, 2026-07-09, seed stale (145 days)" in printed([way])
 
