@@ -6,6 +6,7 @@ from estimator.calculator_rows import calculator_rows
 from estimator.device_classes import capacities, reserved, supports
 from estimator.fit import fit
 from estimator.overhead_plans import overhead_plans
+from estimator.quality import qualities
 from estimator.speed_rates import links, speeds
 from estimator.splits import splits
 from estimator.training_slopes import training_slopes
@@ -21,6 +22,7 @@ __all__ = [
     "fit",
     "links",
     "outcomes",
+    "qualities",
     "overhead_plans",
     "reserved",
     "residencies",

@@ -39,6 +39,7 @@ PRECISIONS = Table(
             "compute_requires_native": pl.String,  # a format without which the arithmetic is 16 bit all the same
             "quality_metric": pl.String,
             "quality_value": pl.Float64,
+            "quality_reference": pl.String,  # the format that a ratio is to, where it is not 16 bits
             "quality_source": pl.String,
             "confidence": pl.String,
             "source": pl.String,
@@ -50,7 +51,8 @@ PRECISIONS = Table(
     optional=(
         *("bits_per_weight", "row_scale_bytes", "block_scale_bytes", "keep_bits", "whole_model_bits"),
         *("min_compute_capability", "requires_native", "requires_native_off_nvidia", "compute_requires_native"),
-        *("widening_engines", "widening_below", "quality_metric", "quality_value", "quality_source", "notes"),
+        *("widening_engines", "widening_below", "quality_metric", "quality_value", "quality_reference"),
+        *("quality_source", "notes"),
     ),
     rules=(
         identifier("precision"),
@@ -89,6 +91,7 @@ PRECISIONS = Table(
         one_of("compute_format", FORMATS),
         one_of("compute_requires_native", FORMATS),
         *positive("quality_value"),
+        absent("quality_reference", pl.col("quality_value").is_null(), "without a quality_value"),
         needs("quality_metric", pl.col("quality_value").is_not_null(), "when quality_value is given"),
         needs("quality_source", pl.col("quality_value").is_not_null(), "when quality_value is given"),
         one_of("confidence", CONFIDENCES),
