@@ -38,6 +38,7 @@ __all__ = [
     "price_sources",
     "prices",
     "reserves",
+    "scores",
     "speeds",
     "validate",
     "workloads",
@@ -121,6 +122,11 @@ def model_ids(*names_or_files: str | Path, extra: Sequence[str] = ()) -> ModelLi
 def hub_snapshot(path: Path | None = None) -> Iterator[dict[str, Any]]:
     """Rows of the embedded snapshot: model_id, revision, info and config as JSON text, provenance."""
     return snapshot.read(path or snapshot.SNAPSHOT)
+
+
+def scores(folder: str | Path | None = None) -> pl.DataFrame:
+    """One row per model that a site scores; ours has none, and `hubfit` then ranks by parameters."""
+    return _frame("scores", folder)
 
 
 def is_replaced(name: str, folder: str | Path | None = None) -> bool:

@@ -116,7 +116,7 @@ def _cells(table: Table, file: str, raw: bytes) -> pl.DataFrame:
         rows.append({LINE: number, **read})
     if header is None:
         raise CatalogError(file, "is empty")
-    if not rows:
+    if not rows and not table.may_be_empty:
         raise CatalogError(file, "has a header and no rows")
     return pl.DataFrame(rows, schema={LINE: pl.Int64, **dict.fromkeys(table.columns.names(), pl.String)})
 

@@ -72,7 +72,7 @@ def qualities(precisions: Frame) -> pl.LazyFrame:
         .select(
             "precision_ix",
             quality_bits="bits",
-            quality_loss="quality_loss",
+            quality_loss=c("quality_loss").round(6),
             quality_basis=pl.when(c("policy") == "stored")
             .then(pl.lit("stored"))
             .when(c("quality_loss").is_null())
@@ -90,19 +90,22 @@ def _measured(precisions: Frame) -> pl.LazyFrame:
     """
     c = pl.col
     to, metric = c("quality_reference"), c("quality_metric")
+    is_ranked = metric.str.contains(TO_SIXTEEN_BITS) | (to.is_not_null() & metric.str.contains(TO_ANOTHER))
+    numbers = {name: c(name) for name in ("policy", "bits_per_weight", "whole_model_bits")}
     formats = precisions.lazy().select(
-        "precision_ix", "precision", "family", "policy", "quality_reference",
-        bits=compared_bits(policy=c("policy"), bits_per_weight=c("bits_per_weight"), whole_model_bits=c("whole_model_bits")),
-        ratio=pl.when(metric.str.contains(pl.when(to.is_null()).then(pl.lit(TO_SIXTEEN_BITS)).otherwise(pl.lit(TO_ANOTHER))))
-        .then("quality_value"),
-    )  # fmt: skip
+        *("precision_ix", "precision", "family", "policy", "quality_reference"),
+        bits=compared_bits(**numbers),
+        ratio=pl.when(is_ranked).then("quality_value"),
+    )
     is_wide = (c("family") == "float") & (c("bits") >= 16) & c("ratio").is_null()
     direct = formats.with_columns(
         own=pl.when(is_wide).then(0.0).when(to.is_null()).then(loss(ratio=c("ratio"), reference_loss=pl.lit(0.0))),
         own_basis=pl.when(is_wide).then(pl.lit("sixteen_bits")).otherwise(pl.lit("published")),
     )
     figures = direct.filter(c("own").is_not_null()).select(figure_bits="bits", figure="own")
-    bounds = direct.join_where(figures, c("figure_bits") >= c("bits")).group_by("precision_ix").agg(bound=c("figure").max())
+    bounds = (
+        direct.join_where(figures, c("figure_bits") >= c("bits")).group_by("precision_ix").agg(bound=c("figure").max())
+    )
     bounded = direct.join(bounds, on="precision_ix", how="left")
     references = bounded.select(quality_reference="precision", reference_loss=pl.coalesce("own", "bound"))
     is_own = to == c("precision")

@@ -38,6 +38,8 @@ class Dimensions:
     links: pl.DataFrame
     device_speeds: pl.DataFrame
     device_links: pl.DataFrame
+    qualities: pl.DataFrame
+    scores: pl.DataFrame
 
 
 @lru_cache(maxsize=2)
@@ -74,6 +76,8 @@ def load(folder: Path | None) -> Dimensions:
         links=links,
         device_speeds=estimator.speeds(precisions, gpus, workloads, speeds).collect(),
         device_links=estimator.links(gpus, links).collect(),
+        qualities=estimator.qualities(precisions).collect(),
+        scores=catalogs.scores(folder),
     )
 
 

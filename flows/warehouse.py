@@ -48,11 +48,12 @@ FROM_LAKE = {
 PLANNED = ("plans", "plan_hardware", "plan_served")
 FROM_CATALOGS = (
     *("gpus", "precisions", "kv_precisions", "prices", "policy", "workloads", "engines", "reserves", "speeds", "links"),
+    "scores",
 )
 FROM_DIMENSIONS = (
     *("internal.capacities", "internal.supports", "internal.memory_tiers", "internal.outcomes"),
     "internal.splits",
-    *("internal.device_speeds", "internal.device_links"),
+    *("internal.device_speeds", "internal.device_links", "internal.qualities"),
 )
 
 

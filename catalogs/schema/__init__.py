@@ -14,6 +14,7 @@ from catalogs.schema.policy import POLICY
 from catalogs.schema.rates import LINKS, SPEEDS
 from catalogs.schema.reserves import RESERVES
 from catalogs.schema.scenarios import ENGINE_PROFILES, WORKLOADS
+from catalogs.schema.scores import SCORES
 from catalogs.schema.table import Table
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "PRICE_NAMES",
     "PRICE_SOURCES",
     "RESERVES",
+    "SCORES",
     "SPEEDS",
     "TABLES",
     "WORKLOADS",
@@ -37,5 +39,5 @@ __all__ = [
 # In this order they are read, checked and hashed.
 TABLES = (
     *(GPUS, PRECISIONS, KV_PRECISIONS, ENGINE_PROFILES, RESERVES, SPEEDS, LINKS, WORKLOADS, PRICES, PRICE_NAMES),
-    *(PRICE_SOURCES, POLICY, MEASUREMENTS),
+    *(PRICE_SOURCES, POLICY, MEASUREMENTS, SCORES),
 )

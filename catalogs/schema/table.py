@@ -27,6 +27,7 @@ class Table:
     derived: pl.Schema = field(default_factory=pl.Schema)
     derive: tuple[pl.Expr, ...] = ()
     retired: tuple[str, ...] = ()  # columns that older files have and nobody reads any more
+    may_be_empty: bool = False  # a header alone says that there is nothing to say
 
     @property
     def file(self) -> str:

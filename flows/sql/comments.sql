@@ -292,6 +292,7 @@ COMMENT ON COLUMN precisions.compute_format IS 'Format of the arithmetic on devi
 COMMENT ON COLUMN precisions.compute_requires_native IS 'A format that a device must have natively too for that arithmetic; null when there is none.';
 COMMENT ON COLUMN precisions.quality_metric IS 'What the quality figure measures.';
 COMMENT ON COLUMN precisions.quality_value IS 'Published quality figure.';
+COMMENT ON COLUMN precisions.quality_reference IS 'The format that a ratio is to, where it is not 16 bits.';
 COMMENT ON COLUMN precisions.quality_source IS 'Where it was published.';
 COMMENT ON COLUMN precisions.confidence IS 'How sure the row is.';
 COMMENT ON COLUMN precisions.source IS 'Where the facts come from.';
@@ -732,9 +733,67 @@ COMMENT ON TABLE internal.memory_tiers IS 'Classes of devices. Grain: memory tie
 COMMENT ON COLUMN internal.memory_tiers.memory_tier_ix IS 'Key of internal tables.';
 COMMENT ON COLUMN internal.memory_tiers.memory_tier IS 'Name of the class.';
 
-COMMENT ON VIEW internal.precision_ranks IS 'Order in which a precision is preferred; those below four bits are not. Grain: precision.';
+COMMENT ON VIEW internal.precision_ranks IS 'Order in which a precision is preferred; those below four bits are not. Public with its reasons: precision_ranks. Grain: precision.';
 COMMENT ON COLUMN internal.precision_ranks.precision_ix IS 'Key of precisions.';
 COMMENT ON COLUMN internal.precision_ranks.rank IS '1 is preferred.';
+
+COMMENT ON TABLE internal.qualities IS 'What a format loses, by published figures and declared rules (docs/method.md, section 14). Grain: precision.';
+COMMENT ON COLUMN internal.qualities.precision_ix IS 'Key of precisions.';
+COMMENT ON COLUMN internal.qualities.quality_bits IS 'Bits a weight by which formats are compared: of a mixture whole_model_bits, else bits_per_weight.';
+COMMENT ON COLUMN internal.qualities.quality_loss IS 'Increase of perplexity over 16 bits, a fraction; null where nobody knows.';
+COMMENT ON COLUMN internal.qualities.quality_basis IS 'What that rests on: see precision_ranks.';
+
+COMMENT ON VIEW precision_ranks IS 'In which order a precision is chosen where several run: the lowest quality_loss, of equals the most bits, then a figure of its own; the repository''s own format and 32 bits last. Grain: precision.';
+COMMENT ON COLUMN precision_ranks.rank IS '1 is preferred; null below four bits, which are chosen for nobody.';
+COMMENT ON COLUMN precision_ranks.precision IS 'Weight format; stored means as the repository has it.';
+COMMENT ON COLUMN precision_ranks.quality_loss IS 'Increase of perplexity over 16 bits, a fraction: 0.028 is 2.8 percent. Figures of different models and tests are compared, for want of better; null where nobody knows.';
+COMMENT ON COLUMN precision_ranks.quality_basis IS 'published (a figure to 16 bits), published_to_another (to quality_reference, whose loss is on top), sixteen_bits (nothing is lost), interpolated (by bits between figures of its family), nearest (fewer bits than any figure of its family: at least what the next one loses), bounded (at most what fewer bits of its family lose and what the worst of any family with as many bits does), unknown, stored.';
+COMMENT ON COLUMN precision_ranks.quality_bits IS 'Bits a weight by which formats are compared: of a mixture whole_model_bits, else bits_per_weight.';
+COMMENT ON COLUMN precision_ranks.quality_metric IS 'What the published figure measures, on which model; those that are no perplexity ratio are not ranked by.';
+COMMENT ON COLUMN precision_ranks.quality_value IS 'Published figure.';
+COMMENT ON COLUMN precision_ranks.quality_reference IS 'The format that a ratio is to, where it is not 16 bits.';
+COMMENT ON COLUMN precision_ranks.quality_source IS 'Where it was published.';
+
+COMMENT ON TABLE scores IS 'How good a site finds its models: its scores.csv, empty without one. Grain: model.';
+COMMENT ON COLUMN scores.model_id IS 'Hub id; a model that is not in this night is in unused_scores.';
+COMMENT ON COLUMN scores.score IS 'Higher is better, in any unit.';
+COMMENT ON COLUMN scores.benchmark IS 'What was scored.';
+COMMENT ON COLUMN scores.source IS 'Where the score is from.';
+COMMENT ON COLUMN scores.as_of IS 'When it held.';
+
+COMMENT ON VIEW best_models IS 'Models that one device holds even at the upper end of the estimate, each at its best precision (best_fit), best first: by score, highest first; those without a score behind all with one, by effective parameters, most first; between equals by the rank of the precision, then downloads, then id. Models of different kinds are not compared. Grain: gpu x workload x kind x rank.';
+COMMENT ON COLUMN best_models.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN best_models.workload IS 'Row of workloads.';
+COMMENT ON COLUMN best_models.kind IS 'Kind of model, as in models.';
+COMMENT ON COLUMN best_models.rank IS '1 is the best of its kind.';
+COMMENT ON COLUMN best_models.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN best_models.precision IS 'Preferred precision that fits.';
+COMMENT ON COLUMN best_models.ranked_by IS 'score (of scores) or parameters (effective_parameters: a heuristic that knows nothing of the model).';
+COMMENT ON COLUMN best_models.score IS 'The site''s score; null without one.';
+COMMENT ON COLUMN best_models.benchmark IS 'What was scored.';
+COMMENT ON COLUMN best_models.effective_parameters IS 'Geometric mean of all parameters and of those that a token uses: those of a dense model that a mixture of experts is taken to equal, a rule of thumb. Null where the active ones are unknown; such models come last, by parameters.';
+COMMENT ON COLUMN best_models.parameters IS 'All parameters.';
+COMMENT ON COLUMN best_models.quality_loss IS 'What the precision loses: see precision_ranks.';
+COMMENT ON COLUMN best_models.quality_basis IS 'What that rests on: see precision_ranks.';
+
+COMMENT ON VIEW unused_scores IS 'Scores that rank nothing in this night. Grain: model.';
+COMMENT ON COLUMN unused_scores.model_id IS 'Hub id as scores.csv has it.';
+COMMENT ON COLUMN unused_scores.score IS 'Its score.';
+COMMENT ON COLUMN unused_scores.benchmark IS 'What was scored.';
+COMMENT ON COLUMN unused_scores.reason IS 'not listed, or could not be read (see model_errors).';
+
+COMMENT ON VIEW internal.model_order IS 'The order of models whatever the device. Grain: model with a score or parameters.';
+COMMENT ON COLUMN internal.model_order.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN internal.model_order.shape_ix IS 'Key of internal.shapes.';
+COMMENT ON COLUMN internal.model_order.kind IS 'Kind of model.';
+COMMENT ON COLUMN internal.model_order.parameters IS 'All parameters.';
+COMMENT ON COLUMN internal.model_order.downloads IS 'As the Hub counts them.';
+COMMENT ON COLUMN internal.model_order.score IS 'The site''s score; null without one.';
+COMMENT ON COLUMN internal.model_order.benchmark IS 'What was scored.';
+COMMENT ON COLUMN internal.model_order.ranked_by IS 'score or parameters.';
+COMMENT ON COLUMN internal.model_order.effective_parameters IS 'Geometric mean of all and active parameters.';
+COMMENT ON COLUMN internal.model_order.tier IS '1 is the best; equal where neither score nor parameters decide.';
+COMMENT ON COLUMN internal.model_order.place IS 'Decides between equals: downloads, then id.';
 
 COMMENT ON VIEW internal.best IS 'The best decision of each shape on each device, at four bits or more. Grain: shape x workload x gpu; only where it runs.';
 COMMENT ON COLUMN internal.best.workload_ix IS 'Key of workloads.';

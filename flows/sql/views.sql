@@ -18,14 +18,26 @@ SELECT
 FROM calculators c CROSS JOIN gpus g
 WHERE c.calculator = 'can_it_run';
 
--- Which precision a person would choose: 16 bit before fewer, more bits before fewer, wider floats and the
--- repository's own format last. Below four bits on the main weights nothing is chosen for anybody: see fit.
+-- Which precision a person would choose: what loses least, of equals the one with more bits, then the one with a figure
+-- of its own. The repository's own format, of which nobody knows what it lost, and what is wider than weights are
+-- published in come last. Below four bits on the main weights nothing is chosen for anybody: see fit.
 CREATE VIEW internal.precision_ranks AS
 SELECT
-    precision_ix,
-    row_number() OVER (ORDER BY bits_per_weight > 16, bits_per_weight DESC NULLS LAST, precision_ix) AS rank
-FROM precisions
-WHERE bits_per_weight >= 4 OR policy = 'stored';
+    p.precision_ix,
+    row_number() OVER (
+        ORDER BY p.bits_per_weight > 16, q.quality_loss NULLS LAST, q.quality_bits DESC NULLS LAST,
+            q.quality_basis <> 'published', p.precision_ix
+    ) AS rank
+FROM precisions p JOIN internal.qualities q USING (precision_ix)
+WHERE p.bits_per_weight >= 4 OR p.policy = 'stored';
+
+CREATE VIEW precision_ranks AS
+SELECT
+    r.rank, p.precision, q.quality_loss, q.quality_basis, q.quality_bits, p.quality_metric, p.quality_value,
+    p.quality_reference, p.quality_source
+FROM precisions p
+JOIN internal.qualities q USING (precision_ix)
+LEFT JOIN internal.precision_ranks r USING (precision_ix);
 
 -- The best way to run a shape on a device: one device before several, comfortable before tight, then the precision.
 -- Outcomes are numbered in this order.
@@ -102,6 +114,64 @@ WHERE t.verdict = 'fits' AND m.parameters IS NOT NULL
 GROUP BY g.gpu_id, w.workload;
 
 CREATE VIEW largest_per_gpu AS FROM internal.largest_per_gpu_of('internal.best');
+
+-- The order of models, best first: by a site's score, those without one behind by effective parameters. `tier` is the
+-- same for models between which neither decides; then the precision does, and last the place.
+CREATE VIEW internal.model_order AS
+SELECT
+    *,
+    dense_rank() OVER (
+        ORDER BY score DESC NULLS LAST, CASE WHEN score IS NULL THEN effective_parameters END DESC NULLS LAST,
+            CASE WHEN score IS NULL THEN parameters END DESC NULLS LAST
+    ) AS tier,
+    row_number() OVER (ORDER BY downloads DESC NULLS LAST, model_id) AS place
+FROM (
+    SELECT
+        m.model_id, s.shape_ix, m.kind, m.parameters, m.downloads, c.score, c.benchmark,
+        CASE WHEN c.score IS NULL THEN 'parameters' ELSE 'score' END AS ranked_by,
+        -- of a model whose tokens use all of it, the two are one number
+        round(sqrt(m.parameters::DOUBLE * m.active_parameters))::BIGINT AS effective_parameters
+    FROM models m JOIN internal.shapes s USING (shape_id) LEFT JOIN scores c USING (model_id)
+    WHERE c.score IS NOT NULL OR m.parameters IS NOT NULL
+);
+
+CREATE MACRO internal.best_models_of(decisions) AS TABLE
+SELECT
+    g.gpu_id AS gpu,
+    w.workload,
+    o.kind,
+    row_number() OVER (
+        PARTITION BY g.gpu_id, w.workload, o.kind ORDER BY o.tier, r.rank, o.place
+    ) AS rank,
+    o.model_id,
+    p.precision,
+    o.ranked_by,
+    o.score,
+    o.benchmark,
+    o.effective_parameters,
+    o.parameters,
+    q.quality_loss,
+    q.quality_basis
+FROM query_table(decisions) b
+JOIN internal.outcomes t USING (outcome_ix)
+JOIN internal.model_order o USING (shape_ix)
+JOIN internal.precision_ranks r USING (precision_ix)
+JOIN internal.qualities q USING (precision_ix)
+JOIN precisions p USING (precision_ix)
+JOIN gpus g USING (gpu_ix)
+JOIN workloads w USING (workload_ix)
+WHERE t.verdict = 'fits';
+
+CREATE VIEW best_models AS FROM internal.best_models_of('internal.best');
+
+-- Scores that rank nothing.
+CREATE VIEW unused_scores AS
+SELECT
+    c.model_id, c.score, c.benchmark,
+    CASE WHEN e.model_id IS NULL THEN 'not listed' ELSE 'could not be read' END AS reason
+FROM scores c
+ANTI JOIN models m ON m.model_id = c.model_id
+LEFT JOIN (SELECT DISTINCT model_id FROM model_errors) e ON e.model_id = c.model_id;
 
 CREATE VIEW precision_reach AS
 SELECT
