@@ -23,6 +23,7 @@ TABLE_BY_NAME = {table.name: table for table in TABLES}
 # What a folder may hold, too, though it is no table of a night.
 BESIDE = ("demand.csv", "device_names.csv")
 
+FEW_COLUMNS = 8  # so many may be named in a message
 LINE = "__line"  # line of the file that a row was read from; never leaves this module
 KINDS: dict[type[pl.DataType], str] = {
     pl.Int64: "a whole number",
@@ -128,6 +129,8 @@ def _check_header(table: Table, file: str, header: list[str], line: int) -> None
         if name not in table.columns and name not in table.retired:
             near = get_close_matches(name, table.columns.names(), n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
+            if not near and len(table.columns) <= FEW_COLUMNS:
+                hint = f" (known are {', '.join(table.columns)})"
             raise CatalogError(file, f"column {visible(name)} is unknown{hint}", line)
     # a file that somebody wrote before an optional column existed stays good
     missing = [name for name in table.columns.names() if name not in header and name not in table.optional]

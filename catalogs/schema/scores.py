@@ -23,7 +23,9 @@ SCORES = Table(
     optional=("benchmark", "source", "as_of"),
     rules=(
         Rule(
-            "model_id", "must be owner/name as it is listed", pl.col("model_id").str.contains(r"^[\w.-]+(/[\w.-]+)?$")
+            "model_id",
+            "must be owner/name as it is listed",
+            pl.col("model_id").str.contains(r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$"),
         ),
     ),
     may_be_empty=True,

@@ -215,6 +215,39 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert catalogs.kv_precisions(tmp_path)["bytes_per_element"].to_list() == [1]
 
 
+SCORES = b"model_id,score\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"model_id\na/b\n", "scores.csv line 1: column score is missing"),
+        (b"model_id,scores\na/b,1\n", "scores.csv line 1: column scores is unknown (did you mean score?)"),
+        (
+            b"model_id,score,elo\na/b,1,2\n",
+            "scores.csv line 1: column elo is unknown (known are model_id, score, benchmark, source, as_of)",
+        ),
+        (SCORES + b"a/b,1\nb/c,\n", "scores.csv line 3: score must not be empty"),
+        (SCORES + b"a/b,1\n,2\n", "scores.csv line 3: model_id must not be empty"),
+        (SCORES + b"a/b,1\n\na/b,2\n", "scores.csv line 4: model_id must be unique (a/b is on line 2 too)"),
+        (SCORES + b"a/b,NaN\n", "scores.csv line 2: score must be a finite number (got NaN)"),
+        (SCORES + b"a/b,1e999\n", "scores.csv line 2: score must be a finite number (got 1e999)"),
+    ],
+)
+def test_scores_that_are_none(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(catalogs.CatalogError) as caught:
+        catalogs.validate(put(tmp_path, "scores.csv", content))
+    assert str(caught.value) == f"{tmp_path}/{message}"
+
+
+def test_scores_are_a_catalog_of_two_columns_or_of_none(tmp_path: Path) -> None:
+    assert catalogs.scores().height == 0, "we have none that would be fair to all"
+    assert catalogs.scores(put(tmp_path, "scores.csv", SCORES)).height == 0
+    scores = catalogs.scores(put(tmp_path, "scores.csv", SCORES + b"a/b,-1.5\nc/d,2e3\n"))
+    assert scores.select("model_id", "score").rows() == [("a/b", -1.5), ("c/d", 2000)]
+    assert scores.schema == catalogs.scores().schema
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(lambda t: kv(GOOD, t))))
 def test_any_file_is_a_catalog_or_a_catalog_error(tmp_path: Path, content: bytes) -> None:

@@ -32,6 +32,7 @@ BY_KEY = {
     "price_sources": "gcp",
     "policy": "power_share",
     "measurements": RUN,
+    "scores": "a/b",
 }
 
 # table, column, what the rule says, the changes that break it and, unless it is that of BY_KEY, the row.
@@ -58,6 +59,11 @@ def below(table: str, must: str, bad: str, *columns: str, row: str | None = None
 
 
 CASES: list[Case] = [
+    ("scores", "model_id", "must be owner/name as it is listed", {"model_id": "a model"}),
+    (
+        *("precisions", "quality_reference", "must be empty without a quality_value"),
+        {"quality_value": "", "quality_metric": "", "quality_source": "", "quality_reference": "bf16"},
+    ),
     ("gpus", "gpu_id", NAME, {"gpu_id": "NVIDIA H100"}),
     ("gpus", "vendor", f"must be one of {VENDORS}", {"vendor": "nvida", "compute_capability": ""}),
     ("gpus", "compute_capability", "must look like 8.9", {"compute_capability": "9"}),
@@ -435,6 +441,8 @@ def test_a_cell_that_must_be_filled(table: str, column: str, what_if: Callable[.
         ("gpus", "as_of", "2026-02-30", "a date like 2026-11-22"),
         ("workloads", "context_tokens", "8k", "a whole number"),
         ("prices", "usd_per_gpu_hour", "2,50", "a finite number"),
+        *(("scores", "score", cell, "a finite number") for cell in ("nan", "inf", "-Infinity", "71,5", "good")),
+        ("scores", "as_of", "today", "a date like 2026-11-22"),
     ],
 )
 def test_a_cell_of_another_type(table: str, column: str, cell: str, kind: str, what_if: Callable[..., Path]) -> None:
