@@ -9,6 +9,7 @@ from pathlib import Path
 from flows import report_pages
 from flows.report_devices import device_pages
 from flows.report_models import model_pages
+from flows.report_quality import method_page, quality_page
 from flows.report_rows import Row, Rows
 from flows.report_validation import validation_page
 from reports import render
@@ -16,10 +17,8 @@ from reports.model import (
     Column,
     Finding,
     IndexPage,
-    MethodPage,
     Night,
     Overview,
-    QualityPage,
     Table,
     Workload,
 )
@@ -28,6 +27,16 @@ from reports.paths import device_path, model_path
 # The search of the first page holds so many models at most, the most downloaded ones; the listing has all.
 SEARCHED_MODELS = 5000
 LISTED_MODELS = 10_000
+
+# The model of each device that the first page names: the largest, or the best of any kind where the site has scores.
+LARGEST = "SELECT *, NULL::DOUBLE AS score FROM internal.largest_per_gpu_of('memory.main.best')"
+BEST = """
+FROM internal.best_models_of('memory.main.best') WHERE rank = 1
+QUALIFY row_number() OVER (
+    PARTITION BY gpu, workload
+    ORDER BY score DESC NULLS LAST, effective_parameters DESC NULLS LAST, parameters DESC NULLS LAST, model_id
+) = 1
+"""
 
 
 def write(database: Path, folder: Path) -> None:
@@ -41,9 +50,9 @@ def write(database: Path, folder: Path) -> None:
         report_pages.write(folder, "index.html", render.index(_overview(rows, night)))
         report_pages.write(folder, "devices/index.html", render.listing(_devices(rows, night)))
         report_pages.write(folder, "models/index.html", render.listing(_models(rows, night)))
-        report_pages.write(folder, "quality.html", render.quality(_quality(rows, night)))
+        report_pages.write(folder, "quality.html", render.quality(quality_page(rows, night)))
         report_pages.write(folder, "validation.html", render.validation(validation_page(rows, night)))
-        report_pages.write(folder, "method.html", render.method(_method(rows, night)))
+        report_pages.write(folder, "method.html", render.method(method_page(rows, night)))
         devices, models = device_pages(rows, night, _workload(rows)), model_pages(rows, night)
         pages: Iterator[report_pages.Page] = chain(devices, models)
         report_pages.write_pages(folder, pages, night.devices + night.models_read)
@@ -95,10 +104,11 @@ def _devices_js(rows: Rows) -> str:
 
 
 def _overview(rows: Rows, night: Night) -> Overview:
+    benchmarks = rows.benchmarks()
     strip = rows.all(
-        """
-        SELECT g.gpu_id, g.name, g.memory_gib_nominal, l.model_id, l.parameters, l.precision
-        FROM gpus g LEFT JOIN internal.largest_per_gpu_of('memory.main.best') l ON l.gpu = g.gpu_id AND l.workload = ?
+        f"""
+        SELECT g.gpu_id, g.name, g.memory_gib_nominal, l.model_id, l.parameters, l.precision, l.score
+        FROM gpus g LEFT JOIN ({LARGEST if benchmarks is None else BEST}) l ON l.gpu = g.gpu_id AND l.workload = ?
         WHERE g.segment IN ('datacenter', 'consumer', 'workstation', 'unified')
         -- the newest device of each segment and size class
         QUALIFY row_number() OVER (
@@ -135,12 +145,15 @@ def _overview(rows: Rows, night: Night) -> Overview:
             Finding(
                 row["name"], device_path(row["gpu_id"]), row["memory_gib_nominal"], row["model_id"],
                 model_path(row["model_id"]) if row["model_id"] else None, row["parameters"], row["precision"],
+                row["score"],
             )
             for row in strip
         ],
         precision_share=[(row["precision"], row["models_on_one"], row["models"]) for row in reach],
         search=[(row["name"], device_path(row["gpu_id"]), "device") for row in devices]
         + [(row["model_id"], model_path(row["model_id"]), "model") for row in models],
+        is_scored=benchmarks is not None,
+        benchmarks=benchmarks or (),
     )  # fmt: skip
 
 
@@ -224,87 +237,3 @@ def _models(rows: Rows, night: Night) -> IndexPage:
         sort="-downloads",
     )
     return IndexPage(night, "models", _workload(rows, served=True), table)
-
-
-def _quality(rows: Rows, night: Night) -> QualityPage:
-    def link(model_id: str) -> list[str]:
-        return [model_id, model_path(model_id)]
-
-    errors = rows.all("FROM model_errors ORDER BY model_id")
-    unknowns = rows.all("FROM unknowns ORDER BY model_id")
-    conflicts = rows.all(
-        "SELECT model_id, parameters, config_parameters, notes FROM models WHERE parameters_conflict ORDER BY model_id"
-    )
-    return QualityPage(
-        night=night,
-        errors_by_kind=[
-            (row["stage"], row["kind"], row["models"])
-            for row in rows.all("FROM error_summary ORDER BY models DESC, kind")
-        ],
-        errors=Table(
-            "errors",
-            "Models that could not be read",
-            "model_errors",
-            (
-                Column("model_id", "Listed as"),
-                Column("stage", "Stage", is_filter=True),
-                Column("kind", "Kind", is_filter=True),
-                Column("message", "What was wrong"),
-            ),
-            [[row["model_id"], row["stage"], row["kind"], row["message"]] for row in errors],
-            empty="Every listed model could be read.",
-        ),
-        unknowns=Table(
-            "unknowns",
-            "Models of which something is unknown",
-            "unknowns",
-            (
-                Column("model_id", "Model", "link"),
-                Column("model_type", "Type"),
-                Column("unknown", "Unknown", is_filter=True),
-                Column("notes", "Why"),
-            ),
-            [[link(row["model_id"]), row["model_type"], row["unknown"], row["notes"]] for row in unknowns],
-            empty="Everything is known of every model.",
-        ),
-        conflicts=Table(
-            "conflicts",
-            "Counts that contradict each other",
-            "models",
-            (
-                Column("model_id", "Model", "link"),
-                Column("parameters", "Used", "count"),
-                Column("config_parameters", "From the configuration", "count"),
-                Column("notes", "Note"),
-            ),
-            [[link(r["model_id"]), r["parameters"], r["config_parameters"], r["notes"]] for r in conflicts],
-            empty="No counts contradict each other.",
-        ),
-        confidence=[
-            (row["level"], row["models"])
-            for row in rows.all(
-                "SELECT coalesce(confidence, 'unknown') AS level, count(*) AS models"
-                " FROM models GROUP BY 1 ORDER BY 2 DESC"
-            )
-        ],
-    )
-
-
-def _method(rows: Rows, night: Night) -> MethodPage:
-    workloads = rows.all("FROM workloads ORDER BY workload_ix")
-    views = rows.all(
-        "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal AND schema_name = 'main' ORDER BY view_name"
-    )
-    return MethodPage(
-        night,
-        [
-            (
-                row["workload"],
-                row["title"],
-                row["engine"],
-                f"{row['context_tokens']:,} tokens x {row['concurrent_sequences']}",
-            )
-            for row in workloads
-        ],
-        [(row["view_name"], row["comment"]) for row in views],
-    )

@@ -30,6 +30,7 @@ def device_pages(rows: Rows, night: Night, first: Workload) -> Iterator[DevicePa
         first.id,
     )
     unknown = rows.one("SELECT count(*) AS n FROM unknowns WHERE unknown LIKE '%cache%'")["n"]
+    benchmarks = rows.benchmarks()
     rankings = groupby(rows.rankings(), key=lambda row: row["gpu"])
     misses = groupby(rows.near_misses(), key=lambda row: row["gpu"])
     next_ranking, next_misses = next(rankings, None), next(misses, None)
@@ -42,7 +43,7 @@ def device_pages(rows: Rows, night: Night, first: Workload) -> Iterator[DevicePa
         if next_misses and next_misses[0] == device["gpu_id"]:
             missed = list(next_misses[1])
             next_misses = next(misses, None)
-        yield _device_page(night, device, ranking, missed, first, unknown, served["engine"])
+        yield _device_page(night, device, ranking, missed, first, unknown, served["engine"], benchmarks)
 
 
 def _device_page(
@@ -53,6 +54,7 @@ def _device_page(
     first: Workload,
     unknown: int,
     engine: str,
+    benchmarks: list[str] | None,
 ) -> DevicePage:
     def link(model_id: str) -> list[str]:
         return [model_id, "../" + model_path(model_id)]
@@ -60,8 +62,12 @@ def _device_page(
     columns = (
         Column("model_id", "Model", "link"),
         Column("workload", "Workload", is_filter=True),
+        *([Column("score", "Score", "count")] if benchmarks is not None else []),
         Column("parameters", "Parameters", "parameters"),
+        Column("effective_parameters", "Effective parameters", "parameters"),
         Column("precision", "Best precision", is_filter=True),
+        Column("quality_loss", "Quality lost", "share"),
+        Column("quality_basis", "Loss is", is_filter=True),
         Column("verdict", "Verdict", "verdict", is_filter=True),
         Column("gpus_needed", "Devices", "count"),
         Column("required_bytes", "Needs each", "bytes"),
@@ -79,7 +85,7 @@ def _device_page(
         "best_fit",
         columns,
         [[link(row["model_id"]), *cells(row)] for row in ranking],
-        sort="verdict",  # rows come by parameters, so the largest that fits is first
+        sort="verdict",  # rows come best first
         empty="Nothing that was read is known to run here.",
     )
     misses = Table(
@@ -135,6 +141,8 @@ def _device_page(
         misses=misses,
         source=device["source"],
         as_of=device["as_of"],
+        is_scored=benchmarks is not None,
+        benchmarks=benchmarks or (),
     )
 
 

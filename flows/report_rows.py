@@ -12,7 +12,7 @@ import polars as pl
 
 Row = dict[str, Any]
 
-# A device page ranks this many models a workload, the most downloaded ones; SQL has them all.
+# A device page ranks this many models a workload, with a score or the most downloaded; SQL has them all.
 RANKED_MODELS = 1000
 OPTIONS = 6
 
@@ -79,15 +79,16 @@ class Rows:
         return next((row for row in self.workloads if row["engine"] != "none"), self.workloads[0])
 
     def rankings(self) -> Iterator[Row]:
-        """Grain: gpu x workload x model that runs there, sorted by gpu; the most downloaded models only."""
+        """Grain: gpu x workload x model that runs there, sorted by gpu, best first. Not all: RANKED_MODELS."""
         self._connection.execute(
             f"""
             CREATE TABLE memory.main.ranked AS
             SELECT b.* FROM memory.main.best b
             JOIN (
-                SELECT shape_ix, max(coalesce(downloads, 0)) AS downloads
+                SELECT shape_ix, bool_or(model_id IN (SELECT model_id FROM scores)) AS is_scored,
+                    max(coalesce(downloads, 0)) AS downloads
                 FROM models JOIN internal.shapes USING (shape_id) GROUP BY shape_ix
-                ORDER BY downloads DESC LIMIT {RANKED_MODELS}
+                ORDER BY is_scored DESC, downloads DESC LIMIT {RANKED_MODELS}
             ) USING (shape_ix)
             """
         )
@@ -96,11 +97,18 @@ class Rows:
             SELECT f.model_id, f.gpu, f.workload, f.precision, f.verdict, f.gpus_needed, f.required_bytes,
                 f.headroom_bytes, f.max_context_tokens, f.max_sequences,
                 round(f.decode_tokens_per_second, 1) AS decode_tokens_per_second,
-                m.parameters, m.downloads, m.confidence
+                m.parameters, m.downloads, m.confidence, o.score, o.ranked_by, o.effective_parameters,
+                r.quality_loss, r.quality_basis
             FROM internal.fit_of('memory.main.ranked') f JOIN models m USING (model_id)
-            ORDER BY f.gpu, f.workload, m.parameters DESC NULLS LAST, f.model_id
+            JOIN precision_ranks r USING (precision) LEFT JOIN internal.model_order o USING (model_id)
+            ORDER BY f.gpu, f.workload, o.tier NULLS LAST, r.rank, o.place, f.model_id
             """
         )
+
+    def benchmarks(self) -> list[str] | None:
+        """What the scores of models that were read are of, as far as the site says; null where there are no scores."""
+        rows = self.all("SELECT DISTINCT benchmark FROM scores JOIN models USING (model_id) ORDER BY benchmark")
+        return [row["benchmark"] for row in rows if row["benchmark"] is not None] if rows else None
 
     def near_misses(self) -> Iterator[Row]:
         """Grain: gpu x model that no precision of the first workload brings onto the device, smallest excess first."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from reports.format import billions, count, percent, plural
+from reports.format import billions, count, decimal, percent, plural
 from reports.model import Finding, Overview
 
 # What a reader owns or rents most often; a finding is about the first device of these sizes.
@@ -13,7 +14,8 @@ SIZES_GIB = (24.0, 80.0, 96.0)
 
 def headlines(page: Overview) -> tuple[str, ...]:
     """Up to four sentences; none about what is not known."""
-    found = [_reach(page.precision_share), *_sizes(page.strip), _largest(page.strip), _exact(page)]
+    held = _scored(page.strip) if page.is_scored else [*_sizes(page.strip), _largest(page.strip)]
+    found = [_reach(page.precision_share), *held, _exact(page)]
     return tuple(dict.fromkeys(sentence for sentence in found if sentence))[:4]
 
 
@@ -41,6 +43,20 @@ def _sizes(strip: Sequence[Finding]) -> list[str | None]:
             found.append(
                 f"One device of {size:g} GiB holds at most {billions(best.parameters)} parameters:"
                 f" {best.model} at {best.precision} on {best.device}."
+            )
+    return found[:2]
+
+
+def _scored(strip: Sequence[Finding]) -> list[str | None]:
+    """The best of the scored models on devices of the usual sizes."""
+    found: list[str | None] = []
+    for size in SIZES_GIB:
+        held = [row for row in strip if row.memory_gib == size and row.score is not None]
+        if held:
+            best = max(held, key=lambda row: -math.inf if row.score is None else row.score)
+            found.append(
+                f"The best model by score on one device of {size:g} GiB is {best.model} ({decimal(best.score or 0)})"
+                f" at {best.precision} on {best.device}."
             )
     return found[:2]
 

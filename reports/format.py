@@ -106,7 +106,7 @@ def share(value: float | None) -> str:
     part = 100 * value
     if not part:
         return "0 %"
-    return "<0.01 %" if part < 0.005 else f"{part:.2f} %" if part < 1 else f"{part:.3g} %"
+    return "<0.01 %" if 0 < part < 0.005 else f"{part:.2f} %" if part < 1 else f"{part:.3g} %"
 
 
 def text(value: object) -> str:
@@ -135,7 +135,7 @@ def cell(value: object, kind: str) -> str:
         return f"{GLYPHS[word]} {VERDICT_WORDS[word]}" if word in GLYPHS else word
     if isinstance(value, int | float):
         numeric: dict[str, Callable[[int | float], str]] = {
-            "bytes": gib, "count": decimal, "usd": usd, "parameters": billions,
+            "bytes": gib, "count": decimal, "usd": usd, "parameters": billions, "share": share,
         }  # fmt: skip
         return numeric.get(kind, text)(value)
     return text(value)
@@ -163,6 +163,15 @@ def price_sentence(oldest: date | None, newest: date | None, origins: Sequence[s
     if not stale:
         return f"{told}."
     return f"{told}; stale for {stale:,} {'device' if stale == 1 else 'devices'}."
+
+
+def ranking_sentence(is_scored: bool, benchmarks: Sequence[str]) -> str:
+    """By what models are ranked, in words."""
+    rule = "effective parameters (of a mixture of experts the geometric mean of all and of the active ones)"
+    if not is_scored:
+        return f"Ranked by verdict and {rule}: a rule of thumb, for this site brought no scores."
+    told = f" ({', '.join(benchmarks)})" if benchmarks else ""
+    return f"Ranked by verdict and the scores of this site{told}; models without one follow by {rule}."
 
 
 def device_sentence(

@@ -33,7 +33,7 @@ class Night:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a big table. kind: text | code | count | parameters | bytes | usd | verdict | link."""
+    """A column of a big table. kind: text | code | count | parameters | bytes | usd | share | verdict | link."""
 
     name: str  # as in SQL
     title: str
@@ -68,7 +68,7 @@ class Workload:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the overview's strip: the largest model of a device."""
+    """One line of the overview's strip: the largest model of a device, or the best by the site's scores."""
 
     device: str
     device_href: str
@@ -77,6 +77,7 @@ class Finding:
     model_href: str | None
     parameters: int | None
     precision: str | None
+    score: float | None = None  # null: it is there for its parameters
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ class Overview:
     strip: Sequence[Finding]
     precision_share: Sequence[tuple[str, int, int]]  # precision, models that fit somewhere on one device, models
     search: Sequence[tuple[str, str, str]]  # text, href, kind
+    is_scored: bool = False  # the strip is of the best models by score, not of the largest
+    benchmarks: Sequence[str] = ()  # that the scores are of, as far as the site says
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ class DevicePage:
     misses: Table
     source: str | None
     as_of: date | None
+    is_scored: bool = False  # the ranking follows the site's scores where there are any
+    benchmarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -251,6 +256,7 @@ class QualityPage:
     unknowns: Table
     conflicts: Table
     confidence: Sequence[tuple[str, int]]
+    scores: Table | None = None  # that rank nothing; null where there are none
 
 
 @dataclass(frozen=True)
@@ -308,3 +314,4 @@ class MethodPage:
     night: Night
     workloads: Sequence[tuple[str, str, str, str]]  # id, title, engine, context x sequences
     views: Sequence[tuple[str, str]]  # name, meaning
+    precisions: Table

@@ -30,7 +30,7 @@ from reports.model import (
 _IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 # Rows of a big table that a page carries as HTML, for readers without scripts.
 STATIC_ROWS = 25
-_NUMERIC = frozenset({"bytes", "count", "usd", "parameters"})
+_NUMERIC = frozenset({"bytes", "count", "usd", "parameters", "share"})
 
 
 def index(page: Overview) -> str:
@@ -56,7 +56,7 @@ def device(page: DevicePage) -> str:
         ranking = replace(ranking, picked={"workload": page.workload.id, **ranking.picked})
     return _page(
         "device.html", page.night, "../", "devices", page=page, sentence=sentence, ranking=ranking,
-        steps=charts.waterfall(page.waterfall),
+        steps=charts.waterfall(page.waterfall), ranked=format.ranking_sentence(page.is_scored, page.benchmarks),
     )  # fmt: skip
 
 
@@ -185,7 +185,7 @@ def _environment() -> Environment:
     filters = (
         format.gib, format.count, format.billions, format.tokens, format.usd, format.usd_or_unknown,
         format.day, format.moment,
-        format.plural, format.percent, format.share, format.text, format.lowered, format.short,
+        format.plural, format.percent, format.share, format.decimal, format.text, format.lowered, format.short,
     )  # fmt: skip
     environment.filters |= {function.__name__: function for function in filters}
     environment.filters |= {"script_json": _script_json, "table_json": _table_json, "static_rows": static_rows}

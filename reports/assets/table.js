@@ -3,7 +3,7 @@
   "use strict";
   var AHEAD = 12;
   var GIB = Math.pow(2, 30);
-  var NUMERIC = { bytes: true, count: true, usd: true, parameters: true };
+  var NUMERIC = { bytes: true, count: true, usd: true, parameters: true, share: true };
   var WORDS = { fits: "● fits", tight: "◐ tight", sharded: "◫ sharded", offload: "◇ offload", too_big: "○ too big",
                 unsupported: "– unsupported", unknown: "? unknown" };
   var RANK = { fits: 0, tight: 1, sharded: 2, offload: 3, too_big: 4, unsupported: 5, unknown: 6 };
@@ -24,6 +24,13 @@
     return value >= 1e6 ? whole.format(value / 1e6) + " M" : number.format(value);
   }
 
+  function share(value) {
+    var part = 100 * value;
+    if (!part) return "0 %";
+    if (part > 0 && part < 0.005) return "<0.01 %";
+    return (part < 1 ? part.toFixed(2) : String(Number(part.toPrecision(3)))) + " %";
+  }
+
   function isNull(value) { return value === null || value === undefined; }
 
   function plain(value, kind) {
@@ -33,6 +40,7 @@
     if (kind === "count") return number.format(value);
     if (kind === "parameters") return billions(value);
     if (kind === "usd") return "$" + fixed.format(value);
+    if (kind === "share") return share(value);
     if (kind === "verdict") return WORDS[value] || value;
     return String(value);
   }

@@ -97,5 +97,12 @@ def pages(name: str = "owner/name", rows: int = 3) -> dict[str, str]:
         "devices/device-a.html": render.device(device_page(name, rows)),
         "quality.html": render.quality(quality),
         "validation.html": render.validation(validation),
-        "method.html": render.method(m.MethodPage(NIGHT, [("chat-8k", name, "vllm", "8,192 x 1")], [("fit", name)])),
+        "method.html": render.method(
+            m.MethodPage(
+                NIGHT,
+                [("chat-8k", name, "vllm", "8,192 x 1")],
+                [("fit", name)],
+                replace(table(rows, name), id="precisions", view="precision_ranks"),
+            )
+        ),
     }
