@@ -67,7 +67,6 @@ def _device_page(
         Column("effective_parameters", "Effective parameters", "parameters"),
         Column("precision", "Best precision", is_filter=True),
         Column("quality_loss", "Quality lost", "share"),
-        Column("quality_basis", "Loss is", is_filter=True),
         Column("verdict", "Verdict", "verdict", is_filter=True),
         Column("gpus_needed", "Devices", "count"),
         Column("required_bytes", "Needs each", "bytes"),

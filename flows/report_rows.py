@@ -97,8 +97,7 @@ class Rows:
             SELECT f.model_id, f.gpu, f.workload, f.precision, f.verdict, f.gpus_needed, f.required_bytes,
                 f.headroom_bytes, f.max_context_tokens, f.max_sequences,
                 round(f.decode_tokens_per_second, 1) AS decode_tokens_per_second,
-                m.parameters, m.downloads, m.confidence, o.score, o.ranked_by, o.effective_parameters,
-                r.quality_loss, r.quality_basis
+                m.parameters, m.downloads, m.confidence, o.score, o.effective_parameters, r.quality_loss
             FROM internal.fit_of('memory.main.ranked') f JOIN models m USING (model_id)
             JOIN precision_ranks r USING (precision) LEFT JOIN internal.model_order o USING (model_id)
             ORDER BY f.gpu, f.workload, o.tier NULLS LAST, r.rank, o.place, f.model_id
