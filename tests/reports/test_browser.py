@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_up import HOSTILE, pages
+from made_up import CHAT, HOSTILE, NIGHT, pages
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from reports import render
+from reports import format, render
+from reports.model import Column, IndexPage, Table
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install Debian's chromium")
@@ -127,6 +128,16 @@ def test_a_table_of_ten_thousand_rows_draws_few_and_finds_all(site: Path, watche
     assert "q=09999" in page.url
     page.reload()
     assert page.locator("#ranking .count").inner_text() == "1 of 10,000 rows"
+
+
+def test_shares_read_the_same_with_and_without_scripts(site: Path, watched: Watched) -> None:
+    values = [0, 0.00002, 0.0004, 0.0077, 0.0282, 0.1183, 1.2, -0.001, None]
+    table = Table("lost", "Lost", "v", (Column("lost", "Lost", "share"),), [[value] for value in values])
+    page = render.listing(IndexPage(NIGHT, "devices", CHAT, table))
+    (site / "devices" / "shares.html").write_text(page, encoding="utf-8")
+    watched.page.goto((site / "devices" / "shares.html").as_uri())
+    shown = watched.page.locator("#lost tbody tr:not(.spacer) td").all_inner_texts()
+    assert shown == [format.cell(value, "share") for value in values]
 
 
 def first_cell(page: Page, column: int) -> str:

@@ -53,6 +53,16 @@ def test_headlines_say_nothing_about_the_unknown() -> None:
     assert findings.headlines(replace(page, night=night, strip=[], precision_share=[])) == ()
 
 
+def test_headlines_of_a_site_with_scores_name_no_largest() -> None:
+    scored = replace(HELD, model="c/d", score=71.5)
+    strip = [HELD, scored, replace(HELD, memory_gib=80.0), replace(scored, device="H", score=-2.0, memory_gib=96.0)]
+    page = Overview(NIGHT, CHAT, 0, 1, strip, [("bf16", 1, 2)], [], is_scored=True)
+    assert findings.headlines(page)[1:3] == (
+        "The best model by score on one device of 24 GiB is c/d (71.5) at bf16 on RTX.",
+        "The best model by score on one device of 96 GiB is c/d (-2) at bf16 on H.",
+    )
+
+
 def test_headlines_count_one_as_one() -> None:
     page = Overview(NIGHT, CHAT, 0, 1, [HELD, replace(HELD, device="H", memory_gib=80.0)], [("bf16", 1, 1)], [])
     reach, *_, largest = findings.headlines(page)[:4]

@@ -68,6 +68,18 @@ def test_every_page_says_which_night_it_is_and_asks_the_network_for_nothing() ->
         assert not re.search(r"(?:src|href)=\"(?:https?:)?//", page)
 
 
+def test_the_first_page_of_a_site_with_scores_shows_them() -> None:
+    page = pages(scored=True)["index.html"]
+    assert "The best model that one device holds" in page
+    assert (
+        "Ranked by the scores of this site (arena), where no model with a score fits by effective parameters." in page
+    )
+    assert '<td class="n">1,071.5</td>' in page
+    assert '<td class="n">by parameters</td>' in page
+    assert "Read from the view <code>best_models</code>." in page
+    assert "argest" not in page
+
+
 def test_a_missing_value_is_an_error() -> None:
     with pytest.raises((jinja2.UndefinedError, AttributeError)):
         render.model(replace(model_page(), groups=[object()]))  # type: ignore[list-item]

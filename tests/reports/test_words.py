@@ -19,6 +19,7 @@ from reports.model import Answer, Comparison
         (7_615_616_512, "parameters", "7.62 B"),
         (1008.5, "count", "1,008.5"),
         (131_072, "count", "131,072"),
+        *[(0.0282, "share", "2.82 %"), (0.0, "share", "0 %"), (-0.001, "share", "-0.10 %"), (None, "share", "unknown")],
         (0, "count", "0"),
         ("bf16", "text", "bf16"),
     ],
@@ -73,6 +74,16 @@ def test_where_prices_are_from(origins: list[str], stale: int, shown: str) -> No
 )
 def test_titles_inside_a_sentence(title: str, shown: str) -> None:
     assert format.lowered(title) == shown
+
+
+def test_by_what_models_are_ranked() -> None:
+    told = format.ranking_sentence(False, ())
+    assert told.startswith("Ranked by verdict and effective parameters (of a mixture of experts the geometric mean")
+    assert told.endswith("a rule of thumb, for this site brought no scores.")
+    assert format.ranking_sentence(True, ["arena", "ours"]).startswith(
+        "Ranked by verdict and the scores of this site (arena, ours); models without one follow by effective parameters"
+    )
+    assert "this site; models" in format.ranking_sentence(True, ())
 
 
 def test_a_sparse_model_says_what_is_active() -> None:

@@ -69,13 +69,15 @@ def device_page(name: str = "Device A", rows: int = 3) -> m.DevicePage:
     )  # fmt: skip
 
 
-def pages(name: str = "owner/name", rows: int = 3) -> dict[str, str]:
+def pages(name: str = "owner/name", rows: int = 3, scored: bool = False) -> dict[str, str]:
     """Every kind of page by path, with `name` wherever a stranger's text can come in."""
+    best = m.Finding("Device C", "devices/c.html", 24.0, name, "models/owner--name.html", 10**9, "bf16", 1071.5)
     overview = m.Overview(
         NIGHT, CHAT, 1, 1,
         [m.Finding("Device A", "devices/device-a.html", 24.0, name, "models/owner--name.html", 8_030_261_248, "bf16"),
-         m.Finding("Device B", "devices/b.html", None, None, None, None, None)],
+         m.Finding("Device B", "devices/b.html", None, None, None, None, None), *([best] if scored else [])],
         [("bf16", 1, 2)], [(name, "models/owner--name.html", "model"), ("Device A", "devices/device-a.html", "device")],
+        is_scored=scored, benchmarks=["arena"] if scored else (),
     )  # fmt: skip
     quality = m.QualityPage(
         NIGHT, [("fetch", "gated", 1)], replace(table(rows, name), id="errors"),
