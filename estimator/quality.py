@@ -12,6 +12,8 @@ from estimator.pairs import Frame
 # Other figures (scores, divergences) are shown and not ranked by: they are no multiples of a perplexity.
 TO_SIXTEEN_BITS = "^perplexity ratio to (16 bit|bf16)"
 TO_ANOTHER = "^perplexity ratio"
+# Fewer bits than any figure of a family: how many fewer its lowest figure still speaks for. Our choice.
+NEAR_BITS = 1.5
 
 
 def compared_bits(*, policy: pl.Expr, bits_per_weight: pl.Expr, whole_model_bits: pl.Expr) -> pl.Expr:
@@ -39,7 +41,7 @@ def qualities(precisions: Frame) -> pl.LazyFrame:
     A format without a figure loses what lies between the next figures of its family by bits (`interpolated`); with more
     bits than any of these, at most what those with fewer bits do, and at most the worst figure of any family with as
     many bits (`bounded`), as does a family without figures; with fewer bits than any, at least what the next does
-    (`nearest`).
+    (`nearest`), if that is at most NEAR_BITS away.
     """
     c = pl.col
     formats = _measured(precisions)
@@ -60,7 +62,7 @@ def qualities(precisions: Frame) -> pl.LazyFrame:
     ruled = (
         pl.when(c("below").is_not_null() & c("above").is_not_null())
         .then(pl.struct(loss=loss_between(**numbers), basis=pl.lit("interpolated")))
-        .when(c("above").is_not_null())
+        .when(c("above") - c("bits") <= NEAR_BITS)
         .then(pl.struct(loss=c("loss_above"), basis=pl.lit("nearest")))
         .otherwise(pl.struct(loss=pl.min_horizontal("least", "bound"), basis=pl.lit("bounded")))
     )

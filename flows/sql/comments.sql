@@ -743,7 +743,11 @@ COMMENT ON COLUMN internal.qualities.quality_bits IS 'Bits a weight by which for
 COMMENT ON COLUMN internal.qualities.quality_loss IS 'Increase of perplexity over 16 bits, a fraction; null where nobody knows.';
 COMMENT ON COLUMN internal.qualities.quality_basis IS 'What that rests on: see precision_ranks.';
 
-COMMENT ON VIEW precision_ranks IS 'In which order a precision is chosen where several run: the lowest quality_loss, of equals the most bits, then a figure of its own; the repository''s own format and 32 bits last. Grain: precision.';
+COMMENT ON VIEW internal.own_formats IS 'Shapes whose repository holds fewer than 16 bits a weight: they are run as stored. Grain: shape.';
+COMMENT ON COLUMN internal.own_formats.shape_ix IS 'Key of internal.shapes.';
+COMMENT ON COLUMN internal.own_formats.precision_ix IS 'That of stored.';
+
+COMMENT ON VIEW precision_ranks IS 'In which order a precision is chosen where several run: the lowest quality_loss, of equals the most bits, then a figure of its own; 32 bits and stored last, except of repositories with fewer than 16 bits, which are run as stored first. Grain: precision.';
 COMMENT ON COLUMN precision_ranks.rank IS '1 is preferred; null below four bits, which are chosen for nobody.';
 COMMENT ON COLUMN precision_ranks.precision IS 'Weight format; stored means as the repository has it.';
 COMMENT ON COLUMN precision_ranks.quality_loss IS 'Increase of perplexity over 16 bits, a fraction: 0.028 is 2.8 percent. Figures of different models and tests are compared, for want of better; null where nobody knows.';

@@ -19,7 +19,7 @@ FROM calculators c CROSS JOIN gpus g
 WHERE c.calculator = 'can_it_run';
 
 -- Which precision a person would choose: what loses least, of equals the one with more bits, then the one with a figure
--- of its own. The repository's own format, of which nobody knows what it lost, and what is wider than weights are
+-- of its own. The repository's own format where it says nothing of its bits, and what is wider than weights are
 -- published in come last. Below four bits on the main weights nothing is chosen for anybody: see fit.
 CREATE VIEW internal.precision_ranks AS
 SELECT
@@ -39,6 +39,15 @@ FROM precisions p
 JOIN internal.qualities q USING (precision_ix)
 LEFT JOIN internal.precision_ranks r USING (precision_ix);
 
+-- What a repository holds in fewer than 16 bits is run as it is: wider weights would have to be made of it and be no better,
+-- others would lose twice.
+CREATE VIEW internal.own_formats AS
+SELECT s.shape_ix, t.precision_ix
+FROM internal.shapes s
+JOIN precisions p ON p.precision = s.stored_precision
+CROSS JOIN (SELECT precision_ix FROM precisions WHERE policy = 'stored') t
+WHERE p.bits_per_weight < 16;
+
 -- The best way to run a shape on a device: one device before several, comfortable before tight, then the precision.
 -- Outcomes are numbered in this order.
 CREATE VIEW internal.best AS
@@ -46,9 +55,13 @@ SELECT
     f.workload_ix,
     f.gpu_ix,
     f.shape_ix,
-    arg_min(f.precision_ix, f.outcome_ix::INTEGER * 1000 + r.rank) AS precision_ix,
+    arg_min(
+        f.precision_ix, f.outcome_ix::INTEGER * 1000 + CASE WHEN o.shape_ix IS NOT NULL THEN 0 ELSE r.rank END
+    ) AS precision_ix,
     min(f.outcome_ix) AS outcome_ix
-FROM internal.fit f JOIN internal.precision_ranks r USING (precision_ix)
+FROM internal.fit f
+JOIN internal.precision_ranks r USING (precision_ix)
+LEFT JOIN internal.own_formats o ON o.shape_ix = f.shape_ix AND o.precision_ix = f.precision_ix
 WHERE f.outcome_ix IN (SELECT outcome_ix FROM internal.outcomes WHERE gpus_needed IS NOT NULL)
 GROUP BY ALL;
 

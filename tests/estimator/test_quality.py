@@ -120,6 +120,13 @@ def test_more_bits_than_a_figure_of_its_family_lose_no_more_than_that() -> None:
     assert found(format_("a", "x", 4, 1.02), format_("b", "x", 5), format_("c", "y", 6, 1.3))["b"] == (0.02, "bounded")
 
 
+def test_half_the_bits_of_a_figure_are_not_near_it() -> None:
+    """Eight bits lose 1 %; of four nobody of that family says anything, and of all with four or more five lose most."""
+    rows = (format_("eight", "mx", 8, 1.01), format_("four", "mx", 4), format_("five", "int", 5, 1.05))
+    assert found(*rows)["four"] == (0.05, "bounded")
+    assert found(*rows, format_("seven", "mx", 6.5))["seven"] == (0.01, "nearest")
+
+
 def test_nothing_published_at_all() -> None:
     assert found(format_("a", "x", 4), format_("b", "y", 5)) == {"a": (None, "unknown"), "b": (None, "unknown")}
 

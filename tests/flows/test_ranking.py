@@ -23,7 +23,7 @@ LLAMA, QWEN, ENCODER = "meta-llama/Llama-3.1-8B", "Qwen/Qwen3-30B-A3B", "BAAI/bg
 MODELS = (GPT2, OSS, GEMMA, LLAMA, QWEN, ENCODER, "no/body")
 SCORES = f"model_id,score,benchmark\n{OSS},60,arena\n{LLAMA},71.5,arena\nno/body,99,\nnot/listed,1,\n"
 PRECISIONS = (
-    *("fp32", "bf16", "mxfp8", "fp8_e4m3_channel", "int4_gptq_g32", "int4_gptq_g128", "int4_awq_g128", "nf4"),
+    *("fp32", "bf16", "mxfp8", "fp8_e4m3_channel", "mxfp4", "int4_gptq_g32", "int4_gptq_g128", "int4_awq_g128", "nf4"),
     *("gguf_q8_0", "gguf_q4_1", "gguf_q4_k_m", "gguf_q3_k_m", "stored"),
 )
 SMALL, LARGE = "nvidia-rtx-4090-24gb", "nvidia-h100-sxm-80gb"
@@ -67,6 +67,7 @@ def test_precisions_are_ranked_by_what_they_lose(scored: Path) -> None:
         ("fp8_e4m3_channel", 0.0097, "published"), ("int4_gptq_g32", 0.028, "bounded"),
         ("int4_gptq_g128", 0.028, "published"), ("gguf_q4_k_m", 0.0282, "published"),
         ("int4_awq_g128", 0.0433, "published"), ("gguf_q4_1", 0.0724, "published"), ("nf4", 0.0724, "bounded"),
+        ("mxfp4", 0.0724, "bounded"),
         ("fp32", 0, "sixteen_bits"), ("stored", None, "stored"), ("gguf_q3_k_m", 0.1054, "published"),
     ]  # fmt: skip
     assert asked(scored, "SELECT precision FROM precision_ranks WHERE rank IS NULL") == [("gguf_q3_k_m",)]
@@ -78,6 +79,15 @@ def test_what_fits_is_run_at_what_loses_least(scored: Path) -> None:
     held = asked(scored, f"SELECT precision FROM fit {best} AND verdict = 'fits' AND precision LIKE 'gguf_q4%'")
     assert set(held) == {("gguf_q4_1",), ("gguf_q4_k_m",)}
     assert asked(scored, f"SELECT precision FROM best_fit {best}") == [("gguf_q4_k_m",)]
+
+
+def test_a_quantised_repository_is_run_as_it_is(scored: Path) -> None:
+    """gpt-oss holds MXFP4: bf16 would be made of that, and int4 would lose again. Llama holds 16 bits."""
+    best = f"WHERE gpu = '{LARGE}' AND workload = 'chat-8k' AND model_id IN ('{OSS}', '{LLAMA}')"
+    assert asked(scored, f"SELECT model_id, precision FROM best_fit {best} ORDER BY model_id") == [
+        (LLAMA, "bf16"),
+        (OSS, "stored"),
+    ]
 
 
 def ranked(connection: duckdb.DuckDBPyConnection, gpu: str, kind: str = "decoder") -> list[tuple[Any, ...]]:
