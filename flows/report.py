@@ -9,6 +9,7 @@ from pathlib import Path
 from flows import report_pages
 from flows.report_devices import device_pages
 from flows.report_models import model_pages
+from flows.report_procurement import files as procurement_files
 from flows.report_quality import method_page, quality_page
 from flows.report_rows import Row, Rows
 from flows.report_validation import validation_page
@@ -44,12 +45,14 @@ def write(database: Path, folder: Path) -> None:
     rows = Rows(database)
     try:
         night = _night(rows)
-        for path, content in render.assets().items():
-            report_pages.write(folder, path, content)
+        for path, asset in render.assets().items():
+            report_pages.write(folder, path, asset)
         report_pages.write(folder, "assets/devices.js", _devices_js(rows))
         report_pages.write(folder, "index.html", render.index(_overview(rows, night)))
         report_pages.write(folder, "devices/index.html", render.listing(_devices(rows, night)))
         report_pages.write(folder, "models/index.html", render.listing(_models(rows, night)))
+        for path, content in procurement_files(rows, night):
+            report_pages.write(folder, path, content)
         report_pages.write(folder, "quality.html", render.quality(quality_page(rows, night)))
         report_pages.write(folder, "validation.html", render.validation(validation_page(rows, night)))
         report_pages.write(folder, "method.html", render.method(method_page(rows, night)))

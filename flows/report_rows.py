@@ -136,6 +136,36 @@ class Rows:
             self.workloads[0]["workload"],
         )
 
+    def assured(self) -> None:
+        """Make memory.main.cheapest_assured: the view of that name for the report's workloads.
+
+        A shortlist stands for all decisions: the best of each device, and the splits where that is tight, for a split
+        is sure to hold what one device may not.
+        """
+        chosen = ", ".join(str(int(row["workload_ix"])) for row in self.workloads) or "NULL"
+        self._connection.execute(
+            f"""
+            CREATE VIEW memory.main.shortlist AS
+            SELECT workload_ix, gpu_ix, shape_ix, precision_ix, outcome_ix FROM memory.main.best
+            UNION ALL
+            SELECT f.workload_ix, f.gpu_ix, f.shape_ix, f.precision_ix, f.outcome_ix
+            FROM night.internal.fit f
+            SEMI JOIN (
+                FROM memory.main.best
+                WHERE outcome_ix IN (SELECT outcome_ix FROM night.internal.outcomes WHERE verdict = 'tight')
+            ) USING (workload_ix, gpu_ix, shape_ix)
+            WHERE f.workload_ix IN ({chosen})
+                AND f.outcome_ix IN (SELECT outcome_ix FROM night.internal.outcomes WHERE verdict = 'sharded')
+            """
+        )
+        self._connection.execute(
+            "CREATE TABLE memory.main.cheapest_shapes AS FROM internal.cheapest_of('memory.main.shortlist')"
+        )
+        self._connection.execute(
+            "CREATE TABLE memory.main.cheapest_assured AS"
+            " FROM internal.cheapest_assured_of('memory.main.cheapest_shapes')"
+        )
+
     def options(self) -> dict[str, list[Row]]:
         """model_id -> its cheapest devices for the workload that is served."""
         if not self.workloads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 
@@ -63,6 +64,14 @@ def usd(value: float | None) -> str:
 def usd_or_unknown(value: float | None) -> str:
     """US dollars with cents, of what follows from a price and a speed."""
     return UNKNOWN if value is None else usd(value)
+
+
+def cost(value: float | None) -> str:
+    """US dollars of what follows from a price and a speed: two digits below a dollar, $0.0073."""
+    if value is None or not 0 < value < 1:
+        return usd_or_unknown(value)
+    digits = max(2, 1 - math.floor(math.log10(value)))
+    return f"${value:.{digits}f}"
 
 
 def day(value: date | datetime | None) -> str:
@@ -135,7 +144,7 @@ def cell(value: object, kind: str) -> str:
         return f"{GLYPHS[word]} {VERDICT_WORDS[word]}" if word in GLYPHS else word
     if isinstance(value, int | float):
         numeric: dict[str, Callable[[int | float], str]] = {
-            "bytes": gib, "count": decimal, "usd": usd, "parameters": billions, "share": share,
+            "bytes": gib, "count": decimal, "usd": usd, "cost": cost, "parameters": billions, "share": share,
         }  # fmt: skip
         return numeric.get(kind, text)(value)
     return text(value)

@@ -33,7 +33,10 @@ class Night:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a big table. kind: text | code | count | parameters | bytes | usd | share | verdict | link."""
+    """A column of a big table.
+
+    kind: text | code | count | parameters | bytes | usd | cost | share | verdict | link.
+    """
 
     name: str  # as in SQL
     title: str
@@ -45,7 +48,8 @@ class Column:
 class Table:
     """Rows for table.js. `view` is the SQL view they were read from; a link cell is [text, href].
 
-    `picked` chooses a value of filter columns at first, by column name; a reader can choose another or any.
+    `picked` chooses a value of filter columns at first, by column name; a reader can choose another or any. `beside`
+    names the script next to the page that has the rows, where they are too many for it; empty for rows in the page.
     """
 
     id: str
@@ -56,6 +60,7 @@ class Table:
     sort: str = ""  # column to sort by at first; "-name" for descending
     empty: str = "Nothing to show."
     picked: Mapping[str, str] = field(default_factory=dict)
+    beside: str = ""
 
 
 @dataclass(frozen=True)

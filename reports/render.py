@@ -12,7 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports import charts, comparisons, findings, format, scatter
+from reports import charts, comparisons, findings, format, plans, scatter
+from reports import procurement as buying
 from reports.model import (
     Column,
     DevicePage,
@@ -25,12 +26,14 @@ from reports.model import (
     Table,
     ValidationPage,
 )
+from reports.pareto import pareto
+from reports.procurement import ProcurementPage
 
 # Characters that could end a script element or a line of JavaScript.
 _IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
 # Rows of a big table that a page carries as HTML, for readers without scripts.
 STATIC_ROWS = 25
-_NUMERIC = frozenset({"bytes", "count", "usd", "parameters", "share"})
+_NUMERIC = frozenset({"bytes", "count", "usd", "cost", "parameters", "share"})
 
 
 def index(page: Overview) -> str:
@@ -90,6 +93,41 @@ def quality(page: QualityPage) -> str:
 def validation(page: ValidationPage) -> str:
     """validation.html."""
     return _page("validation.html", page.night, "", "validation", page=page, plot=scatter.scatter(page.points))
+
+
+def procurement(page: ProcurementPage) -> str:
+    """procurement.html; its table is drawn from `rows_beside`."""
+    best = {offer.gpu for offer in buying.frontier(page.offers)}
+    return _page(
+        "procurement.html", page.night, "", "procurement", page=page, sentences=buying.verdicts(page),
+        finding=buying.finding(page.offers), plot=pareto(page.offers), best=best,
+        planned=None if page.plan is None else plans.sentence(page.plan),
+    )  # fmt: skip
+
+
+def rows_beside(table: Table) -> str:
+    """The script beside a page that has a table's rows. A word that many rows share stands there once.
+
+    In a column that `words` has, by its position, a cell is the position of its word.
+    """
+    words: dict[str, list[Any]] = {}
+    told = [list(row) for row in table.rows]
+    for at, column in enumerate(table.columns):
+        if column.kind in _NUMERIC:
+            continue
+        positions: dict[str, int] = {}
+        words[str(at)] = []
+        for row in told:
+            key = json.dumps(row[at], default=str)
+            if key not in positions:
+                positions[key] = len(words[str(at)])
+                words[str(at)].append(row[at])
+            row[at] = positions[key]
+    data = {"columns": [vars(column) for column in table.columns], "rows": told, "picked": dict(table.picked)}
+    return (
+        f"(window.HUBFIT_TABLES = window.HUBFIT_TABLES || {{}})[{_script_json(table.id)}]"
+        f" = {_script_json({**data, 'words': words})};\n"
+    )
 
 
 def method(page: MethodPage) -> str:

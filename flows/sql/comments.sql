@@ -814,6 +814,39 @@ COMMENT ON COLUMN cheapest_gpu.precision IS 'Preferred precision on that device.
 COMMENT ON COLUMN cheapest_gpu.gpus_needed IS 'Devices.';
 COMMENT ON COLUMN cheapest_gpu.usd_per_hour IS 'Price of all of them for an hour.';
 
+COMMENT ON VIEW internal.cheapest IS 'The cheapest on-demand way to run a shape that fits at the upper end of the estimate, at four bits or more. Grain: shape x workload; only where there is one.';
+COMMENT ON COLUMN internal.cheapest.workload_ix IS 'Key of workloads.';
+COMMENT ON COLUMN internal.cheapest.gpu_ix IS 'Key of gpus.';
+COMMENT ON COLUMN internal.cheapest.shape_ix IS 'Key of internal.shapes.';
+COMMENT ON COLUMN internal.cheapest.precision_ix IS 'Preferred precision that runs.';
+COMMENT ON COLUMN internal.cheapest.outcome_ix IS 'Its outcome: key of internal.outcomes.';
+
+COMMENT ON VIEW cheapest_assured IS 'The cheapest on-demand way to run a model that fits at the upper end of the estimate, with the price behind it. Grain: model x workload; only where there is one. Unlike cheapest_gpu it has nothing that is tight.';
+COMMENT ON COLUMN cheapest_assured.model_id IS 'Hub id as listed.';
+COMMENT ON COLUMN cheapest_assured.workload IS 'Row of workloads.';
+COMMENT ON COLUMN cheapest_assured.gpu IS 'gpu_id of gpus.';
+COMMENT ON COLUMN cheapest_assured.gpus_needed IS 'Devices.';
+COMMENT ON COLUMN cheapest_assured.precision IS 'Weight format; stored means as the repository has it.';
+COMMENT ON COLUMN cheapest_assured.parallelism IS 'How the devices share the model: single, tpN (parts of every layer), ppN (groups of layers in turn), tpN+ppM, +ep (whole experts), dpN (other sequences or examples on each).';
+COMMENT ON COLUMN cheapest_assured.verdict IS 'fits (one device) or sharded (several devices of one node, or of several where the workload has them).';
+COMMENT ON COLUMN cheapest_assured.usd_per_hour IS 'Price of an hour of all instances.';
+COMMENT ON COLUMN cheapest_assured.usd_per_hour_owned IS 'gpus_needed x usd_per_gpu_hour_owned of current_purchases: the purchase over its years and the power, by the table policy.';
+COMMENT ON COLUMN cheapest_assured.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
+COMMENT ON COLUMN cheapest_assured.total_tokens_per_second IS 'Tokens of all sequences of the workload together.';
+COMMENT ON COLUMN cheapest_assured.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
+COMMENT ON COLUMN cheapest_assured.required_bytes_high IS 'Upper end of that estimate; fits and sharded mean that it is at most assured_bytes.';
+COMMENT ON COLUMN cheapest_assured.assured_bytes IS 'What it may use for certain: with the upper ends of context and allocator.';
+COMMENT ON COLUMN cheapest_assured.confidence IS 'How well the need is known, high, medium or low: of the model''s counts, the format (unless the bytes are a file''s), the engine''s constants and the device''s row the worst; null where the need is unknown.';
+COMMENT ON COLUMN cheapest_assured.instances IS 'Instances to rent.';
+COMMENT ON COLUMN cheapest_assured.devices_per_instance IS 'Devices of each; all are paid, used or not.';
+COMMENT ON COLUMN cheapest_assured.provider IS 'Who offers it.';
+COMMENT ON COLUMN cheapest_assured.region IS 'Where.';
+COMMENT ON COLUMN cheapest_assured.instance_type IS 'Name of the offer.';
+COMMENT ON COLUMN cheapest_assured.as_of IS 'Date of the price.';
+COMMENT ON COLUMN cheapest_assured.age_days IS 'Days from as_of to the start of the run.';
+COMMENT ON COLUMN cheapest_assured.origin IS 'site (a prices.csv of its own), snapshot (hubfit prices) or seed (the price list that comes with hubfit).';
+COMMENT ON COLUMN cheapest_assured.is_stale IS 'Whether it was older then than on-demand prices hold, 30 days.';
+
 COMMENT ON VIEW internal.models_of_shape IS 'The models that share a shape, and the largest of them. Grain: shape.';
 COMMENT ON COLUMN internal.models_of_shape.shape_ix IS 'Key of internal.shapes.';
 COMMENT ON COLUMN internal.models_of_shape.models IS 'How many models have this shape.';

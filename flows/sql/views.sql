@@ -81,6 +81,41 @@ FROM best_fit
 WHERE usd_per_hour IS NOT NULL
 GROUP BY model_id, workload;
 
+-- The cheapest way to run a shape that is sure to: alone or over several devices, at the upper end of the estimate. Ways are
+-- numbered by their price, so that one minimum finds the cheapest and, of those, the precision that a person would choose.
+-- `decisions` names a table with the keys of internal.fit; the report has a shortlist of them at hand.
+CREATE MACRO internal.cheapest_of(decisions) AS TABLE
+WITH ways AS (
+    SELECT
+        g.gpu_ix,
+        t.outcome_ix,
+        row_number() OVER (ORDER BY c.usd_per_hour, t.gpus_needed, g.gpu_ix) AS place
+    FROM option_prices c JOIN gpus g ON g.gpu_id = c.gpu JOIN internal.outcomes t ON t.gpus_needed = c.devices
+    WHERE t.verdict IN ('fits', 'sharded')
+),
+found AS (
+    SELECT f.workload_ix, f.shape_ix, min(w.place * 1000 + r.rank) AS place_and_rank
+    FROM query_table(decisions) f JOIN ways w USING (gpu_ix, outcome_ix) JOIN internal.precision_ranks r USING (precision_ix)
+    GROUP BY ALL
+)
+SELECT n.workload_ix, w.gpu_ix, n.shape_ix, r.precision_ix, w.outcome_ix
+FROM found n
+JOIN ways w ON w.place = n.place_and_rank // 1000
+JOIN internal.precision_ranks r ON r.rank = n.place_and_rank % 1000;
+
+CREATE VIEW internal.cheapest AS FROM internal.cheapest_of('internal.fit');
+
+CREATE MACRO internal.cheapest_assured_of(decisions) AS TABLE
+SELECT
+    f.model_id, f.workload, f.gpu, f.gpus_needed, f.precision, f.parallelism, f.verdict,
+    f.usd_per_hour, f.usd_per_hour_owned, f.usd_per_million_tokens, f.total_tokens_per_second, f.speed_confidence,
+    f.required_bytes_high, f.assured_bytes, f.confidence,
+    c.instances, c.devices_per_instance, c.provider, c.region, c.instance_type,
+    c.as_of, c.age_days, c.origin, c.is_stale
+FROM internal.fit_of(decisions) f JOIN option_prices c ON c.gpu = f.gpu AND c.devices = f.gpus_needed;
+
+CREATE VIEW cheapest_assured AS FROM internal.cheapest_assured_of('internal.cheapest');
+
 -- Models of a shape share its decisions, so what is counted is counted by shape, without the plans behind `fit`.
 CREATE VIEW internal.models_of_shape AS
 SELECT

@@ -3,7 +3,7 @@
   "use strict";
   var AHEAD = 12;
   var GIB = Math.pow(2, 30);
-  var NUMERIC = { bytes: true, count: true, usd: true, parameters: true, share: true };
+  var NUMERIC = { bytes: true, count: true, usd: true, cost: true, parameters: true, share: true };
   var WORDS = { fits: "● fits", tight: "◐ tight", sharded: "◫ sharded", offload: "◇ offload", too_big: "○ too big",
                 unsupported: "– unsupported", unknown: "? unknown" };
   var RANK = { fits: 0, tight: 1, sharded: 2, offload: 3, too_big: 4, unsupported: 5, unknown: 6 };
@@ -31,6 +31,10 @@
     return (part < 1 ? part.toFixed(2) : String(Number(part.toPrecision(3)))) + " %";
   }
 
+  function cost(value) {
+    return "$" + (value > 0 && value < 1 ? value.toFixed(Math.max(2, 1 - Math.floor(Math.log10(value)))) : fixed.format(value));
+  }
+
   function isNull(value) { return value === null || value === undefined; }
 
   function plain(value, kind) {
@@ -41,6 +45,7 @@
     if (kind === "parameters") return billions(value);
     if (kind === "usd") return "$" + fixed.format(value);
     if (kind === "share") return share(value);
+    if (kind === "cost") return cost(value);
     if (kind === "verdict") return WORDS[value] || value;
     return String(value);
   }
@@ -95,10 +100,26 @@
     return made;
   }
 
+  // From the page, or from the script beside it, where words that many rows share stand once.
+  function dataOf(section) {
+    if (!section.dataset.beside) return JSON.parse(section.querySelector("script").textContent);
+    var data = (window.HUBFIT_TABLES || {})[section.id];
+    if (data && data.words) {
+      data.rows.forEach(function (row) {
+        Object.keys(data.words).forEach(function (at) { row[at] = data.words[at][row[at]]; });
+      });
+    }
+    return data;
+  }
+
   function start(section) {
-    var data = JSON.parse(section.querySelector("script").textContent);
+    var data = dataOf(section), source = section.querySelector(".source");
+    if (!data) {
+      var missing = "The rows are in " + section.dataset.beside + " beside this page, which is not there.";
+      section.insertBefore(element("p", { textContent: missing }), source);
+      return;
+    }
     var columns = data.columns, all = data.rows, picked = data.picked || {};
-    var source = section.querySelector(".source");
     if (!all.length) {
       section.insertBefore(element("p", { textContent: section.dataset.empty }), source);
       return;

@@ -8,6 +8,7 @@ worse: one device, ever more devices, too big.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -15,6 +16,7 @@ from snapshot_answers import built
 
 import catalogs
 from flows import warehouse
+from flows.report_rows import Rows
 
 MODELS = ["openai-community/gpt2", "openai/gpt-oss-20b", "meta-llama/Llama-3.1-70B", "deepseek-ai/DeepSeek-V3",
           "google/gemma-3-27b-it"]  # fmt: skip
@@ -218,3 +220,35 @@ def test_no_speed_is_above_its_bound(published: duckdb.DuckDBPyConnection) -> No
         "of_long > decode_tokens_per_second * (1 + 1e-9)",
         at_least=1_000,
     )
+
+
+def test_the_cheapest_sure_way_is_the_cheapest_of_all_that_are_sure(published: duckdb.DuckDBPyConnection) -> None:
+    """Of everything that fits at the upper end, at four bits or more."""
+    holds(
+        published,
+        """SELECT a.*, least.usd
+           FROM (
+               SELECT f.model_id, f.workload, min(f.usd_per_hour) AS usd
+               FROM fit f JOIN precisions p USING (precision)
+               WHERE f.verdict IN ('fits', 'sharded') AND (p.bits_per_weight >= 4 OR p.policy = 'stored')
+               AND f.usd_per_hour IS NOT NULL
+               GROUP BY ALL
+           ) least FULL JOIN cheapest_assured a USING (model_id, workload)""",
+        """usd IS DISTINCT FROM usd_per_hour OR required_bytes_high > assured_bytes
+           OR instances * devices_per_instance < gpus_needed""",
+        at_least=30,
+    )
+
+
+def test_the_report_finds_the_same_in_its_shortlist(published: duckdb.DuckDBPyConnection) -> None:
+    [(file,)] = published.execute("SELECT path FROM duckdb_databases() WHERE path IS NOT NULL").fetchall()
+    rows = Rows(Path(file))
+    try:
+        rows.assured()
+        workloads = [row["workload"] for row in rows.workloads]
+        found = rows.all("FROM memory.main.cheapest_assured ORDER BY model_id, workload")
+        view = rows.all("FROM cheapest_assured WHERE list_contains(?, workload) ORDER BY model_id, workload", workloads)
+    finally:
+        rows.close()
+    assert len(found) >= 10
+    assert found == view

@@ -13,7 +13,7 @@ from price_rows import H100
 from snapshot_answers import built, keep
 
 from catalogs import demand as files
-from flows import night, night_plan, stages, warehouse
+from flows import night, night_plan, report, stages, warehouse
 from flows.failures import HubUnavailable
 from flows.procurement import options
 from flows.raw import RawModel
@@ -63,6 +63,15 @@ def test_the_plan_of_a_night_is_in_its_file(database: Path) -> None:
         (2, GPT2, 1),
         (3, QWEN, 1),
     ]
+
+
+def test_the_report_shows_the_plan_of_the_night(database: Path, tmp_path: Path) -> None:
+    report.write(database, tmp_path)
+    page = (tmp_path / "procurement.html").read_text(encoding="utf-8")
+    [(usd,)] = asked(database, "SELECT usd FROM plans")
+    assert f"${usd:,.2f} for 12 months serves 2 lines of the demand: 3 devices" in page
+    assert f'<th scope="row">{QWEN}</th>' in page
+    assert "hubfit plan DEMAND.csv" not in page
 
 
 def test_a_plan_adds_no_model_to_the_night(database: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import re
+import zipfile
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -10,13 +13,13 @@ import pytest
 from price_rows import H100, price_rows
 from snapshot_answers import keep
 
-from flows import asked_night, inputs, pipeline, publication, warehouse
+from flows import asked_night, inputs, pipeline, publication, report, warehouse
 from flows.prices import snapshots
 from flows.prices.naming import UNMAPPED
 from flows.settings import Settings
 
 TODAY = datetime.now(UTC).date()
-Rows = list[tuple[object, ...]]
+Found = list[tuple[object, ...]]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def test_one_who_asks_counts_with_the_same_prices(tmp_path: Path) -> None:
     assert [path.name for path in (data / "lake").iterdir()] == ["prices"]
 
 
-def rows(database: Path, query: str) -> Rows:
+def rows(database: Path, query: str) -> Found:
     with warehouse.connect(database) as connection:
         return connection.execute(query).fetchall()
 
@@ -86,3 +89,32 @@ def test_names_that_nobody_mapped(database: Path) -> None:
 def test_the_report_says_where_prices_are_from(database: Path) -> None:
     page = (database.parent / "report" / "index.html").read_text(encoding="utf-8")
     assert "by the last refresh and the list that comes with hubfit; stale for 1 device." in page
+
+
+def test_the_page_for_buyers_has_the_rows_of_its_files(database: Path) -> None:
+    site = database.parent / "report"
+    with (site / "procurement.csv").open(encoding="utf-8", newline="") as file:
+        found = list(csv.DictReader(file))
+    view = rows(database, "SELECT model_id, workload, gpu, usd_per_hour FROM cheapest_assured ORDER BY workload")
+    assert sorted([tuple(row[name] for name in ("model_id", "workload", "gpu")) for row in found]) == [
+        ("openai-community/gpt2", "chat-8k", "nvidia-rtx-4090-24gb"),
+        ("openai-community/gpt2", "min-8k", "nvidia-rtx-4090-24gb"),
+    ]
+    assert [row[:3] for row in view] == sorted(tuple(row[name] for name in list(row)[:3]) for row in found)
+    assert {(row["origin"], row["is_stale"]) for row in found} == {("seed", "true")}
+    assert zipfile.is_zipfile(site / "procurement.xlsx")
+    script = (site / "procurement.js").read_text(encoding="utf-8")
+    assert script.count('"openai-community/gpt2"') == 1
+    page = (site / "procurement.html").read_text(encoding="utf-8")
+    assert "Of 1 model, 1 runs on devices with an on-demand price (one chat of 8k tokens)" in page
+    assert "it is stale: ask for an offer, or run hubfit prices." in page
+
+
+def test_the_page_for_buyers_is_made_anew_as_it_was_and_says_how_old_prices_are(database: Path, tmp_path: Path) -> None:
+    report.write(database, tmp_path)
+    page = (tmp_path / "procurement.html").read_text(encoding="utf-8")
+    yesterday = TODAY - timedelta(days=1)
+    assert re.search(rf">aws</th><td><code>on_demand</code></td>.*\s.*{yesterday}</td>.*>snapshot<", page)
+    assert "hubfit plan DEMAND.csv" in page, "the folder of this night has no demand"
+    for name in ("procurement.html", "procurement.xlsx", "procurement.csv", "procurement.js"):
+        assert (tmp_path / name).read_bytes() == (database.parent / "report" / name).read_bytes()

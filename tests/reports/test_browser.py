@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made_up import CHAT, HOSTILE, NIGHT, pages
+from bought import procurement_page
+from made_up import pages
+from made_up_night import CHAT, HOSTILE, NIGHT
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from reports import format, render
@@ -46,6 +48,7 @@ CONTRAST = """() => {
 
 def write(folder: Path, rows: int, name: str) -> Path:
     files = {**render.assets(), **{path: page.encode() for path, page in pages(name, rows).items()}}
+    files["procurement.js"] = render.rows_beside(procurement_page(name, rows).options).encode()
     devices = [{"name": n, "group": n, "memory": "24 GiB"} for n in ("Device A", "Device B")]
     files["assets/devices.js"] = render.device_list(devices).encode()
     for path, content in files.items():
@@ -278,10 +281,41 @@ def test_the_numbers_behind_the_heat_map_open_by_keyboard(site: Path, watched: W
 
 
 @pytest.mark.parametrize("watched", [{"width": 800, "scheme": "dark"}], indirect=True)
-@pytest.mark.parametrize("path", ["devices/device-a.html", "models/owner--name.html"])
+@pytest.mark.parametrize("path", ["devices/device-a.html", "models/owner--name.html", "procurement.html"])
 def test_paper_is_white_even_where_the_screen_is_dark(site: Path, watched: Watched, path: str) -> None:
     watched.page.goto((site / path).as_uri())
     watched.page.emulate_media(media="print")
     paper = "getComputedStyle(document.body).backgroundColor"
     assert watched.page.evaluate(paper) == "rgb(255, 255, 255)"
     assert watched.page.evaluate(CONTRAST) == []
+
+
+def test_rows_beside_the_page_are_drawn_and_their_downloads_are_links(site: Path, watched: Watched) -> None:
+    page = watched.page
+    page.goto((site / "procurement.html").as_uri())
+    assert page.locator("#cheapest .count").inner_text() == "3,334 of 10,000 rows"
+    row = page.locator("#cheapest tbody tr:not(.spacer)").nth(1)
+    assert row.locator("td").all_inner_texts() == [
+        "owner/name-00003", "chat-8k", "Device A", "$0.75", "$0.0030", "yes",
+    ]  # fmt: skip
+    page.get_by_label("Workload").select_option("any")
+    assert page.locator("#cheapest .count").inner_text() == "10,000 rows"
+    assert row.locator("a").nth(1).get_attribute("href") == "devices/device-a.html"
+    links = page.locator("a[download]")
+    assert [link.get_attribute("href") for link in links.all()] == ["procurement.csv", "procurement.xlsx"]
+
+
+def test_a_page_without_the_script_beside_it_says_so(site: Path, watched: Watched) -> None:
+    watched.page.route("**/procurement.js", lambda route: route.abort())
+    watched.page.goto((site / "procurement.html").as_uri())
+    assert "which is not there" in watched.page.locator("#cheapest").inner_text()
+
+
+def test_names_in_the_chart_of_prices_do_not_cover_each_other(site: Path, watched: Watched) -> None:
+    watched.page.goto((site / "procurement.html").as_uri())
+    boxes = watched.page.evaluate(
+        "[...document.querySelectorAll('.pareto .name')].map(e => e.getBoundingClientRect().toJSON())"
+    )
+    assert len(boxes) == 2
+    a, b = boxes
+    assert a["right"] <= b["left"] or b["right"] <= a["left"] or a["bottom"] <= b["top"] or b["bottom"] <= a["top"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from made_up import NIGHT
+from made_up_night import NIGHT
 
 from reports import charts, findings
 from reports.model import Bar, Finding, Heat, Overview, Step, Workload

@@ -91,3 +91,15 @@ def test_the_sentence_of_a_night() -> None:
     assert format.overview_sentence(3, 2, 1, 1) == (
         "2 models of 3 listed were read; 1 could not be. For 1 model the need is at least partly unknown, and says so."
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "unknown"), (0, "$0.00"), (0.0073, "$0.0073"), (0.00731, "$0.0073"), (0.05, "$0.050"), (0.5, "$0.50"),
+        (0.999, "$1.00"), (1234.5, "$1,234.50"),
+    ],
+)  # fmt: skip
+def test_small_costs_have_two_digits(value: float | None, shown: str) -> None:
+    assert format.cost(value) == shown
+    assert format.cell(value, "cost") == shown

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from made_up import HOSTILE, NIGHT, device_page, model_page, pages
+from made_up import device_page, model_page, pages
+from made_up_night import HOSTILE, NIGHT
 
 from reports import render
 from reports.model import Column, Table

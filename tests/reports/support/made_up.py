@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+
+from bought import procurement_page
+from made_up_night import CHAT, NIGHT
 
 from reports import model as m
 from reports import render
 
-HOSTILE = "</script><script>alert(1)</script>\"'&\u2028"
-NIGHT = m.Night(
-    "2026-01-02T030000Z", datetime(2026, 1, 2, 3, tzinfo=UTC), "snapshot", "1.0+abc", "d" * 64, 3, 2, 1, 24,
-    2, 2, date(2026, 1, 1), None,
-)  # fmt: skip
-CHAT = m.Workload("chat-8k", "One chat")
 COLUMNS = (
     m.Column("model_id", "Model", "link"), m.Column("verdict", "Verdict", "verdict", is_filter=True),
     m.Column("bytes", "Needs", "bytes"), m.Column("count", "Count", "count"), m.Column("usd", "Per hour", "usd"),
@@ -97,6 +93,7 @@ def pages(name: str = "owner/name", rows: int = 3, scored: bool = False) -> dict
         "devices/index.html": render.listing(m.IndexPage(NIGHT, "devices", CHAT, table(rows, name))),
         "models/owner--name.html": render.model(model_page(name)),
         "devices/device-a.html": render.device(device_page(name, rows)),
+        "procurement.html": render.procurement(procurement_page(name, rows)),
         "quality.html": render.quality(quality),
         "validation.html": render.validation(validation),
         "method.html": render.method(
