@@ -120,8 +120,8 @@ def _words(offer: Offer) -> str:
     several = "" if offer.devices_per_instance == 1 else f" in an instance of {offer.devices_per_instance}"
     stale = ", stale price" if offer.is_stale else ""
     return (
-        f"{offer.name}: {usd(offer.usd_per_hour)} an hour{several}{stale}, holds {billions(offer.parameters)} parameters"
-        f" ({offer.largest_model} at {offer.precision})"
+        f"{offer.name}: {usd(offer.usd_per_hour)} an hour{several}{stale},"
+        f" holds {billions(offer.parameters)} parameters ({offer.largest_model} at {offer.precision})"
     )
 
 

@@ -16,7 +16,7 @@ CONFIDENCES = ("high", "medium", "low")
 
 @dataclass(frozen=True)
 class Offer:
-    """A device with the cheapest on-demand price for which one can be had, and the largest model that it is sure to hold.
+    """A device with the cheapest on-demand price of one, and the largest model that it is sure to hold.
 
     Where it comes in instances of several, the price is that of an instance.
     """

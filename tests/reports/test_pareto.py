@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from bought import offer
 
@@ -24,6 +26,12 @@ def test_a_stale_price_has_another_shape_and_says_so() -> None:
     assert ("a4.5" in current.d, "a4.5" in stale.d) == (True, False)
     assert stale.label == "b: $2.00 an hour, stale price, holds 2.00 B parameters (owner/name at bf16)"
     assert [label.text for label in plot.labels] == ["a", "b (stale)"]
+
+
+def test_a_device_that_comes_with_others_says_so() -> None:
+    plot = pareto([replace(offer("a", 8.0, 10**9), devices_per_instance=8)])
+    assert plot is not None
+    assert plot.marks[0].label == ("a: $8.00 an hour in an instance of 8, holds 1.00 B parameters (owner/name at bf16)")
 
 
 def test_devices_off_the_line_lie_below_it_and_have_no_name() -> None:
