@@ -82,7 +82,7 @@ WHERE usd_per_hour IS NOT NULL
 GROUP BY model_id, workload;
 
 -- The cheapest way to run a shape that is sure to: alone or over several devices, at the upper end of the estimate. Ways are
--- numbered by their price, so that one minimum finds the cheapest and, of those, the precision that a person would choose.
+-- numbered by their price; on the devices of the cheapest the precision is that of internal.best.
 -- `decisions` names a table with the keys of internal.fit; the report has a shortlist of them at hand.
 CREATE MACRO internal.cheapest_of(decisions) AS TABLE
 WITH ways AS (
@@ -94,14 +94,19 @@ WITH ways AS (
     WHERE t.verdict IN ('fits', 'sharded')
 ),
 found AS (
-    SELECT f.workload_ix, f.shape_ix, min(w.place * 1000 + r.rank) AS place_and_rank
-    FROM query_table(decisions) f JOIN ways w USING (gpu_ix, outcome_ix) JOIN internal.precision_ranks r USING (precision_ix)
+    SELECT workload_ix, shape_ix, min(place) AS place, arg_min(precision_ix, place * 1000 + rank) AS precision_ix
+    FROM (
+        SELECT
+            f.workload_ix, f.shape_ix, w.place, f.precision_ix,
+            CASE WHEN o.shape_ix IS NOT NULL THEN 0 ELSE r.rank END AS rank
+        FROM query_table(decisions) f
+        JOIN ways w USING (gpu_ix, outcome_ix)
+        JOIN internal.precision_ranks r USING (precision_ix)
+        LEFT JOIN internal.own_formats o ON o.shape_ix = f.shape_ix AND o.precision_ix = f.precision_ix
+    )
     GROUP BY ALL
 )
-SELECT n.workload_ix, w.gpu_ix, n.shape_ix, r.precision_ix, w.outcome_ix
-FROM found n
-JOIN ways w ON w.place = n.place_and_rank // 1000
-JOIN internal.precision_ranks r ON r.rank = n.place_and_rank % 1000;
+SELECT n.workload_ix, w.gpu_ix, n.shape_ix, n.precision_ix, w.outcome_ix FROM found n JOIN ways w USING (place);
 
 CREATE VIEW internal.cheapest AS FROM internal.cheapest_of('internal.fit');
 
