@@ -143,6 +143,8 @@ class Rows:
         is sure to hold what one device may not.
         """
         chosen = ", ".join(str(int(row["workload_ix"])) for row in self.workloads) or "NULL"
+        known = self.all("SELECT DISTINCT gpu_ix FROM option_prices o JOIN gpus g ON g.gpu_id = o.gpu ORDER BY gpu_ix")
+        priced = ", ".join(str(int(row["gpu_ix"])) for row in known)
         self._connection.execute(
             f"""
             CREATE VIEW memory.main.shortlist AS
@@ -154,7 +156,7 @@ class Rows:
                 FROM memory.main.best
                 WHERE outcome_ix IN (SELECT outcome_ix FROM night.internal.outcomes WHERE verdict = 'tight')
             ) USING (workload_ix, gpu_ix, shape_ix)
-            WHERE f.workload_ix IN ({chosen})
+            WHERE f.workload_ix IN ({chosen}) AND f.gpu_ix IN ({priced or "NULL"})
                 AND f.outcome_ix IN (SELECT outcome_ix FROM night.internal.outcomes WHERE verdict = 'sharded')
             """
         )
