@@ -52,6 +52,10 @@ PLAN_HARDWARE = pl.Schema(
         "devices": pl.Int64(),
         "usd": pl.Float64(),
         "watts": pl.Float64(),
+        "price_as_of": pl.String(),  # ISO date, as the facts have it
+        "price_age_days": pl.Int64(),
+        "price_is_stale": pl.Boolean(),
+        "price_origin": pl.String(),
     }
 )
 # Grain: line of the demand x offer that it runs on.

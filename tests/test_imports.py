@@ -15,7 +15,7 @@ MAY_IMPORT_OURS = {"catalogs": set(), "estimator": set(), "reports": set(), "flo
 LIBRARIES = {
     "catalogs": {"polars"},
     "estimator": {"polars"},
-    "reports": {"jinja2", "markupsafe"},
+    "reports": {"jinja2", "markupsafe", "xlsxwriter"},
     "flows": {"polars", "typer", "click", "rich", "huggingface_hub", "httpx2", "duckdb", "prefect", "highspy"},
 }
 # Heavy or sharp libraries stay behind one door each.
@@ -24,6 +24,7 @@ DOORS = {
     "httpx2": {"hub.py", "hub_http.py", "hub_bases.py", "web.py"},
     "duckdb": {"warehouse.py", "report_rows.py", "sql_shell.py", "check.py", "options.py"},
     "highspy": {"program.py"},
+    "xlsxwriter": {"downloads.py"},
     "prefect": {
         "nightly.py",
         "serve.py",

@@ -86,7 +86,10 @@ def choose(
 
 
 def asked(demand: pl.DataFrame, answers: Answers) -> pl.DataFrame:
-    """What holds a demand in a precision that it asks for, whatever its speed. Adds `rank`, 1 the preferred one."""
+    """What holds a demand in a precision that it asks for, whatever its speed.
+
+    Adds `rank`: the lowest is preferred, as in the view best_fit.
+    """
     c = pl.col
     rows = demand.with_row_index("demand").select(
         "demand", "min_tokens_per_second", asked_precision="precision", line="line"
@@ -100,7 +103,7 @@ def asked(demand: pl.DataFrame, answers: Answers) -> pl.DataFrame:
             .then(c("rank").is_not_null())
             .otherwise(c("asked_precision") == c("precision"))
         )
-        .with_columns(rank=c("rank").fill_null(LAST))
+        .with_columns(rank=pl.when("is_own_format").then(0).otherwise(c("rank").fill_null(LAST)))
     )
 
 

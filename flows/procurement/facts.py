@@ -6,7 +6,7 @@ Money is US dollars over all months, power as rated, None where that is unknown.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -16,13 +16,22 @@ from flows.procurement.effort import SECONDS_BESIDE, Effort
 from flows.procurement.offers import Terms
 from flows.procurement.options import Answers
 from flows.procurement.plan import Outcome, plan
-from flows.procurement.problem import Limits, NotSolved, Pattern, Plan
+from flows.procurement.problem import Limits, NotSolved, Offer, Pattern, Plan
+from flows.procurement.relaxations import Again
 from flows.procurement.request import Request
+from flows.procurement.sensitivity import OtherWay
 from flows.procurement.sharing import shared_step, widened
 
 
 class NoPlan(Stop):
-    """Nothing that is allowed serves the demand; the message says what stands in the way."""
+    """Nothing that is allowed serves the demand; the message says what stands in the way.
+
+    `relaxations`: what would make a plan possible, the smallest first, as data.
+    """
+
+    def __init__(self, message: str, relaxations: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.relaxations = relaxations
 
 
 def planned(
@@ -35,20 +44,35 @@ def planned(
     *,
     share: bool = False,
     seconds_beside: float = SECONDS_BESIDE,
+    again: Again | None = None,
 ) -> dict[str, Any]:
-    """The cheapest plan and all that is told of it. `seconds_beside` are for what is told beside the plan itself.
+    """The cheapest plan and all that is told of it. `seconds_beside` are for what is told beside the plan itself, or
+    for what would make one possible; `again` asks a night about the demand with shorter contexts.
 
     Raises NoPlan.
     """
     request = Request(demand, answers, inventory, policy, terms, limits, share)
     effort = Effort(seconds_beside)
     try:
-        outcome = plan(request, effort)
+        outcome = plan(request, effort, again)
     except NotSolved as error:
         raise NoPlan(f"no proof within a minute ({error}); split the demand into smaller files") from None
     if outcome.plan is None:
-        raise NoPlan("no plan: " + "; ".join(outcome.reasons))
+        raise _no_plan(outcome, effort)
     return facts(outcome, outcome.plan) | {"left_out": effort.left_out}
+
+
+def _no_plan(outcome: Outcome, effort: Effort) -> NoPlan:
+    said = [*outcome.reasons, *(one.words for one in outcome.relaxations)]
+    said += [f"there was no time to say {what}" for what in effort.left_out]
+    if not outcome.relaxations:
+        said.append("no one or two changes of limits, terms and conditions would do")
+    would_do = [
+        {"what": list(one.what), "words": one.words, "usd": round(one.usd, 2), "change": dict(one.change),
+         "percent": None if one.share is None or one.share == float("inf") else round(100 * one.share, 1)}
+        for one in outcome.relaxations
+    ]  # fmt: skip
+    return NoPlan("no plan: " + "; ".join(said), would_do)
 
 
 def facts(outcome: Outcome, best: Plan) -> dict[str, Any]:
@@ -68,21 +92,77 @@ def facts(outcome: Outcome, best: Plan) -> dict[str, Any]:
             {
                 "without": other.without,
                 "usd": None if other.plan is None else round(other.plan.usd, 2),
+                "is_proven": other.plan is None or other.plan.is_proven,
                 "hardware": None if other.plan is None else hardware(request, other.plan),
             }
             for other in outcome.alternatives
         ],
+        "next_best": [
+            {"usd": round(other.usd, 2), "usd_more": round(other.usd - best.usd, 2), "is_proven": other.is_proven,
+             "devices": other.devices, "hardware": hardware(request, other)}
+            for other in outcome.next_best
+        ],
+        "binding": [
+            {"what": one.what, "line": one.line, "gpu": one.gpu, "usd_saved": round(one.usd_saved, 2),
+             "usd": round(one.plan.usd, 2), "hardware": hardware(one.request, one.plan)}
+            for one in outcome.binding
+        ],
+        "sensitivity": _sensitivity(outcome, best),
+    }  # fmt: skip
+
+
+def _sensitivity(outcome: Outcome, best: Plan) -> dict[str, Any]:
+    request, found = outcome.request, outcome.sensitivity
+
+    def way(other: OtherWay) -> dict[str, Any]:
+        if other.plan is None:
+            return {"usd": None, "usd_more": None, "is_same_hardware": False, "hardware": None}
+        return {
+            "usd": round(other.plan.usd, 2), "usd_more": round(other.plan.usd - best.usd, 2),
+            "is_same_hardware": other.plan.units == best.units, "hardware": _units(request, other.plan),
+        }  # fmt: skip
+
+    prices = []
+    for holds in found.prices:
+        offer, until = request.offers[holds.offer], holds.usd_each
+        more = None if until is None else until - offer.usd
+        prices.append(
+            {"offer": offer.name, "usd_each": round(offer.usd, 2), "price_usd_each": round(offer.price_usd, 2),
+             "stays_up_to_usd_each": None if until is None else round(until, 2),
+             "stays_up_to_percent": None if more is None else round(100 * more / offer.price_usd, 1),
+             "because": holds.because, "then": None if holds.then is None else _units(request, holds.then)}
+        )  # fmt: skip
+    return {
+        "prices": prices,
+        "rents": [{"percent": round(100 * other.number)} | way(other) for other in found.rents],
+        "precision": [{"bits": round(other.number)} | way(other) for other in found.precisions],
     }
+
+
+def _units(request: Request, of: Plan) -> list[dict[str, Any]]:
+    """What a plan takes, where its prices are not those of the list."""
+    taken = [(request.offers[o], units) for o, units in sorted(of.units.items())]
+    return [{"offer": offer.name, "units": units, "devices": units * offer.devices} for offer, units in taken]
 
 
 def hardware(request: Request, of: Plan) -> list[dict[str, Any]]:
     taken = [(request.offers[o], units) for o, units in sorted(of.units.items())]
     return [
         {"offer": offer.name, "gpu": offer.gpu, "units": units, "devices": units * offer.devices,
-         "usd": round(units * offer.usd, 2),
-         "watts": None if offer.watts is None else units * offer.watts}
+         "usd": round(units * offer.usd, 2), "watts": None if offer.watts is None else units * offer.watts,
+         **_price(offer)}
         for offer, units in taken
     ]  # fmt: skip
+
+
+def _price(offer: Offer) -> dict[str, Any]:
+    """Of which day the price is, how old on the day of the plan, and from where; None of what is owned."""
+    listed = offer.listed
+    as_of = listed.get("as_of")
+    return {
+        "price_as_of": None if as_of is None else str(as_of), "price_age_days": listed.get("age_days"),
+        "price_is_stale": listed.get("is_stale"), "price_origin": listed.get("origin"),
+    }  # fmt: skip
 
 
 def _served(request: Request, best: Plan) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ FITS = pl.Schema(
         "groups": pl.Int64(),
         "gpu": pl.String(),
         "precision": pl.String(),
+        "is_own_format": pl.Boolean(),  # as the repository has it, in fewer than 16 bits
         "is_tight": pl.Boolean(),  # one device, at the middle of the need and not for certain
         "degree": pl.Int64(),
         "parallelism": pl.String(),
@@ -152,11 +153,16 @@ def _frame(connection: duckdb.DuckDBPyConnection, query: str) -> pl.DataFrame:
 
 # Everything that holds a group of a demand at the upper end, and on one device at the middle, in any precision.
 _FITS = """
-SELECT w.demand, w.groups, f.gpu, f.precision, f.verdict = 'tight' AS is_tight, coalesce(f.gpus_needed, 1) AS degree,
-    f.parallelism, f.decode_tokens_per_second AS tokens_per_second, f.required_bytes, f.required_bytes_high,
+SELECT w.demand, w.groups, f.gpu, f.precision, o.shape_ix IS NOT NULL AS is_own_format, f.verdict = 'tight' AS is_tight,
+    coalesce(f.gpus_needed, 1) AS degree, f.parallelism, f.decode_tokens_per_second AS tokens_per_second,
+    f.required_bytes, f.required_bytes_high,
     f.usable_bytes, f.assured_bytes, f.confidence
 FROM ways w
 JOIN fit f ON f.model_id = w.model_id AND f.workload = w.workload
+JOIN precisions p ON p.precision = f.precision
+JOIN models m ON m.model_id = w.model_id
+LEFT JOIN internal.shapes s USING (shape_id)
+LEFT JOIN internal.own_formats o ON o.shape_ix = s.shape_ix AND o.precision_ix = p.precision_ix
 WHERE f.verdict IN ('fits', 'sharded', 'tight')
 ORDER BY ALL
 """

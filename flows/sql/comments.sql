@@ -166,6 +166,10 @@ COMMENT ON COLUMN plan_hardware.units IS 'Units of the offer; an instance of eig
 COMMENT ON COLUMN plan_hardware.devices IS 'Devices of all units.';
 COMMENT ON COLUMN plan_hardware.usd IS 'US dollars over all months.';
 COMMENT ON COLUMN plan_hardware.watts IS 'Rated power; null where unknown.';
+COMMENT ON COLUMN plan_hardware.price_as_of IS 'Day of the price; null for what is owned.';
+COMMENT ON COLUMN plan_hardware.price_age_days IS 'Days from then to the run.';
+COMMENT ON COLUMN plan_hardware.price_is_stale IS 'Whether it was older than prices of its kind hold.';
+COMMENT ON COLUMN plan_hardware.price_origin IS 'site, snapshot or seed.';
 
 COMMENT ON TABLE plan_served IS 'What runs on the hardware of the plan. Grain: line of the demand x offer.';
 COMMENT ON COLUMN plan_served.line IS 'Line of demand.csv.';
