@@ -13,6 +13,8 @@ from flows.procurement.solver import SECONDS, Known, solve
 # For everything beside the plan itself, and for one question of it.
 SECONDS_BESIDE = 20.0
 SECONDS_EACH = 5.0
+# Kinds of questions beside the plan; time that one leaves is for those after it.
+PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Effort:
     seconds: float = SECONDS_BESIDE
     left_out: list[str] = field(default_factory=list)
     _known: dict[int, tuple[Choice, Known]] = field(default_factory=dict)
+    _parts: int = PARTS
+    _began: float = 0.0
     _until: float | None = None
 
     def plan(self, choice: Choice, problem: Problem) -> Plan | None:
@@ -37,17 +41,30 @@ class Effort:
         known.seconds, known.until = SECONDS, None
         return solve(problem, known=known)
 
+    def begin(self) -> None:
+        """Another kind of questions, with its part of the time that is left."""
+        now = time.monotonic()
+        if self._until is not None:
+            self.seconds -= now - self._began
+        self._began = now
+        self._until = now + max(0.0, self.seconds) / max(1, self._parts)
+        self._parts -= 1
+
     def ask(self, what: str, choice: Choice, problem: Problem, costs: Sequence[float] | None = None) -> Answered | None:
         """A plan for a question beside it; None, and one of `left_out`, where time ran out."""
         if self._until is None:
-            self._until = time.monotonic() + self.seconds
+            self.begin()
         known = self._of(choice)
         known.seconds, known.until = SECONDS_EACH, self._until
         try:
             return Answered(solve(problem, costs, known))
         except NotSolved:
-            self.left_out.append(what)
+            self.leave_out(what)
             return None
+
+    def leave_out(self, what: str) -> None:
+        if what not in self.left_out:
+            self.left_out.append(what)
 
     def _of(self, choice: Choice) -> Known:
         """Patterns are known by the members of a choice."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,18 @@ def policy(folder: Path | None) -> dict[str, float]:
     return dict(catalogs.policy(folder).select("parameter", "value").iter_rows())
 
 
-def offers(
+def cheapest(every: Sequence[Offer]) -> list[Offer]:
+    """Of `every` offer the cheapest of each device, kind and size of unit."""
+    first: dict[tuple[str, str, int], Offer] = {}
+    for offer in every:
+        first.setdefault((offer.gpu, offer.kind, offer.devices), offer)
+    return list(first.values())
+
+
+def every(
     prices: pl.DataFrame, gpus: pl.DataFrame, inventory: pl.DataFrame, policy: Mapping[str, float], terms: Terms
 ) -> list[Offer]:
-    """Offers of every device, the cheapest of each size of unit; US dollars over the horizon.
+    """Offers of every device in US dollars over the horizon, those of one device, kind and size the cheapest first.
 
     A rented unit costs its hours. A device that is bought costs its share of the years of amortisation and, like one
     that is owned, the power it draws. Without a price there is no offer, and without a rated power none to buy or to
@@ -60,9 +68,8 @@ def offers(
         found += _rented(prices, known, hours, terms.providers)
     if terms.buys:
         share = min(1.0, terms.months / (12 * policy["amortisation_years"]))
-        bought = prices.filter(c("kind") == "purchase").sort("usd_purchase", "as_of", "source")
-        bought = bought.unique("gpu", keep="first", maintain_order=True)
-        for row in bought.join(with_power, on="gpu").sort("gpu").iter_rows(named=True):
+        bought = prices.filter(c("kind") == "purchase").sort("gpu", "usd_purchase", "as_of", "source")
+        for row in bought.join(with_power, on="gpu", maintain_order="left").iter_rows(named=True):
             price = row["usd_purchase"] * share
             usd = price + row["power"] * per_watt
             name = f"buy {row['gpu']} ({row['basis']} price of {row['as_of']})"
@@ -72,16 +79,14 @@ def offers(
 
 
 def _rented(prices: pl.DataFrame, known: pl.DataFrame, hours: float, providers: Collection[str]) -> list[Offer]:
-    """On demand, the cheapest for each number of devices that come together; slices are other devices."""
+    """On demand, as many devices as come together; slices are other devices."""
     c = pl.col
     hourly = prices.filter(c("kind") == "on_demand", c("gpu_count") >= 1)
     if providers:
         hourly = hourly.filter(c("provider").is_in(list(providers)))
-    cheapest = hourly.sort("usd_per_gpu_hour", "provider", "region").unique(
-        ["gpu", "gpu_count"], keep="first", maintain_order=True
-    )
+    hourly = hourly.sort("gpu", "gpu_count", "usd_per_gpu_hour", "provider", "region")
     found = []
-    for row in cheapest.join(known, on="gpu").sort("gpu", "gpu_count").iter_rows(named=True):
+    for row in hourly.join(known, on="gpu", maintain_order="left").iter_rows(named=True):
         devices = int(row["gpu_count"])
         name = f"rent {devices} x {row['gpu']} of {row['provider']} ({row['region'] or 'any region'}, {row['as_of']})"
         usd = row["usd_per_gpu_hour"] * devices * hours

@@ -38,9 +38,13 @@ class Request:
         return asked(self.demand, self.answers).filter(~pl.col("is_tight"))
 
     @cached_property
-    def offers(self) -> list[Offer]:
+    def every_offer(self) -> list[Offer]:
         answers = self.answers
-        return offers.offers(answers.prices, answers.gpus, self.inventory, self.policy, self.terms)
+        return offers.every(answers.prices, answers.gpus, self.inventory, self.policy, self.terms)
+
+    @cached_property
+    def offers(self) -> list[Offer]:
+        return offers.cheapest(self.every_offer)
 
     @cached_property
     def problem(self) -> Problem:

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+import plan_requests
 import polars as pl
 import pytest
+from plan_requests import fit
 
 from flows.procurement.choice import Choice, choose
-from flows.procurement.options import FITS, Answers
+from flows.procurement.options import Answers
 from flows.procurement.problem import Member
 
-PRECISIONS = pl.DataFrame(
-    {"precision": ["bf16", "fp8", "int4", "int2", "stored"], "bits": [16.0, 8.0, 4.25, 2.5, None],
-     "rank": [1, 2, 3, None, 4]}
-)  # fmt: skip
-
-
-def fit(gpu: str, precision: str, degree: int = 1, speed: float | None = 50.0, **more: Any) -> dict[str, Any]:
-    return {
-        "demand": 0, "groups": 1, "gpu": gpu, "precision": precision, "is_tight": False, "degree": degree,
-        "parallelism": f"tp{degree}", "tokens_per_second": speed, "required_bytes": 80, "required_bytes_high": 90,
-        "usable_bytes": 120, "assured_bytes": 110, "confidence": "high", **more,
-    }  # fmt: skip
+ROOMS = [("a", 1, 110), ("a", 2, 100), ("b", 1, 110)]
 
 
 def answers(*fits: dict[str, Any]) -> Answers:
-    rooms = pl.DataFrame({"gpu": ["a", "a", "b"], "processes": [1, 2, 1], "assured_bytes": [110, 100, 110]})
-    return Answers(pl.DataFrame(list(fits), schema=FITS), rooms, pl.DataFrame(), pl.DataFrame(), PRECISIONS)
+    return plan_requests.answers(fits, rooms=ROOMS)
 
 
 def demand(precision: str = "any", speed: float | None = None) -> pl.DataFrame:
-    row = {"model_id": "m", "precision": precision, "min_tokens_per_second": speed, "replicas": 1, "line": 2}
-    return pl.DataFrame([row], schema_overrides={"min_tokens_per_second": pl.Float64})
+    return plan_requests.demand({"precision": precision, "min_tokens_per_second": speed})
 
 
 def taken(choice: Choice) -> list[tuple[str, int, int, str]]:

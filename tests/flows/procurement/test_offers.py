@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from flows.procurement.offers import Terms, offers
+from flows.procurement.offers import Terms, cheapest, every
+from flows.procurement.problem import Offer
 
 POLICY = {
     "hours_per_month": 730.0, "amortisation_years": 4.0, "usd_per_kwh": 0.10, "power_usage_effectiveness": 1.5,
@@ -28,6 +29,10 @@ def price(gpu: str, kind: str, usd: float, count: float = 1.0, **more: Any) -> d
         "usd_per_gpu_hour": usd if kind != "purchase" else None, "usd_purchase": usd if kind == "purchase" else None,
         **more,
     }  # fmt: skip
+
+
+def offers(*of: Any) -> list[Offer]:
+    return cheapest(every(*of))
 
 
 def prices(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -78,3 +83,18 @@ def test_only_what_the_terms_allow() -> None:
     assert named == {("a", "rent"), ("a", "buy"), ("b", "buy")}
     assert not offers(table, GPUS, NOTHING, POLICY, Terms(1.0, rents=False, buys=False))
     assert [o.gpu for o in offers(table, GPUS, NOTHING, POLICY, Terms(1.0, rents=False, vendors=["amd"]))] == ["b"]
+
+
+def test_the_next_price_of_the_same_is_kept() -> None:
+    table = prices(
+        price("a", "on_demand", 2.5, provider="two"), price("a", "on_demand", 2.0), price("a", "on_demand", 1.0, 8.0),
+        price("a", "purchase", 900.0), price("a", "purchase", 800.0),
+    )  # fmt: skip
+    found = every(table, GPUS, NOTHING, POLICY, Terms(1.0))
+    assert [(one.kind, one.devices, round(one.price_usd, 2)) for one in found] == [
+        ("rent", 1, 1460.0), ("rent", 1, 1825.0), ("rent", 8, 5840.0), ("buy", 1, 16.67), ("buy", 1, 18.75),
+    ]  # fmt: skip
+    assert cheapest(found) == [found[0], found[2], found[3]]
+    assert found[0].listed == {
+        "as_of": datetime.date(2026, 11, 1), "age_days": 30, "is_stale": False, "origin": "seed", "provider": "one",
+    }  # fmt: skip
