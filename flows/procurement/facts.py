@@ -16,8 +16,9 @@ from flows.procurement.effort import SECONDS_BESIDE, Effort
 from flows.procurement.offers import Terms
 from flows.procurement.options import Answers
 from flows.procurement.plan import Outcome, plan
-from flows.procurement.problem import Limits, NotSolved, Pattern, Plan
+from flows.procurement.problem import Limits, NotSolved, Offer, Pattern, Plan
 from flows.procurement.request import Request
+from flows.procurement.sensitivity import OtherWay
 from flows.procurement.sharing import shared_step, widened
 
 
@@ -72,7 +73,52 @@ def facts(outcome: Outcome, best: Plan) -> dict[str, Any]:
             }
             for other in outcome.alternatives
         ],
+        "next_best": [
+            {"usd": round(other.usd, 2), "usd_more": round(other.usd - best.usd, 2), "is_proven": other.is_proven,
+             "devices": other.devices, "hardware": hardware(request, other)}
+            for other in outcome.next_best
+        ],
+        "binding": [
+            {"what": one.what, "line": one.line, "gpu": one.gpu, "usd_saved": round(one.usd_saved, 2),
+             "usd": round(one.plan.usd, 2), "hardware": hardware(one.request, one.plan)}
+            for one in outcome.binding
+        ],
+        "sensitivity": _sensitivity(outcome, best),
+    }  # fmt: skip
+
+
+def _sensitivity(outcome: Outcome, best: Plan) -> dict[str, Any]:
+    request, found = outcome.request, outcome.sensitivity
+
+    def way(other: OtherWay) -> dict[str, Any]:
+        if other.plan is None:
+            return {"usd": None, "usd_more": None, "is_same_hardware": False, "hardware": None}
+        return {
+            "usd": round(other.plan.usd, 2), "usd_more": round(other.plan.usd - best.usd, 2),
+            "is_same_hardware": other.plan.units == best.units, "hardware": _units(request, other.plan),
+        }  # fmt: skip
+
+    prices = []
+    for holds in found.prices:
+        offer, until = request.offers[holds.offer], holds.usd_each
+        more = None if until is None else until - offer.usd
+        prices.append(
+            {"offer": offer.name, "usd_each": round(offer.usd, 2), "price_usd_each": round(offer.price_usd, 2),
+             "stays_up_to_usd_each": None if until is None else round(until, 2),
+             "stays_up_to_percent": None if more is None else round(100 * more / offer.price_usd, 1),
+             "because": holds.because, "then": None if holds.then is None else _units(request, holds.then)}
+        )  # fmt: skip
+    return {
+        "prices": prices,
+        "rents": [{"percent": round(100 * other.number)} | way(other) for other in found.rents],
+        "precision": [{"bits": round(other.number)} | way(other) for other in found.precisions],
     }
+
+
+def _units(request: Request, of: Plan) -> list[dict[str, Any]]:
+    """What a plan takes, where its prices are not those of the list."""
+    taken = [(request.offers[o], units) for o, units in sorted(of.units.items())]
+    return [{"offer": offer.name, "units": units, "devices": units * offer.devices} for offer, units in taken]
 
 
 def hardware(request: Request, of: Plan) -> list[dict[str, Any]]:
@@ -80,9 +126,19 @@ def hardware(request: Request, of: Plan) -> list[dict[str, Any]]:
     return [
         {"offer": offer.name, "gpu": offer.gpu, "units": units, "devices": units * offer.devices,
          "usd": round(units * offer.usd, 2),
-         "watts": None if offer.watts is None else units * offer.watts}
+         "watts": None if offer.watts is None else units * offer.watts, **_price(offer)}
         for offer, units in taken
     ]  # fmt: skip
+
+
+def _price(offer: Offer) -> dict[str, Any]:
+    """Of which day the price is, how old on the day of the plan, and from where; None of what is owned."""
+    listed = offer.listed
+    as_of = listed.get("as_of")
+    return {
+        "price_as_of": None if as_of is None else str(as_of), "price_age_days": listed.get("age_days"),
+        "price_is_stale": listed.get("is_stale"), "price_origin": listed.get("origin"),
+    }  # fmt: skip
 
 
 def _served(request: Request, best: Plan) -> list[dict[str, Any]]:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from flows.procurement.binding import Binding, binding
 from flows.procurement.effort import Effort
 from flows.procurement.problem import Limits, Plan, Problem
 from flows.procurement.request import Request
+from flows.procurement.second_best import next_best
+from flows.procurement.sensitivity import Sensitivity, sensitivity
 from flows.procurement.solver import solve, watts, with_known_power
 
 
@@ -28,6 +31,9 @@ class Outcome:
     request: Request
     plan: Plan | None
     alternatives: Sequence[Alternative] = ()
+    next_best: Sequence[Plan] = ()
+    binding: Sequence[Binding] = ()
+    sensitivity: Sensitivity = Sensitivity()  # noqa: RUF009  # frozen
     reasons: Sequence[str] = ()
 
 
@@ -39,7 +45,15 @@ def plan(request: Request, effort: Effort) -> Outcome:
     best = effort.plan(request.choice, request.problem)
     if best is None:
         return Outcome(request, None, reasons=_reasons(request))
-    return Outcome(request, best, alternatives=_alternatives(request, best, effort))
+    effort.begin()
+    others = _alternatives(request, best, effort)
+    effort.begin()
+    following = next_best(request, best, effort)
+    effort.begin()
+    hangs_on = binding(request, best, effort)
+    effort.begin()
+    holds = sensitivity(request, best, {other.without: other.plan for other in others}, effort)
+    return Outcome(request, best, others, following, hangs_on, holds)
 
 
 def _alternatives(request: Request, best: Plan, effort: Effort) -> list[Alternative]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -26,7 +26,13 @@ def show(told: Mapping[str, Any]) -> None:
     for other in told["alternatives"]:
         cost = "there is no other plan" if other["usd"] is None else f"{other['usd']:,.2f} USD"
         taken = "" if other["hardware"] is None else ": " + _units(other["hardware"])
-        out.print(f"[dim]without {_safe(other['without'])}: {cost}{_safe(taken)}[/]", soft_wrap=True)
+        out.print(f"[dim]without {_safe(_short(other['without']))}: {cost}{_safe(taken)}[/]", soft_wrap=True)
+    for other in told["next_best"]:
+        taken = _safe(_units(other["hardware"]))
+        out.print(f"[dim]next best, {other['usd_more']:,.2f} USD more: {taken}[/]", soft_wrap=True)
+    out.print()
+    _binding(out, told["binding"])
+    _sensitivity(out, told["sensitivity"])
     for what in told["left_out"]:
         out.print(f"[dim]left out for want of time: {_safe(what)}[/]", soft_wrap=True)
 
@@ -45,9 +51,14 @@ def _headline(out: Console, told: Mapping[str, Any]) -> None:
 
 
 def _hardware(rows: Iterable[Mapping[str, Any]]) -> Table:
-    hardware = _table("What to take", ("units", "offer", "devices", "USD"), left=("offer",))
+    columns = ("units", "offer", "devices", "USD", "price of")
+    hardware = _table("What to take", columns, left=("offer", "price of"))
     for row in rows:
-        hardware.add_row(str(row["units"]), _safe(row["offer"]), str(row["devices"]), f"{row['usd']:,.2f}")
+        age = "" if row["price_age_days"] is None else f"{row['price_age_days']:,} days ago"
+        hardware.add_row(
+            str(row["units"]), _safe(row["offer"]), str(row["devices"]), f"{row['usd']:,.2f}",
+            f"{age}, stale" if row["price_is_stale"] else age,
+        )  # fmt: skip
     return hardware
 
 
@@ -80,6 +91,43 @@ def _shared(out: Console, devices: Iterable[Mapping[str, Any]]) -> None:
         out.print()
 
 
+def _binding(out: Console, rows: Collection[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    table = _table(
+        "What it hangs on", ("without", "of", "saves USD", "then takes"), left=("without", "of", "then takes")
+    )
+    for row in rows:
+        of = f"line {row['line']}" if row["line"] is not None else row["gpu"] or ""
+        table.add_row(row["what"], _safe(of), f"{row['usd_saved']:,.2f}", _safe(_units(row["hardware"])))
+    out.print(table)
+    out.print()
+
+
+def _sensitivity(out: Console, told: Mapping[str, Any]) -> None:
+    table = _table("How far it holds", ("if", "then"), left=("if", "then"))
+    for row in told["prices"]:
+        until = row["stays_up_to_percent"]
+        said = "no other plan" if until is None else f"up to {until:+,.1f} % this plan, then {row['because']}"
+        if row["then"] is not None:
+            said += f": {_units(row['then'])}"
+        table.add_row(f"dearer: {_safe(_short(row['offer']))}", _safe(said))
+    for row in told["rents"]:
+        table.add_row(f"rents {row['percent']:+d} %", _safe(_other(row)))
+    for row in told["precision"]:
+        table.add_row(f"{row['bits']} bits where any do", _safe(_other(row)))
+    if table.row_count:
+        out.print(table)
+        out.print()
+
+
+def _other(row: Mapping[str, Any]) -> str:
+    if row["usd"] is None:
+        return "no plan"
+    taken = "the same hardware" if row["is_same_hardware"] else _units(row["hardware"])
+    return f"{row['usd']:,.2f} USD ({row['usd_more']:+,.2f}): {taken}"
+
+
 def _table(title: str, columns: Iterable[str], left: Iterable[str]) -> Table:
     table = Table(box=None, header_style="bold", title=title, title_justify="left")
     for name in columns:
@@ -88,7 +136,12 @@ def _table(title: str, columns: Iterable[str], left: Iterable[str]) -> Table:
 
 
 def _units(rows: Iterable[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{row['units']} x {row['offer']}" for row in rows)
+    """Without where and of when: the table of what to take has that of the plan, JSON of the rest."""
+    return ", ".join(f"{row['units']} x {_short(row['offer'])}" for row in rows)
+
+
+def _short(offer: str) -> str:
+    return offer.split(" (")[0]
 
 
 def _safe(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -31,6 +32,10 @@ def written(folder: Path, *lines: str) -> str:
     return str(file)
 
 
+def units(hardware: list[dict[str, Any]]) -> dict[str, int]:
+    return {row["offer"]: row["units"] for row in hardware}
+
+
 def test_a_demand_is_planned_for(tmp_path: Path, few: Path) -> None:
     """As JSON: what is taken holds what runs on it, and an alternative costs no less."""
     file = written(tmp_path, "meta-llama/Llama-3.1-8B,,8192,16,20,2", "openai/gpt-oss-20b,stored,8192,4,,")
@@ -49,6 +54,33 @@ def test_a_demand_is_planned_for(tmp_path: Path, few: Path) -> None:
     for other in told["alternatives"]:
         assert other["usd"] is None or other["usd"] >= told["usd"] - 0.05
         assert other["hardware"] is None or all(row["offer"] != other["without"] for row in other["hardware"])
+    for row in told["hardware"]:
+        assert row["price_origin"] == "seed"
+        assert row["price_age_days"] >= 0
+        assert row["price_as_of"] in row["offer"]
+        assert isinstance(row["price_is_stale"], bool)
+    taken_before = [told["hardware"]]
+    for other in told["next_best"]:
+        assert other["usd"] == pytest.approx(told["usd"] + other["usd_more"], abs=0.02)
+        assert other["usd_more"] >= -0.05
+        assert all(units(other["hardware"]) != units(before) for before in taken_before)
+        taken_before.append(other["hardware"])
+    assert len(told["next_best"]) == 3
+    for one in told["binding"]:
+        assert one["usd"] == pytest.approx(told["usd"] - one["usd_saved"], abs=0.02)
+        assert one["usd_saved"] > 0
+        assert one["line"] in (None, 2, 3)
+    holds = told["sensitivity"]
+    assert [row["offer"] for row in holds["prices"]] == [row["offer"] for row in told["hardware"]]
+    for row in holds["prices"]:
+        assert row["stays_up_to_percent"] is None or row["stays_up_to_percent"] >= 0
+        assert row["stays_up_to_usd_each"] is None or row["stays_up_to_usd_each"] >= row["usd_each"] - 0.01
+    assert [row["percent"] for row in holds["rents"]] == [-20, 20]
+    assert holds["rents"][0]["usd_more"] <= 0.05
+    assert holds["rents"][1]["usd_more"] >= -0.05
+    assert [row["bits"] for row in holds["precision"]] == [4, 8, 16]
+    assert all(row["usd"] is None or row["usd_more"] >= -0.05 for row in holds["precision"])
+    assert told["left_out"] == []
 
 
 def test_models_take_turns_where_they_may(tmp_path: Path, few: Path) -> None:
@@ -93,6 +125,10 @@ def test_the_terminal_shows_it_and_what_is_owned_comes_first(tmp_path: Path, few
     )
     assert done.returncode == 0, done.stderr
     assert "owned nvidia-rtx-4090-24gb" in done.stdout
+    for title in ("What to take", "What runs on it", "next best, ", "How far it holds", "rents -20 %"):
+        assert title in done.stdout
+    # the one line asks for a precision
+    assert "bits where any do" not in done.stdout
     assert "Traceback" not in done.stderr
 
 

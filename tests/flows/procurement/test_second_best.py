@@ -53,7 +53,7 @@ small = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(offered=small, degrees=st.lists(st.sampled_from([1, 2]), min_size=4, max_size=4), replicas=st.integers(1, 3))
 def test_no_plan_between_two_that_are_told(
     offered: list[tuple[str, int, int]], degrees: list[int], replicas: int

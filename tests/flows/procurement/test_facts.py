@@ -1,0 +1,84 @@
+"""A plan as data, as a report would ask for it, and in words where there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plan_requests
+import pytest
+from plan_requests import POLICY, demand, fit, inventory, price
+
+from flows.procurement.facts import NoPlan, planned
+from flows.procurement.offers import Terms
+from flows.procurement.problem import Limits
+
+ROOMS = [("a", 1, 200), ("a", 2, 190), ("a", 3, 180)]
+
+
+def told(*fits: dict[str, Any], share: bool, replicas: int = 2, speed: float | None = 10.0) -> dict[str, Any]:
+    found = plan_requests.answers(fits, [price("a", 10.0, as_of="2026-10-02", is_stale=True)], ROOMS)
+    rows = demand({"replicas": replicas, "min_tokens_per_second": speed})
+    return planned(rows, found, inventory(), POLICY, Terms(1.0), Limits(), share=share)
+
+
+def test_replicas_with_devices_of_their_own() -> None:
+    facts = told(fit("a"), share=False)
+    assert (facts["usd"], facts["usd_at_least"], facts["is_proven"], facts["devices"]) == (20.0, 20.0, True, 2)
+    [served], [hardware] = facts["served"], facts["hardware"]
+    assert served == {
+        "line": 2, "model_id": "m", "context_tokens": 8192, "concurrent_sequences": 1, "replicas": 2, "gpu": "a",
+        "groups": 1, "devices_per_group": 1, "precision": "bf16", "parallelism": "tp1", "tokens_per_second": 50.0,
+        "required_bytes": 80, "usable_bytes": 120, "confidence": "high", "shared": None, "replicas_per_device": 1,
+        "offer": hardware["offer"],
+    }  # fmt: skip
+    assert facts["shared"] == []
+    assert hardware == {
+        "offer": "rent 1 x a of one (any region, 2026-10-02)", "units": 2, "devices": 2, "usd": 20.0, "watts": 200.0,
+        "price_as_of": "2026-10-02", "price_age_days": 30, "price_is_stale": True, "price_origin": "seed",
+    }  # fmt: skip
+    assert [(one["what"], one["usd_saved"]) for one in facts["binding"]] == [("sharing", 10.0)]
+    assert facts["next_best"] == []
+    assert facts["left_out"] == []
+
+
+def test_replicas_that_share_devices() -> None:
+    """Five replicas of 60 bytes: three fill 180 of 180, two in twice as many bits 190 of 190."""
+    facts = told(
+        fit("a", "int4", required_bytes_high=60), fit("a", "fp8", required_bytes_high=95, speed=40.0),
+        fit("a", "bf16", required_bytes_high=120, speed=30.0), share=True, replicas=5,
+    )  # fmt: skip
+    assert facts["usd"] == 20.0
+    by_number = sorted(facts["shared"], key=lambda device: -device["holds"][0]["replicas"])
+    assert [(device["devices"], device["required_bytes_high"], device["assured_bytes"]) for device in by_number] == [
+        (1, 180, 180),
+        (1, 190, 190),
+    ]
+    assert [device["holds"] for device in by_number] == [
+        [{"line": 2, "model_id": "m", "precision": "int4", "replicas": 3, "required_bytes_high": 60}],
+        [{"line": 2, "model_id": "m", "precision": "fp8", "replicas": 2, "required_bytes_high": 95}],
+    ]
+    speeds = {row["replicas"]: row["tokens_per_second"] for row in facts["served"]}
+    assert speeds == {3: pytest.approx(50 / 3), 2: pytest.approx(40 / 2)}
+    for row in facts["served"]:
+        assert facts["shared"][row["shared"]]["holds"][0]["replicas"] == row["replicas_per_device"]
+
+
+def test_a_speed_of_nobody_knows_what_is_not_promised() -> None:
+    facts = told(fit("a", speed=None), share=True, speed=None)
+    assert [(row["replicas"], row["tokens_per_second"]) for row in facts["served"]] == [(2, None)]
+    assert facts["usd"] == 10.0
+
+
+def test_no_plan_says_why() -> None:
+    found = plan_requests.answers([fit("a")], [price("a", 10.0)])
+    with pytest.raises(NoPlan, match=r"^no plan: the budget stands in the way: 20\.00 USD would do"):
+        planned(demand({"replicas": 2}), found, inventory(), POLICY, Terms(1.0), Limits(budget_usd=19.0))
+
+
+def test_what_there_was_no_time_for_is_told() -> None:
+    found = plan_requests.answers([fit("a"), fit("b")], [price("a", 10.0), price("b", 11.0)])
+    facts = planned(demand(), found, inventory(), POLICY, Terms(1.0), Limits(), seconds_beside=0.0)
+    assert facts["usd"] == 10.0
+    assert (facts["alternatives"], facts["next_best"], facts["binding"]) == ([], [], [])
+    assert facts["sensitivity"] == {"prices": [], "rents": [], "precision": []}
+    assert "the next best plans" in facts["left_out"]
