@@ -101,7 +101,7 @@ def without_conditions(request: Request) -> Iterator[tuple[str, Choice, list[int
 
 def _saving(what: str, line: int | None, gpu: str | None, asked: Request, best: Plan, effort: Effort) -> Binding | None:
     """What it saves, None where nothing that is not rounding or a plan that was not proven."""
-    at = f" of line {line}" if line is not None else f" of {gpu}" if gpu is not None else ""
+    at = " of single lines" if line is not None else f" of {gpu}" if gpu is not None else ""
     found = effort.ask(f"what it would save to lift: {what}{at}", asked.choice, asked.problem)
     if found is None or found.plan is None:
         return None

@@ -69,6 +69,7 @@ def facts(outcome: Outcome, best: Plan) -> dict[str, Any]:
             {
                 "without": other.without,
                 "usd": None if other.plan is None else round(other.plan.usd, 2),
+                "is_proven": other.plan is None or other.plan.is_proven,
                 "hardware": None if other.plan is None else hardware(request, other.plan),
             }
             for other in outcome.alternatives

@@ -32,10 +32,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """The optimum over fractions: its cost, and what one more of each row's bound would cost."""
+    """The optimum over fractions: its cost, what one more of each row's bound would cost, and one of each column."""
 
     cost: float
+    values: Sequence[float]
     duals: Sequence[float]
+    reduced: Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Program:
         lp.row_upper_ = [row.upper for row in rows]
         lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
         self._model.passModel(lp)
-        self._count = 0
+        self._upper: list[float] = []
 
     def add(self, columns: Sequence[Column]) -> None:
         if not columns:
@@ -79,25 +81,41 @@ class Program:
             [row for column in columns for row in column.entries],
             [value for column in columns for value in column.entries.values()],
         )
-        self._count += len(columns)
+        self._upper += [column.upper for column in columns]
 
-    def cost(self, costs: Sequence[float]) -> None:
-        """Give every column another cost."""
-        self._model.changeColsCost(self._count, list(range(self._count)), list(costs))
+    def change(self, costs: Sequence[float], upper: Sequence[float]) -> None:
+        """Give the first columns other costs and other bounds."""
+        places = list(range(len(costs)))
+        self._model.changeColsCost(len(costs), places, list(costs))
+        self._bound(places, upper)
+        self._upper[: len(upper)] = upper
 
     def relax(self, seconds: float) -> Relaxed | None:
         """The optimum over fractions, None where there is none. Raises NotSolved."""
         self._kind(highspy.HighsVarType.kContinuous)
         status = self._run(seconds)
         if status == highspy.HighsModelStatus.kOptimal:
-            return Relaxed(self._model.getInfo().objective_function_value, list(self._model.getSolution().row_dual))
+            found = self._model.getSolution()
+            cost = self._model.getInfo().objective_function_value
+            return Relaxed(cost, list(found.col_value), list(found.row_dual), list(found.col_dual))
         if _is_infeasible(status):
             return None
         raise NotSolved(self._model.modelStatusToString(status))
 
-    def solve(self, seconds: float) -> Solved:
-        """The best integers within that time. Raises NotSolved where there are neither integers nor a proof of none."""
+    def solve(self, seconds: float, without: Sequence[int] = ()) -> Solved:
+        """The best integers within that time, with nothing of the columns in `without`.
+
+        Raises NotSolved where there are neither integers nor a proof of none.
+        """
         self._kind(highspy.HighsVarType.kInteger)
+        self._bound(without, [0.0] * len(without))
+        try:
+            return self._solved(seconds)
+        finally:
+            # another bound is another program: what was found is forgotten
+            self._bound(without, [self._upper[column] for column in without])
+
+    def _solved(self, seconds: float) -> Solved:
         status = self._run(seconds)
         info = self._model.getInfo()
         if _is_infeasible(status):
@@ -108,8 +126,12 @@ class Program:
             return Solved(values, info.objective_function_value, info.mip_dual_bound)
         raise NotSolved(self._model.modelStatusToString(status))
 
+    def _bound(self, columns: Sequence[int], upper: Sequence[float]) -> None:
+        if columns:
+            self._model.changeColsBounds(len(columns), list(columns), [0.0] * len(columns), list(upper))
+
     def _kind(self, kind: highspy.HighsVarType) -> None:
-        count = self._count
+        count = len(self._upper)
         self._model.changeColsIntegrality(count, list(range(count)), [kind] * count)  # type: ignore[arg-type]
 
     def _run(self, seconds: float) -> highspy.HighsModelStatus:

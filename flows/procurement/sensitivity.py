@@ -99,7 +99,7 @@ def _price_holds(request: Request, best: Plan, o: int, without: Plan | None, eff
     program says whether another is cheaper still, which is then as cheap at a lower cost, and so on down.
     """
     offer, units = request.offers[o], best.units[o]
-    what = f"up to which price the plan stays the cheapest with {offer.name}"
+    what = "up to which price of everything that it takes the plan stays the cheapest"
     holds = PriceHolds(o, None, None, None)
     elsewhere = _same_elsewhere(request, offer)
     if elsewhere is not None:

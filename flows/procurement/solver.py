@@ -13,17 +13,18 @@ are all listed, and what is then optimal is proven; else the bound is told.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from flows.procurement.frame import TOLERANCE, Frame
 from flows.procurement.problem import USD_OF_A_DEVICE, NotSolved, Pattern, Plan, Problem
-from flows.procurement.program import ENDLESS, Column, Program, Relaxed, Row
+from flows.procurement.program import ENDLESS, Program, Relaxed, Solved
 from flows.procurement.sharing import Search
-from flows.procurement.unpacking import Columns, plan_of
 
-# What counts as nothing, in served replicas, in devices and in dollars of a relaxed program.
-TOLERANCE = 1e-6
+# Of a relaxed cost: what integers usually cost more.
+SMALL_GAP = 0.01
 # Of a cost that HiGHS calls least.
 ROUNDING = 1e-7
 SECONDS = 60.0
@@ -34,10 +35,11 @@ MOST_LOOKED = 400_000
 
 @dataclass
 class Known:
-    """Patterns of earlier programs over the same demands and devices, and when there is no more time."""
+    """What earlier programs over the same demands and devices left: patterns and a frame; and when time is over."""
 
     seconds: float = SECONDS  # for one program
     patterns: dict[Pattern, None] = field(default_factory=dict)
+    frame: Frame | None = None
     until: float | None = None  # on the monotonic clock, for all of them
 
     def left(self) -> float:
@@ -66,7 +68,7 @@ def with_known_power(problem: Problem) -> Problem:
 
 
 class _Solving:
-    """One program on its way: rows, columns in their order, and the patterns that it has."""
+    """One problem on its way to a plan."""
 
     def __init__(self, problem: Problem, costs: Sequence[float] | None, known: Known) -> None:
         if problem.limits.watts is not None:
@@ -76,43 +78,29 @@ class _Solving:
         offers = problem.offers
         counted = [offer.usd for offer in offers] if costs is None else list(costs)
         self.costs = [usd + USD_OF_A_DEVICE * offer.devices for usd, offer in zip(counted, offers, strict=True)]
-        open_offers = [o for o, offer in enumerate(offers) if offer.limit != 0]
-        by_gpu: dict[str, list[int]] = {}
-        for o in open_offers:
-            by_gpu.setdefault(offers[o].gpu, []).append(o)
-        self.pairs = [
-            (p, o)
-            for p, placement in enumerate(problem.placements)
-            for o in by_gpu.get(placement.gpu, ())
-            if problem.needs[placement.demand] > 0
-            if placement.degree <= (offers[o].devices if offers[o].devices > 1 else offers[o].node)
-        ]
-        self.lent = [o for o in open_offers if offers[o].gpu in problem.shared]
-        self.gpus = sorted({offers[o].gpu for o in self.lent})
-        self.patterns: list[Pattern] = []
-        self.by_gpu = by_gpu
-        # rows: demands, devices of offers, shared devices of a kind, limits
-        self.using = len(problem.needs)
-        self.pools = {gpu: self.using + len(offers) + at for at, gpu in enumerate(self.gpus)}
-        self.limited = self.using + len(offers) + len(self.gpus)
+        if known.frame is None or not known.frame.holds(problem):
+            known.frame = Frame(problem)
+        self.frame = known.frame
+        self.frame.ask(problem, self.costs)
+        open_offers = {gpu: [o for o in there if offers[o].limit != 0] for gpu, there in self.frame.by_gpu.items()}
+        self.by_gpu = {gpu: there for gpu, there in open_offers.items() if there}
+        self.gpus = [gpu for gpu in self.frame.gpus if gpu in self.by_gpu]
 
     def plan(self) -> Plan | None:
         problem, needs = self.problem, self.problem.needs
-        served = {problem.placements[p].demand for p, _ in self.pairs}
+        served = {problem.placements[p].demand for p, _ in self.frame.pairs}
         served |= {member.demand for gpu in self.gpus for member in problem.shared[gpu].members}
         if any(need > 0 and demand not in served for demand, need in enumerate(needs)):
             return None
-        self.program = self._program(self.costs)
-        if not self.gpus:
-            found = self.program.solve(self._left())
-            return None if found.values is None else self._told(found.values, found.bound)
-        self._add([pattern for pattern in self.known.patterns if pattern.gpu in self.pools])
+        self.frame.add(self.known.patterns)
         relaxed = self._generated()
         if relaxed is None:
             return None
-        bound, duals = relaxed
         # half of the time for a first plan, which the proof may take as it is
-        first = self.program.solve(self._left() / 2)
+        first = self._integers(relaxed, self._left() / 2 if self.gpus else self._left())
+        if not self.gpus:
+            return None if first.values is None else self._told(first.values, first.bound)
+        bound, duals = relaxed.cost, relaxed.duals
         gap = ENDLESS if first.values is None else first.cost - bound
         if gap <= USD_OF_A_DEVICE / 10 and first.values is not None:
             return self._told(first.values, first.bound)
@@ -121,11 +109,10 @@ class _Solving:
             if first.values is None:
                 raise NotSolved("too many ways to share devices")
             return self._told(first.values, bound)
-        if not listed:
+        if not self._add(listed):
             return None if first.values is None else self._told(first.values, max(bound, first.bound))
-        self._add(listed)
         try:
-            last = self.program.solve(self._left())
+            last = self.frame.program.solve(self._left())
         except NotSolved:
             if first.values is None:
                 raise
@@ -134,69 +121,60 @@ class _Solving:
             return None if first.values is None else self._told(first.values, max(bound, min(last.bound, first.cost)))
         return self._told(last.values, max(bound, last.bound))
 
+    def _integers(self, relaxed: Relaxed, seconds: float) -> Solved:
+        """The best plan of the columns that there are. Where the relaxed optimum is whole, that is it.
+
+        A column whose reduced cost is more than a gap is in no plan that costs less than the relaxed one and the gap:
+        few columns do where a plan is found within a small gap, or within what rounding up loses.
+        """
+        whole = [math.ceil(value - TOLERANCE) for value in relaxed.values]
+        rounded = self._cost(self.frame.plan(whole))
+        best = Solved(None if rounded == ENDLESS else whole, rounded, relaxed.cost)
+        ends = time.monotonic() + seconds
+        for guess in (SMALL_GAP * relaxed.cost, ENDLESS):
+            gap = min(best.cost - relaxed.cost, guess)
+            if gap <= ROUNDING * relaxed.cost:
+                break
+            useless = [at for at, each in enumerate(relaxed.reduced) if each > gap + TOLERANCE]
+            try:
+                found = self.frame.program.solve(ends - time.monotonic(), useless)
+            except NotSolved:
+                if best.values is None:
+                    raise
+                break
+            bound = max(best.bound, min(found.bound, relaxed.cost + gap))
+            if found.cost < best.cost:
+                best = found
+            best = Solved(best.values, best.cost, min(bound, best.cost))
+            if best.cost <= relaxed.cost + gap:
+                break
+        return best
+
+    def _cost(self, plan: Plan) -> float:
+        """What a plan costs in the program, endless where a limit forbids it."""
+        limits, offers = self.problem.limits, self.problem.offers
+        allowed = [
+            limits.budget_usd is None or plan.usd <= limits.budget_usd + TOLERANCE,
+            limits.watts is None or (plan.watts is not None and plan.watts <= limits.watts + TOLERANCE),
+            *((limit := offers[o].limit) is None or n <= limit for o, n in plan.units.items()),
+        ]
+        return sum(self.costs[o] * n for o, n in plan.units.items()) if all(allowed) else ENDLESS
+
     def _left(self) -> float:
         return max(0.0, self.ends - time.monotonic())
 
-    def _program(self, costs: Sequence[float]) -> Program:
-        problem, offers = self.problem, self.problem.offers
-        rows = [Row(float(need), ENDLESS) for need in problem.needs]
-        rows += [Row(-ENDLESS, 0.0)] * (len(offers) + len(self.gpus))
-        limits = problem.limits
-        bounded: list[list[float]] = []
-        if limits.budget_usd is not None:
-            rows.append(Row(-ENDLESS, limits.budget_usd + TOLERANCE))
-            bounded.append([offer.usd for offer in offers])
-        if limits.watts is not None:
-            rows.append(Row(-ENDLESS, limits.watts + TOLERANCE))
-            bounded.append([offer.watts or 0.0 for offer in offers])
-        self.bounded = bounded
-        program = Program(rows)
-        columns = []
-        for o, offer in enumerate(offers):
-            entries = {self.using + o: -float(offer.devices)}
-            entries |= {self.limited + at: amounts[o] for at, amounts in enumerate(bounded)}
-            columns.append(Column(costs[o], entries, ENDLESS if offer.limit is None else float(offer.limit)))
-        for p, o in self.pairs:
-            placement = problem.placements[p]
-            taken = float(placement.groups * offers[o].share(placement.degree))
-            columns.append(Column(0.0, {placement.demand: 1.0, self.using + o: taken}))
-        columns += [Column(0.0, {self.using + o: 1.0, self.pools[offers[o].gpu]: -1.0}) for o in self.lent]
-        program.add(columns)
-        return program
-
-    def _add(self, patterns: Sequence[Pattern]) -> None:
-        self.program.add([self._column(pattern) for pattern in patterns])
-        self.patterns += patterns
-        self.known.patterns.update(dict.fromkeys(patterns))
-
-    def _column(self, pattern: Pattern) -> Column:
-        entries = {self.pools[pattern.gpu]: 1.0}
-        for at in pattern.members:
-            demand = self.problem.shared[pattern.gpu].members[at].demand
-            entries[demand] = entries.get(demand, 0.0) + 1.0
-        return Column(0.0, entries)
-
-    def _generated(self) -> tuple[float, Sequence[float]] | None:
-        """The relaxed optimum over all patterns, and what replicas and devices are worth there; None: no plan.
+    def _generated(self) -> Relaxed | None:
+        """The relaxed optimum over all patterns, None where there is no plan.
 
         Where the patterns that are there do not serve the demand, those are made first that serve the most of it.
         """
-        if self.program.relax(self._left()) is None:
-            missing = self._generate(self._with_missing(), self._no_costs())
+        if self.frame.program.relax(self._left()) is None:
+            if not self.gpus:
+                return None
+            missing = self._generate(self.frame.with_missing(), [0.0] * len(self.costs))
             if missing is None or missing.cost > TOLERANCE:
                 return None
-        relaxed = self._generate(self.program, self.costs)
-        return None if relaxed is None else (relaxed.cost, relaxed.duals)
-
-    def _no_costs(self) -> list[float]:
-        return [0.0] * len(self.problem.offers)
-
-    def _with_missing(self) -> Program:
-        """The same program in which a replica that is not served costs 1, and all else nothing."""
-        program = self._program(self._no_costs())
-        program.add([Column(1.0, {demand: 1.0}) for demand in range(len(self.problem.needs))])
-        program.add([self._column(pattern) for pattern in self.patterns])
-        return program
+        return self._generate(self.frame.program, self.costs)
 
     def _generate(self, program: Program, costs: Sequence[float]) -> Relaxed | None:
         """Add patterns that are worth more than their device until there are none."""
@@ -210,12 +188,11 @@ class _Solving:
                 pattern = self._search(gpu, relaxed.duals).best(above)
                 if pattern is not None:
                     found.append(pattern)
-            new = self._new(found)
+            new = self._add(found)
             if not new:
                 return relaxed
-            if program is not self.program:
-                program.add([self._column(pattern) for pattern in new])
-            self._add(new)
+            if program is not self.frame.program:
+                program.add([self.frame.column(pattern) for pattern in new])
 
     def _search(self, gpu: str, duals: Sequence[float]) -> Search:
         return Search(gpu, self.problem.shared[gpu], self.problem.needs, duals[: len(self.problem.needs)])
@@ -228,8 +205,8 @@ class _Solving:
         """
         worths = []
         for o in self.by_gpu[gpu]:
-            of_limits = sum(-duals[self.limited + at] * amounts[o] for at, amounts in enumerate(self.bounded))
-            worths.append(max(-duals[self.using + o], (costs[o] + of_limits) / self.problem.offers[o].devices))
+            of_limits = sum(-duals[self.frame.limited + at] * amounts[o] for at, amounts in enumerate(self.frame.taken))
+            worths.append(max(-duals[self.frame.using + o], (costs[o] + of_limits) / self.problem.offers[o].devices))
         return min(worths)
 
     def _within(self, gap: float, duals: Sequence[float]) -> list[Pattern] | None:
@@ -247,16 +224,17 @@ class _Solving:
             looked += search.looked
             if looked > MOST_LOOKED:
                 return None
-        return self._new(listed.values())
+        return list(listed.values())
 
-    def _new(self, patterns: Iterable[Pattern]) -> list[Pattern]:
-        there = set(self.patterns)
-        return [pattern for pattern in patterns if pattern not in there]
+    def _add(self, patterns: Iterable[Pattern]) -> list[Pattern]:
+        """Those that were not there."""
+        new = self.frame.add(patterns)
+        self.known.patterns.update(dict.fromkeys(new))
+        return new
 
     def _told(self, values: Sequence[int], bound: float) -> Plan:
-        columns = Columns(self.pairs, self.lent, self.patterns)
-        plan = plan_of(self.problem, columns, values)
-        cost = sum(self.costs[o] * n for o, n in plan.units.items())
+        plan = self.frame.plan(values)
+        cost = self._cost(plan)
         # HiGHS keeps rows and integers to a millionth
         is_proven = cost - bound <= max(USD_OF_A_DEVICE, ROUNDING * cost)
         # the cheapest plan has no more devices than its cost has cheapest devices

@@ -41,7 +41,9 @@ def plan_of(problem: Problem, columns: Columns, values: Sequence[int]) -> Plan:
     }
     shared: Counter[tuple[Pattern, int]] = Counter()
     for pattern in kept:
-        o = next(o for o in sorted(lent) if offers[o].gpu == pattern.gpu and lent[o] > 0)
+        of_kind = [o for o in sorted(lent) if offers[o].gpu == pattern.gpu]
+        # where fractions were rounded up fewer devices may be lent than are held
+        o = next((o for o in of_kind if lent[o] > 0), of_kind[0])
         lent[o] -= 1
         demand = problem.shared[pattern.gpu].members[pattern.members[0]].demand
         if len(pattern.members) == 1 and (demand, pattern.gpu) in alone:
