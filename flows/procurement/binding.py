@@ -42,21 +42,21 @@ def binding(request: Request, best: Plan, effort: Effort) -> list[Binding]:
         for what, gpu, asked in without_terms(request)
         if (saving := _saving(what, None, gpu, asked, best, effort)) is not None
     ]
+    several = []
     for what, choice, demands in without_conditions(request):
-        every = replace(request, chosen=choice)
-        saving = _saving(what, None, None, every, best, effort)
-        if saving is None:
+        every = _saving(what, None, None, replace(request, chosen=choice), best, effort)
+        if every is not None and len(demands) == 1:
+            found.append(replace(every, line=request.demand["line"][demands[0]]))
+        elif every is not None:
+            found.append(every)
+            several += [(what, choice, demand) for demand in demands]
+    for what, choice, demand in several:
+        if effort.is_over(f"what it would save to lift: {what} of single lines"):
             continue
-        lines = [(demand, request.demand["line"][demand]) for demand in demands]
-        if len(lines) == 1:
-            found.append(replace(saving, line=lines[0][1]))
-            continue
-        found.append(saving)
-        for demand, line in lines:
-            one = replace(request, chosen=request.choice.with_demands(choice, [demand]))
-            saving = _saving(what, line, None, one, best, effort)
-            if saving is not None:
-                found.append(saving)
+        one = replace(request, chosen=request.choice.with_demands(choice, [demand]))
+        saving = _saving(what, request.demand["line"][demand], None, one, best, effort)
+        if saving is not None:
+            found.append(saving)
     return sorted(found, key=lambda one: (-one.usd_saved, one.what, one.line or 0, one.gpu or ""))
 
 
@@ -102,7 +102,8 @@ def without_conditions(request: Request) -> Iterator[tuple[str, Choice, list[int
 def _saving(what: str, line: int | None, gpu: str | None, asked: Request, best: Plan, effort: Effort) -> Binding | None:
     """What it saves, None where nothing that is not rounding or a plan that was not proven."""
     at = " of single lines" if line is not None else f" of {gpu}" if gpu is not None else ""
-    found = effort.ask(f"what it would save to lift: {what}{at}", asked.choice, asked.problem)
+    question = f"what it would save to lift: {what}{at}"
+    found = None if effort.is_over(question) else effort.ask(question, asked.choice, asked.problem)
     if found is None or found.plan is None:
         return None
     other = found.plan

@@ -62,6 +62,13 @@ class Effort:
             self.leave_out(what)
             return None
 
+    def is_over(self, what: str) -> bool:
+        """Whether there is no time for a question, which is then one of `left_out`: before it takes any to ask it."""
+        if self._until is None or time.monotonic() < self._until:
+            return False
+        self.leave_out(what)
+        return True
+
     def leave_out(self, what: str) -> None:
         if what not in self.left_out:
             self.left_out.append(what)

@@ -85,8 +85,11 @@ def _precisions(request: Request, effort: Effort) -> list[OtherWay]:
         return []
     ways = []
     for bits, within in CLASSES.items():
+        what = f"the plan in {bits} bits"
+        if effort.is_over(what):
+            continue
         asked = replace(request, chosen=choose(request.demand, request.answers, bits=within))
-        found = effort.ask(f"the plan in {bits} bits", asked.choice, asked.problem)
+        found = effort.ask(what, asked.choice, asked.problem)
         if found is not None:
             ways.append(OtherWay(bits, found.plan))
     return ways

@@ -179,6 +179,8 @@ class _Solving:
     def _generate(self, program: Program, costs: Sequence[float]) -> Relaxed | None:
         """Add patterns that are worth more than their device until there are none."""
         while True:
+            if self._left() <= 0:
+                raise NotSolved("there is no time left")
             relaxed = program.relax(self._left())
             if relaxed is None:
                 return None
