@@ -52,7 +52,11 @@ def answer(
     _require_known("vendor", terms.vendors, gpus["vendor"])
     _require_known("provider", terms.providers, known_prices["provider"].drop_nulls())
     found = options.find(rows, settings, source, engine, catalogs_folder)
-    told = planned(rows, found, owned, policy, terms, limits, share=share)
+
+    def again(others: pl.DataFrame) -> options.Answers:
+        return options.find(others, settings, source, engine, catalogs_folder)
+
+    told = planned(rows, found, owned, policy, terms, limits, share=share, again=again)
     if as_json:
         print(json.dumps(told, ensure_ascii=False, indent=1))
     else:

@@ -50,6 +50,11 @@ class Effort:
         self._until = now + max(0.0, self.seconds) / max(1, self._parts)
         self._parts -= 1
 
+    def begin_all(self) -> None:
+        """One kind of questions, with all the time that there is."""
+        self._parts = 1
+        self.begin()
+
     def ask(self, what: str, choice: Choice, problem: Problem, costs: Sequence[float] | None = None) -> Answered | None:
         """A plan for a question beside it; None, and one of `left_out`, where time ran out."""
         if self._until is None:

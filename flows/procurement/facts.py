@@ -6,7 +6,7 @@ Money is US dollars over all months, power as rated, None where that is unknown.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -17,13 +17,21 @@ from flows.procurement.offers import Terms
 from flows.procurement.options import Answers
 from flows.procurement.plan import Outcome, plan
 from flows.procurement.problem import Limits, NotSolved, Offer, Pattern, Plan
+from flows.procurement.relaxations import Again
 from flows.procurement.request import Request
 from flows.procurement.sensitivity import OtherWay
 from flows.procurement.sharing import shared_step, widened
 
 
 class NoPlan(Stop):
-    """Nothing that is allowed serves the demand; the message says what stands in the way."""
+    """Nothing that is allowed serves the demand; the message says what stands in the way.
+
+    `relaxations`: what would make a plan possible, the smallest first, as data.
+    """
+
+    def __init__(self, message: str, relaxations: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.relaxations = relaxations
 
 
 def planned(
@@ -36,20 +44,35 @@ def planned(
     *,
     share: bool = False,
     seconds_beside: float = SECONDS_BESIDE,
+    again: Again | None = None,
 ) -> dict[str, Any]:
-    """The cheapest plan and all that is told of it. `seconds_beside` are for what is told beside the plan itself.
+    """The cheapest plan and all that is told of it. `seconds_beside` are for what is told beside the plan itself, or
+    for what would make one possible; `again` asks a night about the demand with shorter contexts.
 
     Raises NoPlan.
     """
     request = Request(demand, answers, inventory, policy, terms, limits, share)
     effort = Effort(seconds_beside)
     try:
-        outcome = plan(request, effort)
+        outcome = plan(request, effort, again)
     except NotSolved as error:
         raise NoPlan(f"no proof within a minute ({error}); split the demand into smaller files") from None
     if outcome.plan is None:
-        raise NoPlan("no plan: " + "; ".join(outcome.reasons))
+        raise _no_plan(outcome, effort)
     return facts(outcome, outcome.plan) | {"left_out": effort.left_out}
+
+
+def _no_plan(outcome: Outcome, effort: Effort) -> NoPlan:
+    said = [*outcome.reasons, *(one.words for one in outcome.relaxations)]
+    said += [f"there was no time to say {what}" for what in effort.left_out]
+    if not outcome.relaxations:
+        said.append("no one or two changes of limits, terms and conditions would do")
+    would_do = [
+        {"what": list(one.what), "words": one.words, "usd": round(one.usd, 2), "change": dict(one.change),
+         "percent": None if one.share is None or one.share == float("inf") else round(100 * one.share, 1)}
+        for one in outcome.relaxations
+    ]  # fmt: skip
+    return NoPlan("no plan: " + "; ".join(said), would_do)
 
 
 def facts(outcome: Outcome, best: Plan) -> dict[str, Any]:

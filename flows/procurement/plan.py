@@ -9,11 +9,11 @@ import polars as pl
 
 from flows.procurement.binding import Binding, binding
 from flows.procurement.effort import Effort
-from flows.procurement.problem import Limits, Plan, Problem
+from flows.procurement.problem import Plan, Problem
+from flows.procurement.relaxations import Again, Relaxation, relaxations
 from flows.procurement.request import Request
 from flows.procurement.second_best import next_best
 from flows.procurement.sensitivity import Sensitivity, sensitivity
-from flows.procurement.solver import solve, watts, with_known_power
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,9 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`plan` is None where the demand cannot be met; `reasons` then say what stands in the way."""
+    """`plan` is None where the demand cannot be met; `reasons` then say which lines nothing serves, `relaxations` what
+    would do.
+    """
 
     request: Request
     plan: Plan | None
@@ -35,16 +37,18 @@ class Outcome:
     binding: Sequence[Binding] = ()
     sensitivity: Sensitivity = Sensitivity()  # noqa: RUF009  # frozen
     reasons: Sequence[str] = ()
+    relaxations: Sequence[Relaxation] = ()
 
 
-def plan(request: Request, effort: Effort) -> Outcome:
-    """The cheapest plan, and beside it the cheapest without each of its offers, or the reasons why there is none.
+def plan(request: Request, effort: Effort, again: Again | None = None) -> Outcome:
+    """The cheapest plan and what is told beside it, or the reasons why there is none and what would make one possible.
 
-    Raises NotSolved where a minute is too short to say.
+    `again` asks a night about the demand with shorter contexts. Raises NotSolved where a minute is too short to say.
     """
     best = effort.plan(request.choice, request.problem)
     if best is None:
-        return Outcome(request, None, reasons=_reasons(request))
+        effort.begin_all()
+        return Outcome(request, None, reasons=_unserved(request), relaxations=relaxations(request, effort, again))
     effort.begin()
     others = _alternatives(request, best, effort)
     effort.begin()
@@ -71,8 +75,8 @@ def without(problem: Problem, offer: int) -> Problem:
     return replace(problem, offers=banned)
 
 
-def _reasons(request: Request) -> list[str]:
-    """One sentence for each demand that nothing serves; else the smallest change of a limit that would do."""
+def _unserved(request: Request) -> list[str]:
+    """One sentence for each demand that nothing serves."""
     problem = request.problem
     offered = {offer.gpu for offer in problem.offers}
     reasons = []
@@ -93,24 +97,4 @@ def _reasons(request: Request) -> list[str]:
             reasons.append(f"{at} reaches {row['min_tokens_per_second']:g} tokens a second nowhere; {said}")
         else:
             reasons.append(f"{at} fits only devices without an offer, such as {mine['gpu'][0]}; allow more offers")
-    if reasons:
-        return reasons
-    limits = problem.limits
-    if limits.budget_usd is not None:
-        found = solve(replace(problem, limits=replace(limits, budget_usd=None)))
-        if found is not None:
-            reasons.append(f"the budget stands in the way: {found.usd:,.2f} USD would do")
-    if limits.watts is not None:
-        powered = with_known_power(replace(problem, limits=replace(limits, watts=None)))
-        found = solve(powered, watts(powered))
-        if found is not None:
-            reasons.append(f"the power limit stands in the way: {found.watts:,.0f} W would do")
-    if not reasons:
-        found = solve(replace(problem, limits=Limits()))
-        reasons.append(
-            "there are too few devices; allow renting or buying, more vendors and providers, or models that take turns"
-            " on one device (--share)"
-            if found is None
-            else f"budget and power together stand in the way: {found.usd:,.2f} USD and {found.watts:,.0f} W would do"
-        )
     return reasons
