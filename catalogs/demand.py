@@ -11,12 +11,15 @@ from pathlib import Path
 import polars as pl
 
 from catalogs import load
-from catalogs.errors import CatalogError
+from catalogs.errors import CatalogError, visible
+from catalogs.model_list import id_problem
 from catalogs.rules import Rule, at_most, not_negative, positive
 from catalogs.schema import GPUS, PRECISIONS
 from catalogs.schema.table import Table
 
 ANY = "any"
+
+HEADER = "model_id,precision,context_tokens,concurrent_sequences,min_tokens_per_second,replicas"
 
 # Grain: one use of one model. `replicas` of it each serve `concurrent_sequences`.
 DEMAND = Table(
@@ -40,6 +43,17 @@ DEMAND = Table(
         *at_most(10_000, "replicas"),
     ),
     derive=(pl.col("precision").fill_null(ANY), pl.col("replicas").fill_null(1)),
+    remedies=(
+        ("is empty", f"begin it with {HEADER}, and write a line for each use of a model"),
+        ("has a header", "write a line for each use of a model"),
+        ("column ", f"the columns are {HEADER}"),
+        ("model_id + ", "leave one of them and write how many replicas there are of it"),
+        ("model_id ", "write it as the Hub does, owner/name"),
+        ("context_tokens ", "write the tokens of a sequence, such as 8192"),
+        ("concurrent_sequences ", "write how many sequences are served at once, such as 16"),
+        ("min_tokens_per_second ", "write tokens a second of each sequence, or nothing where none are asked"),
+        ("replicas ", "write how many there are, or nothing for one"),
+    ),
 )
 
 # Grain: a kind of device.
@@ -49,12 +63,22 @@ INVENTORY = Table(
     key=("gpu",),
     optional=(),
     rules=tuple(not_negative("devices")),
+    remedies=(
+        ("is empty", "begin it with gpu,devices, or leave --inventory out"),
+        ("has a header", "write a line for each kind of device, or leave --inventory out"),
+        ("column ", "the columns are gpu,devices"),
+        ("gpu must be unique", "write how many there are of it into one line"),
+        ("devices ", "write how many are there, such as 4"),
+    ),
 )
 
 
 def demand(file: Path, precisions: list[str]) -> pl.DataFrame:
     """Rows of a demand file with their line. Errors: CatalogError, also for a precision that no catalog has."""
     rows = load.checked(DEMAND, str(file), load.content(file))
+    for line, model in rows.select(load.LINE, "model_id").iter_rows():
+        if (problem := id_problem(model)) is not None:
+            raise CatalogError(str(file), f"model_id {problem} (got {visible(model)}); write it as the Hub does", line)
     known = pl.col("precision").is_in([ANY, *precisions])
     must = f'must be {ANY} or a precision of the catalog (hubfit sql "FROM precisions")'
     load.check_rule(Rule("precision", must, known), str(file), rows)
@@ -64,7 +88,10 @@ def demand(file: Path, precisions: list[str]) -> pl.DataFrame:
 def inventory(file: Path, gpus: list[str]) -> pl.DataFrame:
     """Devices that are there. Errors: CatalogError, also for a device that no catalog has."""
     rows = load.checked(INVENTORY, str(file), load.content(file))
-    must = 'must be a gpu_id of the catalog (hubfit sql "SELECT gpu_id FROM gpus")'
+    must = (
+        'must be a gpu_id of the catalog that counts (hubfit sql "SELECT gpu_id FROM gpus"), or be added'
+        " to a gpus.csv of your own"
+    )
     load.check_rule(Rule("gpu", must, pl.col("gpu").is_in(gpus)), str(file), rows)
     return rows.drop(load.LINE)
 

@@ -82,6 +82,16 @@ def _parse(table_name: str, file: str, raw: bytes) -> pl.DataFrame:
 
 def checked(table: Table, file: str, raw: bytes) -> pl.DataFrame:
     """The rows of a file that must be a `table`, with their LINE column. Errors: CatalogError."""
+    try:
+        return _checked(table, file, raw)
+    except CatalogError as error:
+        for words, remedy in table.remedies:
+            if error.rule.startswith(words):
+                raise CatalogError(file, f"{error.rule}; {remedy}", error.line) from error
+        raise
+
+
+def _checked(table: Table, file: str, raw: bytes) -> pl.DataFrame:
     text = _cells(table, file, raw)
     _check_required(table, file, text)
     typed = _typed(table, file, text)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from catalogs.errors import CatalogError
 from catalogs.load import OURS, TABLE_BY_NAME, check_rule, file_name, frame_with_lines, path_of
 from catalogs.rules import Rule
 from catalogs.schema.reserves import RESERVING
@@ -24,6 +25,7 @@ class Reference:
     ours_may_dangle: bool = False
     shared: str | None = None  # a column of both tables
     only: tuple[str, ...] = ()  # values of `shared` that the reference is followed for
+    remedy: str = ""  # what to do about a row that names nothing
 
 
 REFERENCES = (
@@ -32,7 +34,9 @@ REFERENCES = (
     Reference("speeds", "engine", "engines", "engine"),
     Reference("workloads", "engine", "engines", "engine"),
     Reference("workloads", "kv_precision", "kv_precisions", "kv_precision"),
-    Reference("prices", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
+    Reference(
+        "prices", "gpu", "gpus", "gpu_id", ours_may_dangle=True, remedy="; add the device there or leave its prices out"
+    ),
     Reference("price_names", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
     Reference("measurements", "gpu", "gpus", "gpu_id", ours_may_dangle=True),
     Reference("measurements", "precision", "precisions", "precision", ours_may_dangle=True),
@@ -54,7 +58,10 @@ def resolve(reference: Reference, frame: pl.DataFrame, folder: Path | None) -> p
     must = " ".join(
         [f"must be found in {target.file} as {reference.target_column}", *(f"for its {column}" for column in shared)]
     )
-    check_rule(Rule(reference.column, must, found), file_name(path), frame)
+    try:
+        check_rule(Rule(reference.column, must, found), file_name(path), frame)
+    except CatalogError as error:
+        raise CatalogError(error.file, error.rule + reference.remedy, error.line) from error
     return frame
 
 

@@ -153,4 +153,13 @@ PRICES = Table(
         one_of("as_of_precision", ("day", "month", "quarter", "year")),
         one_of("confidence", CONFIDENCES),
     ),
+    remedies=(
+        ("column currency", "convert to US dollars and leave the column out"),
+        ("column price", "convert to US dollars of one device, in usd_per_gpu_hour or usd_purchase"),
+        ("column eur", "convert to US dollars of one device, in usd_per_gpu_hour or usd_purchase"),
+        *(
+            (f"{column} must be a finite number", "convert to US dollars and write the number alone, such as 2.1")
+            for column in ("usd_per_gpu_hour", "usd_purchase", "usd_purchase_high")
+        ),
+    ),
 )

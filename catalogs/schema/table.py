@@ -28,6 +28,8 @@ class Table:
     derive: tuple[pl.Expr, ...] = ()
     retired: tuple[str, ...] = ()  # columns that older files have and nobody reads any more
     may_be_empty: bool = False  # a header alone says that there is nothing to say
+    # what to do about a file that breaks a rule: (how the rule's words begin, the remedy), the first that begins so
+    remedies: tuple[tuple[str, str], ...] = ()
 
     @property
     def file(self) -> str:

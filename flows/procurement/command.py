@@ -51,7 +51,10 @@ def answer(
     known_prices = in_use(settings.data, catalogs_folder, datetime.now(UTC).date())
     _require_known("vendor", terms.vendors, gpus["vendor"])
     _require_known("provider", terms.providers, known_prices["provider"].drop_nulls())
-    found = options.find(rows, settings, source, engine, catalogs_folder)
+    try:
+        found = options.find(rows, settings, source, engine, catalogs_folder)
+    except options.Unserved as error:
+        raise options.Unserved(f"{demand} {error}") from None
 
     def again(others: pl.DataFrame) -> options.Answers:
         return options.find(others, settings, source, engine, catalogs_folder)

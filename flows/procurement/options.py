@@ -90,8 +90,12 @@ def find(
         this, database = asked_night.answer(models, settings, source, Path(place), what_if, reader)
         failed = stages.read(this, "model_errors")
         if failed.height:
-            said = "; ".join(f"{row['model_id']}: {row['kind']}: {row['message']}" for row in failed.to_dicts())
-            raise Unserved(f"the demand cannot be planned for: {said}; correct or remove those lines")
+            lines = dict(demand.group_by("model_id").agg(pl.col("line").cast(pl.String).unique().sort()).iter_rows())
+            said = "; ".join(
+                f"line {', '.join(lines[row['model_id']])}: {row['model_id']}: {row['kind']}: {row['message']}"
+                for row in failed.sort("model_id").to_dicts()
+            )
+            raise Unserved(f"{said}; the demand cannot be planned for until those lines are corrected or removed")
         file, fits = Path(place) / "ways.parquet", Path(place) / "fits.parquet"
         ways.write_parquet(file)
         with duckdb.connect(str(database), read_only=True) as connection:

@@ -450,7 +450,9 @@ def test_a_cell_of_another_type(table: str, column: str, cell: str, kind: str, w
     with pytest.raises(catalogs.CatalogError) as caught:
         getattr(catalogs, table)(folder)
     shown = cell.replace("\x1b", "\\x1b")
-    assert str(caught.value).endswith(f"{table}.csv line 2: {column} must be {kind} (got {shown})")
+    said, _, remedy = str(caught.value).partition("; ")
+    assert said.endswith(f"{table}.csv line 2: {column} must be {kind} (got {shown})")
+    assert ("US dollars" in remedy) is (table == "prices")
 
 
 def test_every_column_of_a_key_exists() -> None:

@@ -170,7 +170,7 @@ def test_engines_serve_on_several_devices_without_a_host(engine: str, tmp_path: 
         ("openai/gpt-oss-20b,nothing,8192,1,,1", (), "demand.csv line 2: precision must be any or a precision of"),
         ("openai/gpt-oss-20b,,-1,1,,1", (), "demand.csv line 2: context_tokens must be > 0 (got -1)"),
         ("openai/gpt-oss-20b,,8192,,,1", (), "demand.csv line 2: concurrent_sequences must not be empty"),
-        ("no/body,,8192,1,,1", (), "the demand cannot be planned for: no/body: not_in_snapshot"),
+        ("no/body,,8192,1,,1", (), "demand.csv line 2: no/body: not_in_snapshot"),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--vendor", "acme"), "unknown vendor 'acme'; one of"),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--engine", "acme"), "unknown engine 'acme'; `hubfit sql"),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--no-rent", "--no-buy"), "fits only devices without an offer"),
