@@ -79,5 +79,9 @@ class Effort:
             self.left_out.append(what)
 
     def _of(self, choice: Choice) -> Known:
-        """Patterns are known by the members of a choice."""
-        return self._known.setdefault(id(choice), (choice, Known()))[1]
+        """Patterns are known by the members of a choice. That of the plan is kept, and the last of the others."""
+        if id(choice) not in self._known:
+            for other in list(self._known)[1:]:
+                del self._known[other]
+            self._known[id(choice)] = (choice, Known())
+        return self._known[id(choice)][1]

@@ -50,7 +50,7 @@ def plan(request: Request, effort: Effort, again: Again | None = None) -> Outcom
         effort.begin_all()
         return Outcome(request, None, reasons=_unserved(request), relaxations=relaxations(request, effort, again))
     effort.begin()
-    others = _alternatives(request, best, effort)
+    others = alternatives(request, best, effort)
     effort.begin()
     following = next_best(request, best, effort)
     effort.begin()
@@ -60,7 +60,8 @@ def plan(request: Request, effort: Effort, again: Again | None = None) -> Outcom
     return Outcome(request, best, others, following, hangs_on, holds)
 
 
-def _alternatives(request: Request, best: Plan, effort: Effort) -> list[Alternative]:
+def alternatives(request: Request, best: Plan, effort: Effort) -> list[Alternative]:
+    """The cheapest plan without each offer of the best, the cheapest first."""
     others = []
     for o in best.units:
         name = request.offers[o].name

@@ -33,7 +33,8 @@ def test_replicas_with_devices_of_their_own() -> None:
     }  # fmt: skip
     assert facts["shared"] == []
     assert hardware == {
-        "offer": "rent 1 x a of one (any region, 2026-10-02)", "units": 2, "devices": 2, "usd": 20.0, "watts": 200.0,
+        "offer": "rent 1 x a of one (any region, 2026-10-02)", "gpu": "a", "units": 2, "devices": 2,
+        "usd": 20.0, "watts": 200.0,
         "price_as_of": "2026-10-02", "price_age_days": 30, "price_is_stale": True, "price_origin": "seed",
     }  # fmt: skip
     assert [(one["what"], one["usd_saved"]) for one in facts["binding"]] == [("sharing", 10.0)]
