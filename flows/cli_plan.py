@@ -12,7 +12,9 @@ from flows.cli_options import CatalogsOption, SourceName, SourceOption
 
 def plan(
     demand: Annotated[Path, typer.Argument(help="CSV: model_id, context_tokens, concurrent_sequences, …")],
-    months: Annotated[float, typer.Option(help="How long the demand lasts.", min=0.1)] = 12.0,
+    months: Annotated[
+        float | None, typer.Option(help="How long the demand lasts; horizon_months of policy.csv unless said.", min=0.1)
+    ] = None,
     inventory: Annotated[Path | None, typer.Option(help="CSV of what is there: gpu, devices.")] = None,
     budget: Annotated[float | None, typer.Option(help="USD at most, over all months.", min=0)] = None,
     watts: Annotated[float | None, typer.Option(help="Rated power of all devices at most.", min=0)] = None,
@@ -36,10 +38,11 @@ def plan(
     hubfit plan demand.csv --inventory ours.csv --share --watts 12000 --json
     """
     from flows.procurement import command
-    from flows.procurement.offers import Terms
+    from flows.procurement.offers import Terms, policy
     from flows.procurement.problem import Limits
     from flows.settings import Settings
 
+    lasts = policy(catalogs)["horizon_months"] if months is None else months
     command.answer(
         demand,
         Settings.from_environment(data=data),
@@ -47,7 +50,7 @@ def plan(
         engine=engine,
         catalogs_folder=catalogs,
         inventory=inventory,
-        terms=Terms(months, rents=rent, buys=buy, vendors=vendor or [], providers=provider or []),
+        terms=Terms(lasts, rents=rent, buys=buy, vendors=vendor or [], providers=provider or []),
         limits=Limits(budget, watts),
         share=share,
         as_json=json,

@@ -39,9 +39,12 @@ def units(hardware: list[dict[str, Any]]) -> dict[str, int]:
 def test_a_demand_is_planned_for(tmp_path: Path, few: Path) -> None:
     """As JSON: what is taken holds what runs on it, and an alternative costs no less."""
     file = written(tmp_path, "meta-llama/Llama-3.1-8B,,8192,16,20,2", "openai/gpt-oss-20b,stored,8192,4,,")
+    ours = (Path(catalogs.__file__).parent / "policy.csv").read_text(encoding="utf-8")
+    (few / "policy.csv").write_text(ours.replace("horizon_months,12,", "horizon_months,6,"), encoding="utf-8")
     done = hubfit("plan", file, "--source", "snapshot", "--catalogs", str(few), "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
+    assert told["months"] == 6
     assert sum(row["replicas"] for row in told["served"] if row["line"] == 2) == 2
     assert {row["model_id"] for row in told["served"]} == {"meta-llama/Llama-3.1-8B", "openai/gpt-oss-20b"}
     taken = sum(row["devices"] for row in told["hardware"])
