@@ -31,7 +31,7 @@ class Frame:
             for p, placement in enumerate(problem.placements)
             for o in by_gpu.get(placement.gpu, ())
             if problem.needs[placement.demand] > 0
-            if placement.degree <= (offers[o].devices if offers[o].devices > 1 else offers[o].node)
+            if placement.degree <= offers[o].reach
         ]
         self.lent = [o for o, offer in enumerate(offers) if offer.gpu in problem.shared]
         self.gpus = sorted({offers[o].gpu for o in self.lent})

@@ -70,11 +70,13 @@ def every(
         share = min(1.0, terms.months / (12 * policy["amortisation_years"]))
         bought = prices.filter(c("kind") == "purchase").sort("gpu", "usd_purchase", "as_of", "source")
         for row in bought.join(with_power, on="gpu", maintain_order="left").iter_rows(named=True):
-            price = row["usd_purchase"] * share
-            usd = price + row["power"] * per_watt
-            name = f"buy {row['gpu']} ({row['basis']} price of {row['as_of']})"
-            listed = _listed(row)
-            found.append(Offer(name, row["gpu"], 1, row["node"], usd, row["power"], None, BUY, price, listed))
+            devices = int(row["gpu_count"])  # of one board
+            price = row["usd_purchase"] * devices * share
+            watts = row["power"] * devices
+            board = f"board of {devices} " if devices > 1 else ""
+            name = f"buy {board}{row['gpu']} ({row['basis']} price of {row['as_of']})"
+            usd = price + watts * per_watt
+            found.append(Offer(name, row["gpu"], devices, row["node"], usd, watts, None, BUY, price, _listed(row)))
     return found
 
 

@@ -13,9 +13,10 @@ USD_OF_A_DEVICE = 0.01
 class Offer:
     """A way to get devices: `devices` come together as one unit for `usd` over the horizon.
 
-    `node` devices can work together; there are at most `limit` units, None without end. `watts` is a unit's rated
-    power, None where nobody knows it: such an offer has no place under a limit of power. `price_usd` is what of `usd`
-    the price in the list makes, 0 of what is owned; `listed` is the row of the list.
+    `node` devices can work together, of one unit where it is rented, of several where units are boards. There are at
+    most `limit` units, None without end. `watts` is a unit's rated power, None where nobody knows it: such an offer has
+    no place under a limit of power. `price_usd` is what of `usd` the price in the list makes, 0 of what is owned;
+    `listed` is the row of the list.
     """
 
     name: str
@@ -29,13 +30,23 @@ class Offer:
     price_usd: float = 0.0
     listed: Mapping[str, object] = field(default_factory=dict, compare=False)
 
-    def share(self, degree: int) -> int:
-        """Devices of a unit that a group of `degree` takes up: the next number that divides the unit.
+    @property
+    def is_machine(self) -> bool:
+        """Whether its devices work with each other and with no others, as those of an instance do."""
+        return self.kind == "rent" and self.devices > 1
 
-        A unit of 8 has room for two groups of 3, each of which takes up 4: shares that divide it fill it without a
-        rest. Single devices are taken one by one.
+    @property
+    def reach(self) -> int:
+        """Devices that a group can have."""
+        return self.devices if self.is_machine else self.node
+
+    def share(self, degree: int) -> int:
+        """Devices that a group of `degree` takes up: of a machine the next number that divides it.
+
+        A machine of 8 has room for two groups of 3, each of which takes up 4: shares that divide it fill it without a
+        rest. Single devices and those of boards are taken one by one.
         """
-        if self.devices == 1:
+        if not self.is_machine:
             return degree
         return min(n for n in range(degree, self.devices + 1) if self.devices % n == 0)
 

@@ -118,6 +118,7 @@ COMMENT ON VIEW current_purchases IS 'Lowest purchase price of each device, and 
 COMMENT ON COLUMN current_purchases.gpu IS 'gpu_id of gpus.';
 COMMENT ON COLUMN current_purchases.usd_purchase IS 'US dollars for one device, lower end.';
 COMMENT ON COLUMN current_purchases.usd_purchase_high IS 'Upper end of the same offer, null where there is one price.';
+COMMENT ON COLUMN current_purchases.devices_per_board IS 'Devices that are sold as one board.';
 COMMENT ON COLUMN current_purchases.basis IS 'What kind of quote: list, launch, street, used, estimate or system.';
 COMMENT ON COLUMN current_purchases.as_of IS 'Date of the price.';
 COMMENT ON COLUMN current_purchases.origin IS 'site (a prices.csv of its own), snapshot (hubfit prices) or seed (the price list that comes with hubfit).';
@@ -227,8 +228,8 @@ COMMENT ON COLUMN fit.speed_confidence IS 'bound (nominal rates), low, medium or
 COMMENT ON COLUMN fit.usd_per_hour IS 'Cheapest on-demand price of gpus_needed devices, in whole instances (option_prices); null without a price or a fit.';
 COMMENT ON COLUMN fit.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
 COMMENT ON COLUMN fit.usd_per_million_input_tokens IS 'usd_per_hour for a million read tokens while nothing but prompts as long as the context is worked on, one after the other.';
-COMMENT ON COLUMN fit.usd_purchase IS 'gpus_needed x the lowest purchase price; null without a price or a fit.';
-COMMENT ON COLUMN fit.usd_per_hour_owned IS 'gpus_needed x usd_per_gpu_hour_owned of current_purchases: the purchase over its years and the power, by the table policy.';
+COMMENT ON COLUMN fit.usd_purchase IS 'The lowest purchase price of gpus_needed devices, in whole boards; null without a price or a fit.';
+COMMENT ON COLUMN fit.usd_per_hour_owned IS 'usd_per_gpu_hour_owned of current_purchases for whole boards of gpus_needed devices: the purchase over its years and the power, by the table policy.';
 COMMENT ON COLUMN fit.usd_per_million_tokens_owned IS 'usd_per_hour_owned for a million written tokens while all sequences write.';
 COMMENT ON COLUMN fit.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
 
@@ -834,7 +835,7 @@ COMMENT ON COLUMN cheapest_assured.precision IS 'Weight format; stored means as 
 COMMENT ON COLUMN cheapest_assured.parallelism IS 'How the devices share the model: single, tpN (parts of every layer), ppN (groups of layers in turn), tpN+ppM, +ep (whole experts), dpN (other sequences or examples on each).';
 COMMENT ON COLUMN cheapest_assured.verdict IS 'fits (one device) or sharded (several devices of one node, or of several where the workload has them).';
 COMMENT ON COLUMN cheapest_assured.usd_per_hour IS 'Price of an hour of all instances.';
-COMMENT ON COLUMN cheapest_assured.usd_per_hour_owned IS 'gpus_needed x usd_per_gpu_hour_owned of current_purchases: the purchase over its years and the power, by the table policy.';
+COMMENT ON COLUMN cheapest_assured.usd_per_hour_owned IS 'usd_per_gpu_hour_owned of current_purchases for whole boards of gpus_needed devices: the purchase over its years and the power, by the table policy.';
 COMMENT ON COLUMN cheapest_assured.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
 COMMENT ON COLUMN cheapest_assured.total_tokens_per_second IS 'Tokens of all sequences of the workload together.';
 COMMENT ON COLUMN cheapest_assured.speed_confidence IS 'bound (nominal rates), low, medium or high: of the engine''s shares and the device''s row, the lower one.';
@@ -928,8 +929,8 @@ COMMENT ON COLUMN best_fit.speed_confidence IS 'bound (nominal rates), low, medi
 COMMENT ON COLUMN best_fit.usd_per_hour IS 'Cheapest on-demand price of gpus_needed devices, in whole instances (option_prices); null without a price or a fit.';
 COMMENT ON COLUMN best_fit.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
 COMMENT ON COLUMN best_fit.usd_per_million_input_tokens IS 'usd_per_hour for a million read tokens while nothing but prompts as long as the context is worked on, one after the other.';
-COMMENT ON COLUMN best_fit.usd_purchase IS 'gpus_needed x the lowest purchase price; null without a price or a fit.';
-COMMENT ON COLUMN best_fit.usd_per_hour_owned IS 'gpus_needed x usd_per_gpu_hour_owned of current_purchases: the purchase over its years and the power, by the table policy.';
+COMMENT ON COLUMN best_fit.usd_purchase IS 'The lowest purchase price of gpus_needed devices, in whole boards; null without a price or a fit.';
+COMMENT ON COLUMN best_fit.usd_per_hour_owned IS 'usd_per_gpu_hour_owned of current_purchases for whole boards of gpus_needed devices: the purchase over its years and the power, by the table policy.';
 COMMENT ON COLUMN best_fit.usd_per_million_tokens_owned IS 'usd_per_hour_owned for a million written tokens while all sequences write.';
 COMMENT ON COLUMN best_fit.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
 
@@ -975,8 +976,8 @@ COMMENT ON COLUMN fitting.speed_confidence IS 'bound (nominal rates), low, mediu
 COMMENT ON COLUMN fitting.usd_per_hour IS 'Cheapest on-demand price of gpus_needed devices, in whole instances (option_prices); null without a price or a fit.';
 COMMENT ON COLUMN fitting.usd_per_million_tokens IS 'usd_per_hour for a million written tokens while all sequences write; input is not counted.';
 COMMENT ON COLUMN fitting.usd_per_million_input_tokens IS 'usd_per_hour for a million read tokens while nothing but prompts as long as the context is worked on, one after the other.';
-COMMENT ON COLUMN fitting.usd_purchase IS 'gpus_needed x the lowest purchase price; null without a price or a fit.';
-COMMENT ON COLUMN fitting.usd_per_hour_owned IS 'gpus_needed x usd_per_gpu_hour_owned of current_purchases: the purchase over its years and the power, by the table policy.';
+COMMENT ON COLUMN fitting.usd_purchase IS 'The lowest purchase price of gpus_needed devices, in whole boards; null without a price or a fit.';
+COMMENT ON COLUMN fitting.usd_per_hour_owned IS 'usd_per_gpu_hour_owned of current_purchases for whole boards of gpus_needed devices: the purchase over its years and the power, by the table policy.';
 COMMENT ON COLUMN fitting.usd_per_million_tokens_owned IS 'usd_per_hour_owned for a million written tokens while all sequences write.';
 COMMENT ON COLUMN fitting.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
 

@@ -24,13 +24,13 @@ ORDER BY p.gpu, d.degree, usd_per_hour, p.gpu_count, p.provider, p.region, p.as_
 -- The same purchase as a plan takes: the lowest price of any basis, the older one of two that are equal.
 CREATE VIEW current_purchases AS
 SELECT
-    gpu, usd_purchase, usd_purchase_high, basis, as_of, origin, age_days, is_stale, source,
+    gpu, usd_purchase, usd_purchase_high, devices_per_board, basis, as_of, origin, age_days, is_stale, source,
     usd_purchase / (amortisation_years * 12 * hours_per_month) AS usd_per_hour_of_price,
     watts / 1000 * power_share * power_usage_effectiveness * usd_per_kwh AS usd_per_hour_of_power,
     usd_per_hour_of_price + usd_per_hour_of_power AS usd_per_gpu_hour_owned
 FROM (
     SELECT DISTINCT ON (p.gpu)
-        p.gpu, p.usd_purchase, p.usd_purchase_high, p.basis, p.as_of, p.origin, p.age_days, p.is_stale, p.source,
+        p.gpu, p.usd_purchase, p.usd_purchase_high, p.gpu_count::INTEGER AS devices_per_board, p.basis, p.as_of, p.origin, p.age_days, p.is_stale, p.source,
         g.tdp_watts / g.devices_per_board AS watts
     FROM prices p
     JOIN gpus g ON g.gpu_id = p.gpu
@@ -53,11 +53,14 @@ SELECT
     gpu,
     devices,
     r.usd_per_hour,
-    devices * b.usd_purchase AS usd_purchase,
-    devices * b.usd_per_gpu_hour_owned AS usd_per_hour_owned
+    b.bought * b.usd_purchase AS usd_purchase,
+    b.bought * b.usd_per_gpu_hour_owned AS usd_per_hour_owned
 FROM option_prices r
 FULL JOIN (
-    SELECT b.*, d.degree::INTEGER AS devices
+    SELECT
+        b.*,
+        d.degree::INTEGER AS devices,
+        (ceil(d.degree / b.devices_per_board) * b.devices_per_board)::INTEGER AS bought -- no board is sold in part
     FROM current_purchases b CROSS JOIN (SELECT DISTINCT degree FROM internal.splits) d
 ) b USING (gpu, devices)
 ORDER BY gpu, devices;

@@ -43,11 +43,13 @@ def asked(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, 
     return connection.execute(query).fetchall()
 
 
-def bought(connection: duckdb.DuckDBPyConnection, gpu: str, usd: float, as_of: str = "2026-11-01") -> None:
+def bought(
+    connection: duckdb.DuckDBPyConnection, gpu: str, usd: float, as_of: str = "2026-11-01", count: int = 1
+) -> None:
     connection.execute(
         "INSERT INTO prices BY NAME SELECT ? AS gpu, 'purchase' AS kind, ? AS usd_purchase, ?::DATE AS as_of,"
-        " 'used' AS basis, 1 AS gpu_count, 'a list' AS source",
-        [gpu, usd, as_of],
+        " 'used' AS basis, ? AS gpu_count, 'a list' AS source",
+        [gpu, usd, as_of, count],
     )
 
 
@@ -67,6 +69,13 @@ def test_owning_is_the_price_over_its_years_and_the_power(connection: duckdb.Duc
 def test_a_device_of_a_board_draws_its_share(connection: duckdb.DuckDBPyConnection) -> None:
     bought(connection, "twin", 8400)
     assert asked(connection, "SELECT usd_per_hour_of_power FROM current_purchases") == [(pytest.approx(0.03),)]
+
+
+def test_boards_are_bought_whole(connection: duckdb.DuckDBPyConnection) -> None:
+    """One or three devices of boards of two: two or four are paid, and draw power."""
+    bought(connection, "twin", 8400, count=2)
+    found = asked(connection, "SELECT devices, usd_purchase, usd_per_hour_owned FROM internal.device_costs")
+    assert found == [(1, 16_800, pytest.approx(2 * 0.53)), (3, 33_600, pytest.approx(4 * 0.53))]
 
 
 def test_power_that_nobody_knows_is_not_free(connection: duckdb.DuckDBPyConnection) -> None:

@@ -61,6 +61,16 @@ def test_a_purchase_costs_its_share_of_four_years_and_its_power() -> None:
     assert longer.usd == pytest.approx(8000 + 5 * 262.8)
 
 
+def test_boards_are_bought_whole() -> None:
+    """Two devices of 500 USD each are one board; its devices work with those of other boards."""
+    [offer] = offers(prices(price("a", "purchase", 500.0, 2.0)), GPUS, NOTHING, POLICY, Terms(12.0))
+    assert (offer.name.partition(" (")[0], offer.devices, offer.node, offer.watts) == ("buy board of 2 a", 2, 8, 800.0)
+    assert offer.usd == pytest.approx(2 * (125 + 262.8))
+    assert (offer.is_machine, offer.reach, offer.share(3)) == (False, 8, 3)
+    rented = Offer("r", "a", 8, 8, 1.0, None)
+    assert (rented.is_machine, rented.reach, rented.share(3)) == (True, 8, 4)
+
+
 def test_what_is_owned_costs_its_power_and_is_no_more_than_there_is() -> None:
     owned = pl.DataFrame({"gpu": ["b", "a"], "devices": [3, 0]})
     [offer] = offers(prices(price("c", "spot", 1.0)), GPUS, owned, POLICY, Terms(12.0))

@@ -80,7 +80,8 @@ def cheapest(problem: Problem) -> float | None:
         [(o, placement.groups * offer.share(placement.degree))
          for placement in problem.placements if placement.demand == demand
          for o, offer in enumerate(problem.offers)
-         if offer.gpu == placement.gpu and placement.degree <= (offer.devices if offer.devices > 1 else offer.node)]
+         if offer.gpu == placement.gpu
+         if placement.degree <= (offer.devices if offer.devices > 1 and offer.kind == "rent" else offer.node)]
         for demand, need in enumerate(problem.needs) for _ in range(need)
     ]  # fmt: skip
     for chosen in itertools.product(*ways):
@@ -100,13 +101,13 @@ def cheapest(problem: Problem) -> float | None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_no_plan_is_cheaper_than_the_best_of_all(seed: int) -> None:
-    rng = random.Random(seed)
+    rng, kinds = random.Random(seed), random.Random(-seed)
     offers = []
     for number in range(4):
         devices = rng.choice([1, 2, 4, 8])
         offers.append(
             Offer(f"o{number}", rng.choice("ab"), devices, 8, round(rng.uniform(1, 10) * devices, 2), 100.0 * devices,
-                  rng.choice([None, None, 1, 3]))
+                  rng.choice([None, None, 1, 3]), kind=kinds.choice(["rent", "rent", "buy"]))
         )  # fmt: skip
     needs = [rng.choice([1, 2]) for _ in range(2)]
     placements = [
