@@ -110,6 +110,9 @@ def nightly(
 def serve(
     cron: Annotated[str | None, typer.Option(help='When, in UTC; default "0 3 * * *".')] = None,
     every: Annotated[int | None, typer.Option(help="Instead of --cron: every so many seconds.", min=1)] = None,
+    prices_cron: Annotated[
+        str | None, typer.Option(help="When prices are refreshed, in UTC; never unless said.")
+    ] = None,
     source: SourceOption = SourceName.hub,
     lists: ListsOption = None,
     model: ModelsOption = None,
@@ -119,6 +122,8 @@ def serve(
     """Keep the nightly flow scheduled; starts a Prefect server on loopback unless PREFECT_API_URL is set.
 
     hubfit serve --cron "0 3 * * *"
+
+    hubfit serve --cron "0 3 * * *" --prices-cron "0 2 * * *"  # prices an hour before the night
     """
     from flows import disk, inputs, prefect_home, schedule
     from flows.serve import serve as serve_forever
@@ -131,11 +136,13 @@ def serve(
     disk.require_room(settings.data)
     prefect_home.embed(settings.data)  # before Prefect is imported, also to read the cron line
     line = None if every else schedule.cron_line(schedule.DEFAULT_CRON if cron is None else cron)
+    prices_line = None if prices_cron is None else schedule.cron_line(prices_cron, "--prices-cron")
 
     serve_forever(
         settings.data,
         cron=line,
         every_seconds=every,
+        prices_cron=prices_line,
         parameters={
             "source": source.value,
             "lists": lists or [],
@@ -169,6 +176,7 @@ def prices(catalogs: CatalogsOption = None, data: DataOption = None) -> None:
 
         with interrupts.raised():
             lines = flow(catalogs=str(catalogs) if catalogs else None, data=str(settings.data))
+    assert isinstance(lines, list)  # a state is for a schedule
     print("\n".join(lines))
 
 

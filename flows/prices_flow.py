@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows import locks, terminal
+from flows import locks, scheduled, terminal
 from flows.failures import Stop
 from flows.prices import refresh as refreshing
 from flows.prices.refresh import Outcome
@@ -47,17 +48,24 @@ RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=4)
 
 
 @flow(name="prices", task_runner=RUNNER, validate_parameters=True)
-def prices(catalogs: str | None = None, data: str | None = None) -> list[str]:
-    """Refresh every provider's prices. Returns a line on each; raises NoPrices when none could be reached."""
+def prices(catalogs: str | None = None, data: str | None = None) -> list[str] | State[Any]:
+    """Refresh every provider's prices. Returns a line on each; raises NoPrices when none could be reached.
+
+    A refresh that a schedule started says so instead, see `flows.scheduled`.
+    """
     logger = get_run_logger()
     settings = Settings.from_environment(data=Path(data) if data else None)
     folder = Path(catalogs) if catalogs else None
-    with exclusive(settings.data):
-        outcomes = _all(settings.data, refreshing.sources_of(folder), folder, datetime.now(UTC).date())
-    for outcome in outcomes:
-        logger.info("%s", outcome)
-    require_reached(outcomes)
-    return [str(outcome) for outcome in outcomes]
+
+    def work() -> list[str]:
+        with exclusive(settings.data):
+            outcomes = _all(settings.data, refreshing.sources_of(folder), folder, datetime.now(UTC).date())
+        for outcome in outcomes:
+            logger.info("%s", outcome)
+        require_reached(outcomes)
+        return [str(outcome) for outcome in outcomes]
+
+    return work() if runtime.deployment.id is None else scheduled.prices(work)
 
 
 def exclusive(data: Path) -> Any:

@@ -21,22 +21,22 @@ class BadSchedule(Stop):
     """The cron line is not one."""
 
 
-def cron_line(text: str) -> str:
-    """The five fields of a cron line or of a shortcut such as `@daily`. Raises BadSchedule.
+def cron_line(text: str, option: str = "--cron") -> str:
+    """The five fields of a cron line or of a shortcut such as `@daily`. Raises BadSchedule, which names the `option`.
 
     The fields themselves are left to Prefect, which will read them; importing it takes seconds but starts nothing.
     """
     line = SHORTCUTS.get(text.strip().lower(), " ".join(text.split()))
     fields = line.split()
     if line.startswith("@"):
-        raise BadSchedule(f"--cron {text!r}: unknown shortcut, one of {', '.join(SHORTCUTS)}")
+        raise BadSchedule(f"{option} {text!r}: unknown shortcut, one of {', '.join(SHORTCUTS)}")
     like = f'{FIELDS}, like "{DEFAULT_CRON}" for 03:00 UTC'
     if len(fields) != 5:
-        raise BadSchedule(f"--cron {text!r}: {len(fields)} fields, a cron line has five: {like}")
+        raise BadSchedule(f"{option} {text!r}: {len(fields)} fields, a cron line has five: {like}")
     from prefect.client.schemas.schedules import CronSchedule
 
     try:
         CronSchedule(cron=line, timezone="UTC")
     except ValueError:
-        raise BadSchedule(f"--cron {text!r}: a field is out of range or unreadable; {like}") from None
+        raise BadSchedule(f"{option} {text!r}: a field is out of range or unreadable; {like}") from None
     return line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -37,7 +38,7 @@ def serve(data: Path, log: Path) -> subprocess.Popen[str]:
     options = [*MODELS, *few(data.parent / "few")]
     with log.open("a") as output:
         return subprocess.Popen(
-            [*HUBFIT, "serve", "--every", "8", *options, "--data", str(data)],
+            [*HUBFIT, "serve", "--every", "8", "--prices-cron", "@yearly", *options, "--data", str(data)],
             stdout=output, stderr=output, text=True, env=quiet(**HASTE), start_new_session=True,
         )  # fmt: skip
 
@@ -92,7 +93,11 @@ def test_a_killed_night_blocks_no_later_one(tmp_path: Path, prefect_night: Prefe
     with sqlite3.connect(data / "prefect" / "prefect.db") as database:
         query = "SELECT state_type, count(*) FROM flow_run WHERE state_type <> 'SCHEDULED' GROUP BY state_type"
         states = dict(database.execute(query).fetchall())
+        deployed = "SELECT d.name, s.schedule FROM deployment d JOIN deployment_schedule s ON s.deployment_id = d.id"
+        schedules = {name: json.loads(schedule) for name, schedule in database.execute(deployed).fetchall()}
     assert states.get("CRASHED", 0) >= 1
+    assert (schedules["nightly"]["interval"], schedules["prices"]["cron"]) == (8, "0 0 1 1 *")
+    assert "`prices`: cron 0 0 1 1 * UTC" in said
     assert not {"RUNNING", "PENDING"} & set(states), states
 
 
