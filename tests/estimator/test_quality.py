@@ -127,6 +127,15 @@ def test_half_the_bits_of_a_figure_are_not_near_it() -> None:
     assert found(*rows, format_("seven", "mx", 6.5))["seven"] == (0.01, "nearest")
 
 
+def test_of_two_figures_at_the_same_bits_the_better_is_below_and_the_worse_above() -> None:
+    """5 bits are between 1 % (the better of 4 bits' 1 and 3) and 0.9 % (the worse of 6 bits' 0.9 and 0.1)."""
+    lost = found(
+        format_("four", "x", 4, 1.01), format_("odd", "x", 4, 1.03), format_("six", "x", 6, 1.009),
+        format_("fine", "x", 6, 1.001), format_("five", "x", 5),
+    )  # fmt: skip
+    assert lost["five"] == (pytest.approx(0.0095), "interpolated")
+
+
 def test_nothing_published_at_all() -> None:
     assert found(format_("a", "x", 4), format_("b", "y", 5)) == {"a": (None, "unknown"), "b": (None, "unknown")}
 

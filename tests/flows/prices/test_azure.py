@@ -43,6 +43,7 @@ def test_devices_and_their_number_are_not_told() -> None:
         ({"skuName": "ND96isr H100 v5 Low Priority"}, "low priority or expired"),
         ({"isPrimaryMeterRegion": False}, "meter of another region"),
         ({"unitOfMeasure": "1 GB/Month"}, "not by the hour"),
+        ({"unitOfMeasure": None}, "not by the hour"),
         ({"armSkuName": "Standard_F16s"}, "no GPU family"),
         ({"retailPrice": 0.0}, "no price"),
         ({"retailPrice": "80"}, "no price"),
@@ -56,6 +57,11 @@ def test_devices_and_their_number_are_not_told() -> None:
 def test_what_is_no_price_by_the_hour(changes: dict[str, object], reason: str) -> None:
     found = azure.parse([page(meter(**changes), meter())], "azure", DAY, "a test")
     assert (found.rows.height, found.skipped) == (1, {reason: 1})
+
+
+def test_a_meter_that_says_of_no_region_is_of_its_own() -> None:
+    found = azure.parse([page(meter(isPrimaryMeterRegion=None))], "azure", DAY, "a test")
+    assert (found.rows.height, found.skipped) == (1, {})
 
 
 def test_another_currency_refuses_the_list() -> None:

@@ -48,6 +48,18 @@ def test_a_price_that_jumps_steps_back_for_the_last_one(usd: float, expected: fl
     assert found.rows.height == 10
 
 
+@pytest.mark.parametrize(("usd", "expected"), [(0.79, 4.0), (0.8, 0.8)])
+def test_an_offer_without_a_region_is_one_that_is_known(usd: float, expected: float) -> None:
+    """What has no region before and now is the same offer."""
+    nowhere = {"region": None, "usd_per_gpu_hour": usd}
+    last = price_rows(*regions(10, as_of=BEFORE), {"region": None, "as_of": BEFORE})
+    found = judged(price_rows(*regions(10), nowhere), last, DAY)
+    assert found.rows is not None
+    known = found.rows.filter(found.rows["region"].is_null())
+    assert known["usd_per_gpu_hour"].to_list() == [expected]
+    assert found.rows.height == 11
+
+
 def test_a_jump_that_lasts_is_believed_when_the_last_price_is_stale() -> None:
     rows = [*regions(9), {"region": "odd", "usd_per_gpu_hour": 25.0}]
     old = price_rows(*regions(9, as_of=BEFORE), {"region": "odd", "as_of": DAY - timedelta(days=31)})

@@ -48,6 +48,9 @@ def of(*offers: dict[str, Any]) -> Named:
         ({"gpu_name": "rtx_4090"}, "nvidia-rtx-4090-24gb"),
         ({"device_memory_gib": 24564 / 1024}, "nvidia-rtx-4090-24gb"),
         ({"device_memory_gib": 22888 / 1024}, "nvidia-rtx-4090-24gb"),  # 6.9 % below
+        ({"device_memory_gib": 22.1}, "nvidia-rtx-4090-24gb"),  # 7.9 % below
+        ({"device_memory_gib": 22.0}, None),  # 8.3 % below
+        ({"device_memory_gib": 26.0}, None),
         ({"device_memory_gib": 48.0}, "nvidia-rtx-4090-48gb-modded"),
         ({"device_memory_gib": 32.0}, None),
         ({"device_memory_gib": None}, None),  # the name alone is not enough

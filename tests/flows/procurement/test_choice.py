@@ -73,6 +73,10 @@ def test_what_holds_it_at_the_middle_alone_is_no_option_unless_that_is_enough() 
     assert choose(demand(), found, is_tight_enough=True).on_one_device.is_empty()
 
 
+def test_what_needs_nobody_knows_how_much_shares_no_device() -> None:
+    assert choose(demand(), answers(fit("a", required_bytes_high=None))).on_one_device.is_empty()
+
+
 def test_on_a_shared_device_no_precision_needs_more_and_takes_longer_than_another() -> None:
     """bf16 is larger and slower than int4; fp8 is larger and quicker. Device b has room for one process alone."""
     found = answers(

@@ -64,6 +64,29 @@ def test_replicas_that_share_devices() -> None:
         assert facts["shared"][row["shared"]]["holds"][0]["replicas"] == row["replicas_per_device"]
 
 
+def test_shared_devices_that_are_alike_are_one_row() -> None:
+    """Six replicas of 60 bytes fill two devices of 180."""
+    facts = told(fit("a", "int4", required_bytes_high=60), share=True, replicas=6)
+    assert [(device["devices"], len(device["holds"])) for device in facts["shared"]] == [(2, 1)]
+    assert [(row["replicas"], row["replicas_per_device"]) for row in facts["served"]] == [(6, 3)]
+
+
+def test_a_price_holds_up_to_a_share_of_the_price_and_not_of_the_power() -> None:
+    """10 of price and 10 of power; the same is sold for 12: a fifth more of the price."""
+    found = plan_requests.answers([fit("a")], [price("a", 10.0, "purchase"), price("a", 12.0, "purchase")])
+    policy = POLICY | {"usd_per_kwh": 0.1}
+    [row] = planned(demand(), found, inventory(), policy, Terms(1.0), Limits())["sensitivity"]["prices"]
+    assert (row["usd_each"], row["price_usd_each"], row["stays_up_to_usd_each"]) == (20.0, 10.0, 22.0)
+    assert row["stays_up_to_percent"] == 20.0
+
+
+def test_alternatives_that_there_are_come_first() -> None:
+    rows = [fit("a"), fit("b", demand=1), fit("c", demand=1)]
+    found = plan_requests.answers(rows, [price("a", 10.0), price("b", 10.0), price("c", 15.0)])
+    facts = planned(demand({}, {"model_id": "n"}), found, inventory(), POLICY, Terms(1.0), Limits())
+    assert [other["usd"] for other in facts["alternatives"]] == [25.0, None]
+
+
 def test_a_speed_of_nobody_knows_what_is_not_promised() -> None:
     facts = told(fit("a", speed=None), share=True, speed=None)
     assert [(row["replicas"], row["tokens_per_second"]) for row in facts["served"]] == [(2, None)]

@@ -71,6 +71,12 @@ def test_boards_are_bought_whole() -> None:
     assert (rented.is_machine, rented.reach, rented.share(3)) == (True, 8, 4)
 
 
+def test_who_rents_single_devices_gets_no_node() -> None:
+    """A group of two needs an instance of two, however many single ones there are."""
+    [offer] = offers(prices(price("a", "on_demand", 2.0)), GPUS, NOTHING, POLICY, Terms(1.0))
+    assert (offer.devices, offer.reach) == (1, 1)
+
+
 def test_what_is_owned_costs_its_power_and_is_no_more_than_there_is() -> None:
     owned = pl.DataFrame({"gpu": ["b", "a"], "devices": [3, 0]})
     [offer] = offers(prices(price("c", "spot", 1.0)), GPUS, owned, POLICY, Terms(12.0))

@@ -26,6 +26,8 @@ ROOMS = [80, 70, 50]
         ([Member(0, "x", 41, 0.010), SLOW], False),  # 71 of 70 bytes
         ([QUICK, Member(1, "x", 30, 0.0201)], False),  # 30.1 of 30 ms
         ([QUICK, UNKNOWN], False),  # asks for a speed that nobody knows
+        # 35 ms, of which one allows 50 and the other 30
+        ([Member(0, "x", 10, 0.010, 0.030), Member(1, "x", 10, 0.025, 0.050)], False),
         ([SLOW, UNKNOWN], True),
         ([UNKNOWN, UNKNOWN, SLOW], True),  # 50 of 50 bytes
         ([UNKNOWN] * 4, False),  # no room is known for four processes
