@@ -6,6 +6,7 @@ import csv
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,22 @@ def what_if(place: Path, folder: Path | None, workloads: Sequence[Mapping[str, A
 
 
 def answer(
-    model_ids: Sequence[str], settings: Settings, source: str, place: Path, folder: Path, reader: Source | None = None
+    model_ids: Sequence[str],
+    settings: Settings,
+    source: str,
+    place: Path,
+    folder: Path,
+    reader: Source | None = None,
+    now: datetime | None = None,
 ) -> tuple[Night, Path]:
     """Crawl, extract, estimate and build, exactly as a night does. `folder` holds what-if catalogs.
 
-    `reader` answers for the ids, where that is not the `source` itself. The prices are those of a night in the data
-    folder of `settings`, of which nothing else is looked at. A model that cannot be read is a row of `model_errors`.
-    Raises catalogs.CatalogError where none is a model id, and HubUnavailable.
+    `reader` answers for the ids, where that is not the `source` itself. The prices are those of a night that starts
+    `now` in the data folder of `settings`, of which nothing else is looked at. A model that cannot be read is a row of
+    `model_errors`. Raises catalogs.CatalogError where none is a model id, and HubUnavailable.
     """
     inside = replace(settings, data=place)
-    this = night.start(inside.data, source, inputs.listed([], list(model_ids)), folder)
+    this = night.start(inside.data, source, inputs.listed([], list(model_ids)), folder, now=now)
     reader = reader or inputs.open_source(source, inside)
     for shard in range(this.shards):
         stages.fetch(this, shard, reader)

@@ -171,13 +171,13 @@ def _answer(
 def _print(answer: dict[str, Any]) -> None:
     out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
     model, workload = answer["model"], answer["workload"]
-    out.print(f"[bold]{_safe(model['model_id'])}[/]  {_facts(model)}")
-    out.print(f"for {_safe(workload['title'])} (engine {workload['engine']})")
+    out.print(f"[bold]{terminal.plain(model['model_id'])}[/]  {_facts(model)}")
+    out.print(f"for {terminal.plain(workload['title'])} (engine {workload['engine']})")
     clipped = {row["context_tokens"] for row in answer["requirements"]} - {workload["context_tokens"], None}
     if clipped:
         out.print(f"the model's own limit of {max(clipped):,} tokens is counted instead")
     if model["notes"]:
-        out.print(f"[dim]{_safe(model['notes'])}[/]")
+        out.print(f"[dim]{terminal.plain(model['notes'])}[/]")
     out.print()
     out.print(_requirements_table(answer))
     out.print()
@@ -203,7 +203,7 @@ def _facts(model: dict[str, Any]) -> str:
         parts.append(f"up to {model['max_context_tokens']:,} tokens")
     if model["confidence"]:
         parts.append(f"confidence: {model['confidence']}")
-    return _safe(", ".join(parts))
+    return terminal.plain(", ".join(parts))
 
 
 def _requirements_table(answer: dict[str, Any]) -> Table:
@@ -235,7 +235,7 @@ def _fit_table(answer: dict[str, Any]) -> Table:
         style = VERDICT_STYLES.get(verdict, "")
         table.add_row(
             row["precision"],
-            _safe(row["name"]),
+            terminal.plain(row["name"]),
             f"[{style}]{said}[/]" if style else said,
             _devices(row),
             _gib(row["required_bytes"]),
@@ -267,7 +267,3 @@ def _gib(value: int | None) -> str:
 
 def _count(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
-
-
-def _safe(text: str) -> str:
-    return terminal.inert(text).replace("[", "\\[")

@@ -52,7 +52,7 @@ def table(ways: Sequence[Row]) -> Table:
     for way in ways:
         shown.add_row(
             way["precision"],
-            _safe(way["name"]),
+            terminal.plain(way["name"]),
             "1" if way["gpus_needed"] == 1 else str(way["parallelism"]),
             _speed(way["decode_tokens_per_second"]),
             f"{way['usd_per_hour']:.2f}",
@@ -109,12 +109,8 @@ def _price(way: Row) -> str:
     by = f", for {paid}" if paid > way["gpus_needed"] else ""
     age = f"{way['price_as_of']}, {way['price_origin']}"
     stale = f" [yellow]stale ({way['price_age_days']:,} days)[/]" if way["price_is_stale"] else ""
-    return f"{_safe(place)}{by}, {_safe(age)}{stale}"
+    return f"{terminal.plain(place)}{by}, {terminal.plain(age)}{stale}"
 
 
 def _speed(value: float | None) -> str:
     return "-" if value is None else f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
-
-
-def _safe(text: str) -> str:
-    return terminal.inert(text).replace("[", "\\[")

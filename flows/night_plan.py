@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from catalogs import demand
+from catalogs import CatalogError, demand
 from catalogs.demand import Wanted
 from flows import lake
 from flows.failures import Stop
@@ -87,31 +87,31 @@ def write(night: Night, source: Source) -> None:
 
     `source` answers for models of the demand that the night has not read.
     """
-    wanted = demand.of_folder(night.catalogs_folder)
     rows: dict[str, list[dict[str, Any]]] = {table: [] for table in TABLES}
-    if wanted is not None:
-        facts, reason = _planned(night, wanted, source)
-        plan = dict.fromkeys(PLANS.names()) | {name: facts.get(name) for name in PLANS.names() if name in facts}
-        plan |= {"demands": wanted.demand.height, "reason": reason, "facts": json.dumps(facts) if facts else None}
+    facts, plan = dict[str, Any](), dict.fromkeys(PLANS.names())
+    try:
+        wanted = demand.of_folder(night.catalogs_folder)
+        if wanted is not None:
+            plan["demands"] = wanted.demand.height
+            facts = _planned(night, wanted, source)
+    except (Stop, CatalogError) as error:
+        plan["reason"] = str(error)
+    except Exception as error:  # whatever is wrong with a plan, the night's own answers are not
+        log.exception("the night has no plan")
+        plan["reason"] = f"{type(error).__name__}: {error}"
+    if facts or plan["reason"]:
+        plan |= {name: facts[name] for name in PLANS.names() if name in facts}
+        plan["facts"] = json.dumps(facts) if facts else None
         rows = {"plans": [plan], "plan_hardware": facts.get("hardware", []), "plan_served": facts.get("served", [])}
     for table, schema in TABLES.items():
         told = [{name: row[name] for name in schema.names()} for row in rows[table]]
         lake.write(pl.DataFrame(told, schema=schema), night.part(table, 0), schema)
 
 
-def _planned(night: Night, wanted: Wanted, source: Source) -> tuple[dict[str, Any], str | None]:
-    """The facts of the plan, or none and the reason."""
-    settings = replace(Settings.from_environment(), data=night.data)
-    try:
-        reader = of_night(night, source)
-        answers = options.find(wanted.demand, settings, night.source, ENGINE, night.catalogs_folder, reader)
-        policy = offers.policy(night.catalogs_folder)
-        terms = Terms(policy["horizon_months"])
-        return planned(wanted.demand, answers, wanted.inventory, policy, terms, Limits()), None
-    except Stop as error:
-        return {}, str(error)
-    except OSError:
-        raise  # a disk that refuses stops a night anywhere
-    except Exception as error:  # whatever is wrong with a plan, the night's own answers are not
-        log.exception("the night has no plan")
-        return {}, f"{type(error).__name__}: {error}"
+def _planned(night: Night, wanted: Wanted, source: Source) -> dict[str, Any]:
+    """The facts of the plan, by the prices of the day on which the night began."""
+    settings, folder = replace(Settings.from_environment(), data=night.data), night.catalogs_folder
+    reader = of_night(night, source)
+    answers = options.find(wanted.demand, settings, night.source, ENGINE, folder, reader, night.started_at)
+    policy = offers.policy(folder)
+    return planned(wanted.demand, answers, wanted.inventory, policy, Terms(policy["horizon_months"]), Limits())

@@ -36,14 +36,23 @@ def inert(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
 
 
+def plain(text: str) -> str:
+    """The same for rich, which would read brackets as markup, and a backslash before them as its escape."""
+    return "".join(_apart(part) for part in re.split(r"(\\*\[)", inert(text)))
+
+
+def _apart(part: str) -> str:
+    return "\\" * (2 * (len(part) - 1) + 1) + "[" if part.endswith("[") else part
+
+
 def error(message: str) -> None:
     """One clear message on stderr."""
-    stderr.print(f"[bold red]error[/]: {_escaped(inert(message))}", soft_wrap=True)
+    stderr.print(f"[bold red]error[/]: {plain(message)}", soft_wrap=True)
 
 
 def note(message: str) -> None:
     """One line on stderr for people."""
-    stderr.print(_escaped(inert(message)), soft_wrap=True)
+    stderr.print(plain(message), soft_wrap=True)
 
 
 @contextmanager
@@ -71,7 +80,3 @@ def log_to_stderr(level: int = logging.WARNING) -> None:
     logger.setLevel(level)
     if not logger.handlers:
         logger.addHandler(RichHandler(console=stderr, show_path=False, show_time=False, markup=False))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")

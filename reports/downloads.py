@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -65,7 +66,7 @@ def workbook(
                 sheet.write_boolean(at, column, value)
             elif isinstance(value, date):
                 sheet.write_datetime(at, column, value, dated)
-            elif value is not None:
+            elif value is not None and math.isfinite(value):
                 sheet.write_number(at, column, value)
     notes = book.add_worksheet("about")
     notes.set_column(0, 0, 28)

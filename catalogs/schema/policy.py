@@ -7,10 +7,15 @@ import polars as pl
 from catalogs.rules import Rule, one_of, positive
 from catalogs.schema.table import Table
 
-PARAMETERS = (
-    *("hours_per_month", "horizon_months", "amortisation_years", "usd_per_kwh", "power_usage_effectiveness"),
-    "power_share",
-)
+UNITS = {
+    "hours_per_month": "hours",
+    "horizon_months": "months",
+    "amortisation_years": "years",
+    "usd_per_kwh": "USD",
+    "power_usage_effectiveness": "ratio",
+    "power_share": "ratio",
+}
+PARAMETERS = tuple(UNITS)
 
 _named = pl.col("parameter")
 
@@ -33,6 +38,11 @@ POLICY = Table(
         one_of("parameter", PARAMETERS),
         *positive("value"),
         Rule("value", "must be at most 1 for power_share", (pl.col("value") <= 1) | (_named != "power_share")),
+        Rule(
+            "unit",
+            f"must be that of its parameter ({', '.join(UNITS.values())}); convert the value",
+            pl.col("unit") == _named.replace_strict(UNITS, default=None, return_dtype=pl.String),
+        ),
         Rule("parameter", f"must list all of {', '.join(PARAMETERS)}", _named.n_unique() >= len(PARAMETERS)),
     ),
 )

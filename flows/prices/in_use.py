@@ -35,7 +35,8 @@ def in_use(data: Path, folder: Path | None, on: date) -> pl.DataFrame:
         return _told(listed.with_columns(origin=pl.lit("site")), on)
     fresh = snapshots.latest(data, snapshots.GOOD, on).filter(~is_stale(on))
     fresh = fresh.join(catalogs.gpus(folder), left_on="gpu", right_on="gpu_id", how="semi")
-    seed = listed.join(fresh, on=["gpu", "kind"], how="anti")
+    # slices are other devices: who sells nothing else of a device says nothing of its price
+    seed = listed.join(fresh.filter(pl.col("gpu_count") >= 1), on=["gpu", "kind"], how="anti")
     day = fresh.with_columns(as_of_precision=pl.lit("day"), origin=pl.lit("snapshot"))
     return _told(pl.concat([seed.with_columns(origin=pl.lit("seed")), day], how="diagonal"), on)
 

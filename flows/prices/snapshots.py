@@ -27,25 +27,25 @@ def write(data: Path, table: str, provider: str, on: date, rows: pl.DataFrame) -
 
 
 def files(data: Path, table: str, until: date) -> list[tuple[date, str, Path]]:
-    """Day, provider and file of every whole part up to a day, oldest first; damaged ones are reported and left out."""
+    """Day, provider and file of every whole part up to a day, oldest first; others are reported and left out."""
     found = []
     for path in sorted((data / "lake" / table).glob("date=*/provider=*.parquet")):
         day = _day(path.parent.name)
         if day is None or day > until:
             continue
-        if lake.is_sealed(path):
-            found.append((day, path.stem.removeprefix("provider="), path))
-        else:
+        if not lake.is_sealed(path):
             log.warning("price snapshot %s is damaged and not used", path)
+        elif pl.read_parquet_schema(path) != dict(_SCHEMAS[table]):
+            log.warning("price snapshot %s is of another version of hubfit and not used", path)
+        else:
+            found.append((day, path.stem.removeprefix("provider="), path))
     return found
 
 
 def latest(data: Path, table: str, until: date) -> pl.DataFrame:
     """The newest rows of every provider."""
     newest = {provider: path for _, provider, path in files(data, table, until)}
-    schema = _SCHEMAS[table]
-    frames = [pl.read_parquet(path).match_to_schema(schema) for path in newest.values()]
-    return pl.concat([pl.DataFrame(schema=schema), *frames])
+    return pl.concat([pl.DataFrame(schema=_SCHEMAS[table]), *(pl.read_parquet(path) for path in newest.values())])
 
 
 def _day(folder: str) -> date | None:

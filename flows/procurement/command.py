@@ -37,6 +37,8 @@ def answer(
     catalogs.validate(catalogs_folder)
     gpus = catalogs.gpus(catalogs_folder)
     rows = files.demand(demand, catalogs.precisions(catalogs_folder)["precision"].to_list())
+    if inventory is None and catalogs_folder is not None and (catalogs_folder / files.INVENTORY.file).exists():
+        inventory = catalogs_folder / files.INVENTORY.file  # as a night counts it
     owned = (
         pl.DataFrame(schema=files.INVENTORY.columns)
         if inventory is None

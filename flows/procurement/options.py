@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from flows.settings import Settings
 GROUPS = (1, 2, 4, 8)
 # As many as a night has numbers for.
 MOST_WORKLOADS = 255
+# Each line has its answers for every device and format in memory: 50 lines take 0.7 GB, 500 took 3.5.
+MOST_LINES = 200
 
 # Grain: demand x groups x device x precision, on the fewest devices that hold it.
 FITS = pl.Schema(
@@ -73,12 +76,17 @@ def find(
     engine: str,
     folder: Path | None,
     reader: Source | None = None,
+    now: datetime | None = None,
 ) -> Answers:
-    """Answers to each row of `demand`; `reader` as for asked_night.answer.
+    """Answers to each row of `demand`; `reader` and `now` as for asked_night.answer.
 
     Raises Unserved, check_question.Unreadable for an engine that no catalog knows, HubUnavailable and
     catalogs.CatalogError.
     """
+    if demand.height > MOST_LINES:
+        raise Unserved(
+            f"the demand has {demand.height:,} lines, and one plan has room for {MOST_LINES}; split the file"
+        )
     ways = _ways(demand)
     if (asked := ways["workload"].n_unique()) > MOST_WORKLOADS:
         raise Unserved(
@@ -88,7 +96,7 @@ def find(
     with tempfile.TemporaryDirectory(prefix="hubfit-plan-") as place:
         what_if = asked_night.what_if(Path(place), folder, _workloads(ways, engine, folder))
         models = demand["model_id"].unique(maintain_order=True).to_list()
-        this, database = asked_night.answer(models, settings, source, Path(place), what_if, reader)
+        this, database = asked_night.answer(models, settings, source, Path(place), what_if, reader, now)
         failed = stages.read(this, "model_errors")
         if failed.height:
             lines = dict(demand.group_by("model_id").agg(pl.col("line").cast(pl.String).unique().sort()).iter_rows())

@@ -26,15 +26,17 @@ def show(told: Mapping[str, Any]) -> None:
     for other in told["alternatives"]:
         cost = "there is no other plan" if other["usd"] is None else f"{other['usd']:,.2f} USD"
         taken = "" if other["hardware"] is None else ": " + _units(other["hardware"])
-        out.print(f"[dim]without {_safe(_short(other['without']))}: {cost}{_safe(taken)}[/]", soft_wrap=True)
+        out.print(
+            f"[dim]without {terminal.plain(_short(other['without']))}: {cost}{terminal.plain(taken)}[/]", soft_wrap=True
+        )
     for other in told["next_best"]:
-        taken = _safe(_units(other["hardware"]))
+        taken = terminal.plain(_units(other["hardware"]))
         out.print(f"[dim]next best, {other['usd_more']:,.2f} USD more: {taken}[/]", soft_wrap=True)
     out.print()
     _binding(out, told["binding"])
     _sensitivity(out, told["sensitivity"])
     for what in told["left_out"]:
-        out.print(f"[dim]left out for want of time: {_safe(what)}[/]", soft_wrap=True)
+        out.print(f"[dim]left out for want of time: {terminal.plain(what)}[/]", soft_wrap=True)
 
 
 def _headline(out: Console, told: Mapping[str, Any]) -> None:
@@ -56,7 +58,7 @@ def _hardware(rows: Iterable[Mapping[str, Any]]) -> Table:
     for row in rows:
         age = "" if row["price_age_days"] is None else f"{row['price_age_days']:,} days ago"
         hardware.add_row(
-            str(row["units"]), _safe(row["offer"]), str(row["devices"]), f"{row['usd']:,.2f}",
+            str(row["units"]), terminal.plain(row["offer"]), str(row["devices"]), f"{row['usd']:,.2f}",
             f"{age}, stale" if row["price_is_stale"] else age,
         )  # fmt: skip
     return hardware
@@ -70,7 +72,7 @@ def _served(rows: Iterable[Mapping[str, Any]]) -> Table:
         split = row["parallelism"] if row["devices_per_group"] > 1 else "1"
         each = split if row["groups"] == 1 else f"{row['groups']} x {split}"
         served.add_row(
-            _safe(row["model_id"]), _safe(row["gpu"]), row["precision"], f"{row['context_tokens']:,}",
+            terminal.plain(row["model_id"]), terminal.plain(row["gpu"]), row["precision"], f"{row['context_tokens']:,}",
             f"{row['concurrent_sequences']:,}", str(row["replicas"]),
             each if row["shared"] is None else f"shared {row['shared'] + 1}",
             "-" if row["tokens_per_second"] is None else f"{row['tokens_per_second']:,.0f}",
@@ -83,7 +85,7 @@ def _shared(out: Console, devices: Iterable[Mapping[str, Any]]) -> None:
     for number, device in enumerate(devices, start=1):
         holds = ", ".join(f"{held['replicas']} x {held['model_id']} ({held['precision']})" for held in device["holds"])
         out.print(
-            f"shared {number}: {device['devices']} x {_safe(device['gpu'])} with {_safe(holds)} each,"
+            f"shared {number}: {device['devices']} x {terminal.plain(device['gpu'])} with {terminal.plain(holds)} each,"
             f" {device['required_bytes_high'] / GIB:,.1f} of {device['assured_bytes'] / GIB:,.1f} GiB at the upper end",
             soft_wrap=True,
         )
@@ -99,7 +101,9 @@ def _binding(out: Console, rows: Collection[Mapping[str, Any]]) -> None:
     )
     for row in rows:
         of = f"line {row['line']}" if row["line"] is not None else row["gpu"] or ""
-        table.add_row(row["what"], _safe(of), f"{row['usd_saved']:,.2f}", _safe(_units(row["hardware"])))
+        table.add_row(
+            row["what"], terminal.plain(of), f"{row['usd_saved']:,.2f}", terminal.plain(_units(row["hardware"]))
+        )
     out.print(table)
     out.print()
 
@@ -111,11 +115,11 @@ def _sensitivity(out: Console, told: Mapping[str, Any]) -> None:
         said = "no other plan" if until is None else f"up to {until:+,.1f} % this plan, then {row['because']}"
         if row["then"] is not None:
             said += f": {_units(row['then'])}"
-        table.add_row(f"dearer: {_safe(_short(row['offer']))}", _safe(said))
+        table.add_row(f"dearer: {terminal.plain(_short(row['offer']))}", terminal.plain(said))
     for row in told["rents"]:
-        table.add_row(f"rents {row['percent']:+d} %", _safe(_other(row)))
+        table.add_row(f"rents {row['percent']:+d} %", terminal.plain(_other(row)))
     for row in told["precision"]:
-        table.add_row(f"{row['bits']} bits where any do", _safe(_other(row)))
+        table.add_row(f"{row['bits']} bits where any do", terminal.plain(_other(row)))
     if table.row_count:
         out.print(table)
         out.print()
@@ -142,7 +146,3 @@ def _units(rows: Iterable[Mapping[str, Any]]) -> str:
 
 def _short(offer: str) -> str:
     return offer.split(" (")[0]
-
-
-def _safe(text: str) -> str:
-    return terminal.inert(text).replace("[", "\\[")

@@ -136,7 +136,7 @@ COMMENT ON COLUMN internal.device_costs.usd_per_hour IS 'That of option_prices.'
 COMMENT ON COLUMN internal.device_costs.usd_purchase IS 'That of current_purchases, of all of them.';
 COMMENT ON COLUMN internal.device_costs.usd_per_hour_owned IS 'That of current_purchases, of all of them.';
 
-COMMENT ON TABLE option_prices IS 'Cheapest on-demand hour of a number of devices, in whole instances. Grain: gpu x devices.';
+COMMENT ON TABLE option_prices IS 'Cheapest on-demand hour of a number of devices, in whole instances; devices of a node are of one instance. Grain: gpu x devices, where somebody offers as many.';
 COMMENT ON COLUMN option_prices.gpu IS 'gpu_id of gpus.';
 COMMENT ON COLUMN option_prices.devices IS 'How many are needed, as gpus_needed of fit.';
 COMMENT ON COLUMN option_prices.instances IS 'Instances to rent.';

@@ -6,7 +6,8 @@ FROM prices
 WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1 -- slices are other devices
 ORDER BY gpu, usd_per_gpu_hour, provider, region, as_of, instance_type;
 
--- Whoever needs three devices of an instance of four pays for four. A table, for the cheapest of all offers for each number of
+-- Whoever needs three devices of an instance of four pays for four, and devices of one node are those of one instance: single ones
+-- that are rented side by side share no model. Several instances are for what spans nodes. A table, for the cheapest of all offers for each number of
 -- devices takes longer than most questions that ask for it.
 CREATE TABLE option_prices AS
 SELECT DISTINCT ON (gpu, devices)
@@ -17,8 +18,10 @@ SELECT DISTINCT ON (gpu, devices)
     instances * p.gpu_count * p.usd_per_gpu_hour AS usd_per_hour,
     p.provider, p.region, p.instance_type, p.as_of, p.origin, p.age_days, p.is_stale
 FROM prices p
+JOIN gpus g ON g.gpu_id = p.gpu
 CROSS JOIN (SELECT DISTINCT degree FROM internal.splits) d
-WHERE p.kind = 'on_demand' AND p.usd_per_gpu_hour IS NOT NULL AND p.gpu_count >= 1
+WHERE p.kind = 'on_demand' AND p.usd_per_gpu_hour IS NOT NULL
+    AND p.gpu_count >= greatest(1, least(d.degree, coalesce(g.max_gpus_per_node, 1)))
 ORDER BY p.gpu, d.degree, usd_per_hour, p.gpu_count, p.provider, p.region, p.as_of, p.instance_type;
 
 -- The same purchase as a plan takes: the lowest price of any basis, the older one of two that are equal.

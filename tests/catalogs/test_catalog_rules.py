@@ -50,6 +50,7 @@ COMPONENTS = (
     " training_reserved, decode_step, activation, non_torch, kv_pool, kv_token"
 )
 PARAMETERS = "hours_per_month, horizon_months, amortisation_years, usd_per_kwh, power_usage_effectiveness, power_share"
+UNITS = "hours, months, years, USD, ratio, ratio"
 PROFILES = f"must be one of none, {ENGINES}"
 SIZES_OF_RESERVES = ("prefill_tokens", "graph_sequences", "constant_mib", "token_mib", "sequence_mib", "device_mib")
 
@@ -331,6 +332,7 @@ CASES: list[Case] = [
     *below("policy", f"must be one of {PARAMETERS}", "vat", "parameter"),
     *below("policy", "must be > 0", "0", "value"),
     *below("policy", "must be at most 1 for power_share", "1.4", "value"),
+    *below("policy", f"must be that of its parameter ({UNITS}); convert the value", "EUR", "unit"),
     *below("policy", f"must list all of {PARAMETERS}", "power_share", "parameter"),
     *below("measurements", NAME, "H200 Qwen3", "measurement"),
     *below("measurements", f"must be one of {ENGINES}, gptfast", "none", "engine"),

@@ -18,8 +18,9 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as made:
         made.execute("CREATE SCHEMA internal")
         made.execute(
-            "CREATE TABLE gpus AS FROM (VALUES ('one', 400, 1), ('twin', 400, 2), ('dark', NULL, 1), ('rent', 300, 1))"
-            " AS t (gpu_id, tdp_watts, devices_per_board)"
+            "CREATE TABLE gpus AS FROM (VALUES ('one', 400, 1, 8), ('twin', 400, 2, 8), ('dark', NULL, 1, 8),"
+            " ('rent', 300, 1, 8), ('pair', 300, 1, 2), ('lone', 300, 1, NULL))"
+            " AS t (gpu_id, tdp_watts, devices_per_board, max_gpus_per_node)"
         )
         made.execute(
             "CREATE TABLE policy AS FROM (VALUES ('hours_per_month', 700.0), ('amortisation_years', 2.0),"
@@ -106,7 +107,7 @@ def test_what_is_rented_only_has_no_cost_of_owning(connection: duckdb.DuckDBPyCo
 
 
 def test_an_instance_is_paid_whole(connection: duckdb.DuckDBPyConnection) -> None:
-    """One device: 1 x 2.5, for four at 1.0 are 4. Three: one instance of four, for three single ones are 7.5."""
+    """One device: 1 x 2.5, for four at 1.0 are 4. Three: one instance of four."""
     rented(connection, "rent", 2.5, 1, "single")
     rented(connection, "rent", 1.0, 4, "four")
     found = asked(
@@ -114,6 +115,17 @@ def test_an_instance_is_paid_whole(connection: duckdb.DuckDBPyConnection) -> Non
     )
     assert found == [(1, 1, 1, 2.5, "single"), (3, 1, 4, 4.0, "four")]
     assert asked_again(connection, "SELECT usd_per_gpu_hour, region FROM current_prices") == [(1.0, "four")]
+
+
+def test_single_devices_side_by_side_are_no_node(connection: duckdb.DuckDBPyConnection) -> None:
+    """Three single ones for 7.5 share no model; where two are a node, three are two nodes of two."""
+    for gpu, count in (("rent", 1), ("pair", 1), ("pair", 2), ("lone", 1)):
+        rented(connection, gpu, 2.5, count, None)
+    found = asked(connection, "SELECT gpu, devices, instances, devices_per_instance, usd_per_hour FROM option_prices")
+    assert found == [
+        ("lone", 1, 1, 1, 2.5), ("lone", 3, 3, 1, 7.5), ("pair", 1, 1, 1, 2.5), ("pair", 3, 2, 2, 10.0),
+        ("rent", 1, 1, 1, 2.5),
+    ]  # fmt: skip
 
 
 def test_a_slice_of_a_board_prices_no_option(connection: duckdb.DuckDBPyConnection) -> None:

@@ -13,7 +13,7 @@ from price_rows import H100
 from snapshot_answers import built, keep
 
 from catalogs import demand as files
-from flows import night, night_plan, report, stages, warehouse
+from flows import lake, night, night_plan, report, stages, warehouse
 from flows.failures import HubUnavailable
 from flows.procurement import options
 from flows.raw import RawModel
@@ -114,14 +114,55 @@ def test_a_fault_of_ours_is_the_reason_too(tmp_path: Path, monkeypatch: pytest.M
     assert written(this)[0]["reason"] == "ZeroDivisionError: by nothing"
 
 
-def test_a_disk_that_refuses_stops_the_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [OSError("no temporary folder"), MemoryError("too much")])
+def test_what_the_machine_refuses_is_the_reason_too(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise error
+
+    this = started(tmp_path, f"{GPT2},1024,2,1")
+    monkeypatch.setattr(options, "find", refused)
+    night_plan.write(this, nobody)
+    assert written(this)[0]["reason"] == f"{type(error).__name__}: {error}"
+
+
+def test_a_disk_that_refuses_the_tables_stops_the_night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: object) -> None:
         raise OSError("no space left")
 
     this = started(tmp_path, f"{GPT2},1024,2,1")
-    monkeypatch.setattr(options, "find", refused)
+    monkeypatch.setattr(lake, "write", refused)
     with pytest.raises(OSError, match="no space left"):
         night_plan.write(this, nobody)
+
+
+def test_a_demand_that_was_spoiled_meanwhile_is_the_reason(tmp_path: Path) -> None:
+    this = started(tmp_path, f"{GPT2},1024,2,1")
+    (tmp_path / "ours" / "demand.csv").write_text(f"{HEADER}\n{GPT2},-1,2,1\n", encoding="utf-8")
+    night_plan.write(this, nobody)
+    plan, rows = written(this)
+    assert "demand.csv line 2: context_tokens must be > 0" in plan["reason"]
+    assert (plan["demands"], rows) == (None, 0)
+
+
+def test_a_demand_that_is_too_long_is_the_reason(tmp_path: Path) -> None:
+    this = started(tmp_path, *(f"{GPT2},{tokens},2,1" for tokens in range(1, 202)))
+    night_plan.write(this, nobody)
+    assert written(this)[0]["reason"] == ("the demand has 201 lines, and one plan has room for 200; split the file")
+
+
+def test_the_day_of_the_night_is_that_of_its_prices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def found(*arguments: object) -> None:
+        asked.append(arguments[-1])
+        raise HubUnavailable("enough")
+
+    this = started(tmp_path, f"{GPT2},1024,2,1")
+    monkeypatch.setattr(options, "find", found)
+    night_plan.write(this, nobody)
+    assert asked == [this.started_at]
 
 
 def test_without_a_demand_the_tables_are_empty(tmp_path: Path) -> None:

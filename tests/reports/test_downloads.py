@@ -87,3 +87,10 @@ def test_equal_rows_of_a_night_are_equal_bytes() -> None:
 
 def test_a_workbook_without_rows_is_one() -> None:
     assert cells(workbook(NAMES, [], [], CREATED)) == [list(NAMES)]
+
+
+def test_what_excel_cannot_hold_is_cut_or_left_out() -> None:
+    long = "x" * 40_000
+    [_, row] = cells(workbook(("text", "number"), [[long, float("nan")]], [], CREATED))
+    assert row[0] == long[:32_767]
+    assert row[1:] in ([], [None])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from price_rows import price_rows
 
+from flows import lake
 from flows.prices import snapshots
 
 FIRST, SECOND, LAST = date(2026, 11, 1), date(2026, 11, 2), date(2026, 11, 30)
@@ -32,6 +33,19 @@ def test_a_damaged_part_does_not_count(tmp_path: Path, caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING, "flows"):
         assert snapshots.latest(tmp_path, "prices", LAST)["usd_per_gpu_hour"].to_list() == [1.0]
     assert f"price snapshot {path} is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("change", ["drop", "add"])
+def test_a_part_of_another_version_does_not_count(
+    change: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    snapshots.write(tmp_path, "prices", "aws", FIRST, price_rows({"usd_per_gpu_hour": 1.0}))
+    path = snapshots.write(tmp_path, "prices", "aws", SECOND, price_rows({"usd_per_gpu_hour": 2.0}))
+    rows = price_rows({"usd_per_gpu_hour": 2.0})
+    lake.write(rows.drop("source") if change == "drop" else rows.with_columns(added=1), path)
+    with caplog.at_level(logging.WARNING, "flows"):
+        assert snapshots.latest(tmp_path, "prices", LAST)["usd_per_gpu_hour"].to_list() == [1.0]
+    assert f"price snapshot {path} is of another version" in caplog.text
 
 
 def test_no_snapshot_yet(tmp_path: Path) -> None:
