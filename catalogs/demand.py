@@ -105,10 +105,11 @@ class Wanted:
 
 
 def of_folder(folder: Path | None) -> Wanted | None:
-    """The demand that `folder` holds, None where it holds none. Errors: CatalogError, also for an inventory alone."""
+    """The demand that `folder` holds, None where it holds none; an inventory alone is for `hubfit plan`.
+
+    Errors: CatalogError.
+    """
     if folder is None or not load.is_there(folder / DEMAND.file):
-        if folder is not None and load.is_there(folder / INVENTORY.file):
-            raise CatalogError(str(folder / INVENTORY.file), f"has no {DEMAND.file} beside it")
         return None
     named = load.frame_with_lines(GPUS, folder)["gpu_id"].to_list()
     formats = load.frame_with_lines(PRECISIONS, folder)["precision"].to_list()

@@ -21,7 +21,7 @@ from catalogs.schema import TABLES, Table
 OURS = Path(__file__).parent
 TABLE_BY_NAME = {table.name: table for table in TABLES}
 # What a folder may hold, too, though it is no table of a night.
-BESIDE = ("demand.csv", "device_names.csv")
+BESIDE = ("demand.csv", "inventory.csv", "device_names.csv")
 
 FEW_COLUMNS = 8  # so many may be named in a message
 LINE = "__line"  # line of the file that a row was read from; never leaves this module

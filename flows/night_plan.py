@@ -15,7 +15,7 @@ import polars as pl
 
 from catalogs import CatalogError, demand
 from catalogs.demand import Wanted
-from flows import lake
+from flows import lake, terminal
 from flows.failures import Stop
 from flows.night import Night
 from flows.night_source import of_night
@@ -99,6 +99,8 @@ def write(night: Night, source: Source) -> None:
     except Exception as error:  # whatever is wrong with a plan, the night's own answers are not
         log.exception("the night has no plan")
         plan["reason"] = f"{type(error).__name__}: {error}"
+    if plan["reason"] is not None:
+        terminal.note(f"no plan for the demand: {plan['reason']}")
     if facts or plan["reason"]:
         plan |= {name: facts[name] for name in PLANS.names() if name in facts}
         plan["facts"] = json.dumps(facts) if facts else None

@@ -24,7 +24,7 @@ MORE = {
 HOLDS = {
     "prices": "Up to which price it stays the cheapest",
     "rents": "With other rents",
-    "precision": "In other precisions, where any do",
+    "precision": "In other precisions, where a line names none",
 }
 # Of what does not apply: the price of what is owned, the line of a limit of the whole plan.
 NOTHING = "\N{EN DASH}"
@@ -99,6 +99,7 @@ class PlanResult:
     served: Sequence[Served] = ()
     alternatives: Sequence[Alternative] = ()
     more: Sequence[Told] = ()
+    usd_outlay: float | None = None  # what is paid for what is bought
     usd_at_least: float | None = None  # what any plan costs, where this one is not proven to be the cheapest
 
     def hardware_cells(self) -> list[list[str]]:
@@ -147,6 +148,7 @@ def from_facts(facts: Mapping[str, Any]) -> PlanResult:
             for row in facts.get("alternatives") or ()
         ],
         more=[told for key, title in MORE.items() for told in _tables(title, facts.get(key))],
+        usd_outlay=facts.get("usd_outlay"),
         usd_at_least=facts.get("usd_at_least") if facts.get("is_proven") is False else None,
     )  # fmt: skip
 
@@ -157,6 +159,8 @@ def sentence(plan: PlanResult) -> str:
     power = "power unknown" if plan.watts is None else f"{decimal(round(plan.watts / 1000, 1))} kW rated"
     lines = plural(len({row.line for row in plan.served}), "line")
     said = f"{usd(plan.usd)} for {months} serves {lines} of the demand: {plural(plan.devices, 'device')}, {power}."
+    if plan.usd_outlay:
+        said += f" {usd(plan.usd_outlay)} are paid for what is bought; of it only the share of these months counts."
     if plan.usd_at_least is None:
         return said
     return f"{said} It is not proven to be the cheapest: no plan costs less than {usd(plan.usd_at_least)}."

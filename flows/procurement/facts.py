@@ -82,6 +82,7 @@ def facts(outcome: Outcome, best: Plan) -> dict[str, Any]:
         "months": request.terms.months,
         "usd": round(best.usd, 2),
         "usd_at_least": round(best.at_least_usd, 2),
+        "usd_outlay": round(sum(request.offers[o].outlay_usd * units for o, units in best.units.items()), 2),
         "is_proven": best.is_proven,
         "devices": best.devices,
         "watts": best.watts,
@@ -149,7 +150,8 @@ def hardware(request: Request, of: Plan) -> list[dict[str, Any]]:
     taken = [(request.offers[o], units) for o, units in sorted(of.units.items())]
     return [
         {"offer": offer.name, "gpu": offer.gpu, "units": units, "devices": units * offer.devices,
-         "usd": round(units * offer.usd, 2), "watts": None if offer.watts is None else units * offer.watts,
+         "usd": round(units * offer.usd, 2), "usd_outlay": round(units * offer.outlay_usd, 2),
+         "watts": None if offer.watts is None else units * offer.watts,
          **_price(offer)}
         for offer, units in taken
     ]  # fmt: skip

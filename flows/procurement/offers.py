@@ -76,7 +76,12 @@ def every(
             board = f"board of {devices} " if devices > 1 else ""
             name = f"buy {board}{row['gpu']} ({row['basis']} price of {row['as_of']})"
             usd = price + watts * per_watt
-            found.append(Offer(name, row["gpu"], devices, row["node"], usd, watts, None, BUY, price, _listed(row)))
+            found.append(
+                Offer(
+                    name, row["gpu"], devices, row["node"], usd, watts, None, BUY, price, row["usd_purchase"] * devices,
+                    _listed(row),
+                )
+            )  # fmt: skip
     return found
 
 
@@ -94,7 +99,7 @@ def _rented(prices: pl.DataFrame, known: pl.DataFrame, hours: float, providers: 
         usd = row["usd_per_gpu_hour"] * devices * hours
         # who rents one device gets no node that it could share with others
         watts = None if row["power"] is None else devices * row["power"]
-        found.append(Offer(name, row["gpu"], devices, devices, usd, watts, None, RENT, usd, _listed(row)))
+        found.append(Offer(name, row["gpu"], devices, devices, usd, watts, None, RENT, usd, 0.0, _listed(row)))
     return found
 
 

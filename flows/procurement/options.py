@@ -105,6 +105,7 @@ def find(
                 for row in failed.sort("model_id").to_dicts()
             )
             raise Unserved(f"{said}; the demand cannot be planned for until those lines are corrected or removed")
+        _require_contexts(demand, stages.read(this, "models"))
         file, fits = Path(place) / "ways.parquet", Path(place) / "fits.parquet"
         ways.write_parquet(file)
         with duckdb.connect(str(database), read_only=True) as connection:
@@ -117,6 +118,19 @@ def find(
                 gpus=_frame(connection, _GPUS),
                 precisions=_frame(connection, _PRECISIONS),
             )
+
+
+def _require_contexts(demand: pl.DataFrame, models: pl.DataFrame) -> None:
+    """Raise Unserved where a line asks for more context than its model has: less would be planned for in silence."""
+    c = pl.col
+    limits = models.select("model_id", limit="max_context_tokens")
+    beyond = demand.join(limits, on="model_id").filter(c("context_tokens") > c("limit")).sort("line")
+    if said := [
+        f"line {row['line']}: {row['model_id']} stops at {row['limit']:,} tokens"
+        f" and {row['context_tokens']:,} are asked for"
+        for row in beyond.iter_rows(named=True)
+    ]:
+        raise Unserved(f"{'; '.join(said)}; shorten the context")
 
 
 def _rooms(folder: Path) -> pl.DataFrame:

@@ -28,6 +28,7 @@ class Offer:
     limit: int | None = None
     kind: str = "rent"  # rent | buy | own
     price_usd: float = 0.0
+    outlay_usd: float = 0.0  # what a unit that is bought is paid with, whole
     listed: Mapping[str, object] = field(default_factory=dict, compare=False)
 
     @property

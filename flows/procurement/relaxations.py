@@ -229,7 +229,7 @@ def _speed(request: Request, plan: Plan, effort: Effort) -> Relaxation:
         else:
             best, high = (SPEEDS[middle], found), middle - 1
     part, plan = best
-    said = f"{part:.0%} of the minimum speeds" if part else "no minimum speed"
+    said = f"{part:.0%} of the minimum speeds" if part else "a plan without a minimum speed"
     return Relaxation((SPEED,), _would(plan, said), plan.usd, 1 - part, {"part": part})
 
 

@@ -40,9 +40,16 @@ def show(told: Mapping[str, Any]) -> None:
 
 
 def _headline(out: Console, told: Mapping[str, Any]) -> None:
-    months = f"{told['months']:g} months"
+    months = "1 month" if told["months"] == 1 else f"{told['months']:g} months"
+    devices = "1 device" if told["devices"] == 1 else f"{told['devices']} devices"
     power = "power unknown" if told["watts"] is None else f"{told['watts'] / 1000:,.1f} kW rated"
-    out.print(f"[bold]{told['usd']:,.2f} USD[/] for {months}: {told['devices']} devices, {power}")
+    out.print(f"[bold]{told['usd']:,.2f} USD[/] for {months}: {devices}, {power}")
+    if told["usd_outlay"]:
+        out.print(
+            f"[bold]{told['usd_outlay']:,.2f} USD[/] are paid for what is bought, of which the share of these months"
+            " and the power count above (policy.csv); hosts and networks are not counted",
+            soft_wrap=True,
+        )
     if not told["is_proven"]:
         gap = told["usd"] - told["usd_at_least"]
         out.print(
@@ -119,7 +126,7 @@ def _sensitivity(out: Console, told: Mapping[str, Any]) -> None:
     for row in told["rents"]:
         table.add_row(f"rents {row['percent']:+d} %", terminal.plain(_other(row)))
     for row in told["precision"]:
-        table.add_row(f"{row['bits']} bits where any do", terminal.plain(_other(row)))
+        table.add_row(f"{row['bits']} bits in every line that names no precision", terminal.plain(_other(row)))
     if table.row_count:
         out.print(table)
         out.print()

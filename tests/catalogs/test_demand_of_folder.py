@@ -34,6 +34,12 @@ def test_a_demand_alone_has_no_inventory(tmp_path: Path) -> None:
     catalogs.validate(tmp_path)
 
 
+def test_an_inventory_alone_asks_a_night_for_nothing(tmp_path: Path) -> None:
+    write(tmp_path, inventory="gpu,devices\nnvidia-l4-24gb,3\n")
+    assert demand.of_folder(tmp_path) is None
+    catalogs.validate(tmp_path)
+
+
 def test_an_inventory_beside_it(tmp_path: Path) -> None:
     wanted = demand.of_folder(write(tmp_path, demand=DEMAND, inventory="gpu,devices\nnvidia-l4-24gb,3\n"))
     assert wanted is not None
@@ -43,7 +49,6 @@ def test_an_inventory_beside_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"inventory": "gpu,devices\nnvidia-l4-24gb,3\n", "policy": ""}, r"inventory\.csv: has no demand\.csv beside"),
         ({"demand": DEMAND.replace("1024", "-1")}, r"demand\.csv line 2: context_tokens must be > 0 \(got -1\)"),
         (
             {"demand": DEMAND, "inventory": "gpu,devices\nnvidia-l5,3\n"},
@@ -53,8 +58,6 @@ def test_an_inventory_beside_it(tmp_path: Path) -> None:
 )
 def test_a_bad_file_stops_a_night_before_it_starts(files: dict[str, str], said: str, tmp_path: Path) -> None:
     folder = write(tmp_path, **files)
-    if files.get("policy") == "":
-        (folder / "policy.csv").write_bytes((Path(catalogs.__file__).parent / "policy.csv").read_bytes())
     with pytest.raises(catalogs.CatalogError, match=said):
         catalogs.validate(folder)
 

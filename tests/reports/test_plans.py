@@ -15,6 +15,8 @@ def test_a_plan_in_words() -> None:
     said = "$35,040.00 for 12 months serves 1 line of the demand: 3 devices, power unknown."
     assert plans.sentence(plan) == f"{said} It is not proven to be the cheapest: no plan costs less than $35,000.00."
     assert plans.sentence(plans.from_facts({**FACTS, "is_proven": True})) == said
+    bought = plans.sentence(plans.from_facts({**FACTS, "is_proven": True, "usd_outlay": 120_000.0}))
+    assert bought == f"{said} $120,000.00 are paid for what is bought; of it only the share of these months counts."
     one = replace(plan, months=1.0, devices=1, watts=1400.0, served=[], usd_at_least=None)
     assert plans.sentence(one) == "$35,040.00 for a month serves 0 lines of the demand: 1 device, 1.4 kW rated."
 

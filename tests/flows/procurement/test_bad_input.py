@@ -145,7 +145,19 @@ def test_what_cannot_be_says_what_would_do(options: tuple[str, ...], words: str,
 
 
 def test_a_demand_of_too_many_kinds_is_split(tmp_path: Path, site: Path) -> None:
-    rows = "\n".join(f"openai-community/gpt2,bf16,{100 + number},1,," for number in range(256))
+    rows = "\n".join(f"openai-community/gpt2,bf16,{100 + number},8,," for number in range(64))
     said = message(tmp_path, site, f"{HEAD}\n{rows}\n")
     assert "256 different contexts and concurrencies" in said
     assert "split the file" in said
+
+
+def test_a_demand_of_too_many_lines_is_split(tmp_path: Path, site: Path) -> None:
+    rows = "\n".join(f"openai-community/gpt2,bf16,{100 + number},1,," for number in range(201))
+    assert "has 201 lines, and one plan has room for 200; split the file" in message(
+        tmp_path, site, f"{HEAD}\n{rows}\n"
+    )
+
+
+def test_a_context_beyond_the_models_own_is_not_cut_in_silence(tmp_path: Path, site: Path) -> None:
+    said = message(tmp_path, site, f"{HEAD}\nopenai-community/gpt2,bf16,1025,1,,\n")
+    assert "line 2: openai-community/gpt2 stops at 1,024 tokens and 1,025 are asked for; shorten the context" in said

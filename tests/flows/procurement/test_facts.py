@@ -34,7 +34,7 @@ def test_replicas_with_devices_of_their_own() -> None:
     assert facts["shared"] == []
     assert hardware == {
         "offer": "rent 1 x a of one (any region, 2026-10-02)", "gpu": "a", "units": 2, "devices": 2, "usd": 20.0,
-        "watts": 200.0,
+        "usd_outlay": 0.0, "watts": 200.0,
         "price_as_of": "2026-10-02", "price_age_days": 30, "price_is_stale": True, "price_origin": "seed",
     }  # fmt: skip
     assert [(one["what"], one["usd_saved"]) for one in facts["binding"]] == [("sharing", 10.0)]
@@ -78,6 +78,13 @@ def test_a_price_holds_up_to_a_share_of_the_price_and_not_of_the_power() -> None
     [row] = planned(demand(), found, inventory(), policy, Terms(1.0), Limits())["sensitivity"]["prices"]
     assert (row["usd_each"], row["price_usd_each"], row["stays_up_to_usd_each"]) == (20.0, 10.0, 22.0)
     assert row["stays_up_to_percent"] == 20.0
+
+
+def test_what_is_bought_is_paid_whole() -> None:
+    """A month of 50 counts of 500 USD, which are paid for each of two devices."""
+    found = plan_requests.answers([fit("a")], [price("a", 10.0, "purchase")])
+    facts = planned(demand({"replicas": 2}), found, inventory(), POLICY, Terms(1.0), Limits())
+    assert (facts["usd"], facts["usd_outlay"], facts["hardware"][0]["usd_outlay"]) == (20.0, 1000.0, 1000.0)
 
 
 def test_alternatives_that_there_are_come_first() -> None:

@@ -63,7 +63,7 @@ def test_how_many_more_devices() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fastest", "part", "words"), [(14.0, 0.7, "70% of the"), (1.0, 0.0, "no minimum speed would")]
+    ("fastest", "part", "words"), [(14.0, 0.7, "70% of the"), (1.0, 0.0, "a plan without a minimum speed would")]
 )
 def test_how_much_slower(fastest: float, part: float, words: str) -> None:
     asked = request(
