@@ -20,27 +20,30 @@ VIEW = "cheapest_assured"
 
 # What a spreadsheet gets of a row, by the names of the view.
 DOWNLOADED = (
-    "model_id", "workload", "gpu", "gpus_needed", "precision", "parallelism", "usd_per_hour", "usd_per_hour_owned",
-    "usd_per_million_tokens", "total_tokens_per_second", "speed_confidence", "confidence", "instances",
-    "devices_per_instance", "provider", "region", "instance_type", "as_of", "age_days", "origin", "is_stale",
+    "model_id", "workload", "context_tokens", "gpu", "gpus_needed", "precision", "parallelism", "usd_per_hour",
+    "usd_per_hour_owned", "usd_per_million_tokens", "total_tokens_per_second", "speed_confidence", "confidence",
+    "instances", "devices_per_instance", "provider", "region", "instance_type", "as_of", "age_days", "origin",
+    "is_stale",
 )  # fmt: skip
+# What is asked for first stands in sight; what it rests on follows.
 COLUMNS = (
     Column("model_id", "Model", "link"),
-    Column("workload", "Workload", is_filter=True),
     Column("gpu", "Device", "link"),
     Column("gpus_needed", "Devices", "count"),
-    Column("devices_per_instance", "in instances of", "count"),
-    Column("precision", "Precision", is_filter=True),
-    Column("parallelism", "Split"),
     Column("usd_per_hour", "Per hour", "usd"),
+    Column("is_stale", "Stale", is_filter=True),
     Column("usd_per_million_tokens", "Per million tokens", "cost"),
     Column("total_tokens_per_second", "Tokens/s", "count"),
+    Column("precision", "Precision", is_filter=True),
+    Column("parallelism", "Split"),
+    Column("context_tokens", "Context", "count"),
+    Column("workload", "Workload", is_filter=True),
     Column("confidence", "Confidence", is_filter=True),
+    Column("devices_per_instance", "in instances of", "count"),
     Column("provider", "Provider", is_filter=True),
     Column("as_of", "Price of"),
     Column("age_days", "Age, days", "count"),
     Column("origin", "Origin", is_filter=True),
-    Column("is_stale", "Stale", is_filter=True),
 )
 
 

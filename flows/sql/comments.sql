@@ -829,6 +829,7 @@ COMMENT ON COLUMN internal.cheapest.outcome_ix IS 'Its outcome: key of internal.
 COMMENT ON VIEW cheapest_assured IS 'The cheapest on-demand way to run a model that fits at the upper end of the estimate, with the price behind it. Grain: model x workload; only where there is one. Unlike cheapest_gpu it has nothing that is tight.';
 COMMENT ON COLUMN cheapest_assured.model_id IS 'Hub id as listed.';
 COMMENT ON COLUMN cheapest_assured.workload IS 'Row of workloads.';
+COMMENT ON COLUMN cheapest_assured.context_tokens IS 'Context that was sized: the workload''s, at most the model''s own limit.';
 COMMENT ON COLUMN cheapest_assured.gpu IS 'gpu_id of gpus.';
 COMMENT ON COLUMN cheapest_assured.gpus_needed IS 'Devices.';
 COMMENT ON COLUMN cheapest_assured.precision IS 'Weight format; stored means as the repository has it.';

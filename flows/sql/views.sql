@@ -112,7 +112,7 @@ CREATE VIEW internal.cheapest AS FROM internal.cheapest_of('internal.fit');
 
 CREATE MACRO internal.cheapest_assured_of(decisions) AS TABLE
 SELECT
-    f.model_id, f.workload, f.gpu, f.gpus_needed, f.precision, f.parallelism, f.verdict,
+    f.model_id, f.workload, f.context_tokens, f.gpu, f.gpus_needed, f.precision, f.parallelism, f.verdict,
     f.usd_per_hour, f.usd_per_hour_owned, f.usd_per_million_tokens, f.total_tokens_per_second, f.speed_confidence,
     f.required_bytes_high, f.assured_bytes, f.confidence,
     c.instances, c.devices_per_instance, c.provider, c.region, c.instance_type,
