@@ -37,7 +37,7 @@ FLOOR_SECONDS = 10
 MOST_FOR_THE_REST = 10
 MODELS = (
     "meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-70B", "openai/gpt-oss-20b", "Qwen/Qwen3-8B", "Qwen/Qwen3-0.6B",
-    "google/gemma-3-27b-it", "deepseek-ai/DeepSeek-V3", "openai-community/gpt2", "meta-llama/Llama-3.1-405B",
+    "google/gemma-3-27b-it", "deepseek-ai/DeepSeek-V3", "Qwen/Qwen3-30B-A3B", "meta-llama/Llama-3.1-405B",
     "mistralai/Mixtral-8x7B-v0.1",
 )  # fmt: skip
 
