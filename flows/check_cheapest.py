@@ -107,9 +107,9 @@ def _price(way: Row) -> str:
     place = ", ".join(str(way[key]) for key in ("provider", "region") if way[key])
     paid = way["instances"] * way["devices_per_instance"]
     by = f", for {paid}" if paid > way["gpus_needed"] else ""
-    age = f"{way['price_as_of']}, {way['price_origin']}"
+    told = terminal.plain(f"{place}{by}, {way['price_as_of']}, {way['price_origin']}")
     stale = f" [yellow]stale ({way['price_age_days']:,} days)[/]" if way["price_is_stale"] else ""
-    return f"{terminal.plain(place)}{by}, {terminal.plain(age)}{stale}"
+    return told + stale
 
 
 def _speed(value: float | None) -> str:

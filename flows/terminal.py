@@ -10,6 +10,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -37,12 +38,8 @@ def inert(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """The same for rich, which would read brackets as markup, and a backslash before them as its escape."""
-    return "".join(_apart(part) for part in re.split(r"(\\*\[)", inert(text)))
-
-
-def _apart(part: str) -> str:
-    return "\\" * (2 * (len(part) - 1) + 1) + "[" if part.endswith("[") else part
+    """The same for rich, which would read brackets as markup."""
+    return escape(inert(text))
 
 
 def error(message: str) -> None:

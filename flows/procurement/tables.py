@@ -26,9 +26,8 @@ def show(told: Mapping[str, Any]) -> None:
     for other in told["alternatives"]:
         cost = "there is no other plan" if other["usd"] is None else f"{other['usd']:,.2f} USD"
         taken = "" if other["hardware"] is None else ": " + _units(other["hardware"])
-        out.print(
-            f"[dim]without {terminal.plain(_short(other['without']))}: {cost}{terminal.plain(taken)}[/]", soft_wrap=True
-        )
+        without = terminal.plain(f"without {_short(other['without'])}: {cost}{taken}")
+        out.print(f"[dim]{without}[/]", soft_wrap=True)
     for other in told["next_best"]:
         taken = terminal.plain(_units(other["hardware"]))
         out.print(f"[dim]next best, {other['usd_more']:,.2f} USD more: {taken}[/]", soft_wrap=True)

@@ -6,9 +6,9 @@ FROM prices
 WHERE kind = 'on_demand' AND usd_per_gpu_hour IS NOT NULL AND gpu_count >= 1 -- slices are other devices
 ORDER BY gpu, usd_per_gpu_hour, provider, region, as_of, instance_type;
 
--- Whoever needs three devices of an instance of four pays for four, and devices of one node are those of one instance: single ones
--- that are rented side by side share no model. Several instances are for what spans nodes. A table, for the cheapest of all offers for each number of
--- devices takes longer than most questions that ask for it.
+-- Whoever needs three devices of an instance of four pays for four, and devices of one node are those of one instance: single
+-- ones that are rented side by side share no model. Several instances are for what spans nodes. A table, for the cheapest of
+-- all offers for each number of devices takes longer than most questions that ask for it.
 CREATE TABLE option_prices AS
 SELECT DISTINCT ON (gpu, devices)
     p.gpu,
@@ -33,7 +33,8 @@ SELECT
     usd_per_hour_of_price + usd_per_hour_of_power AS usd_per_gpu_hour_owned
 FROM (
     SELECT DISTINCT ON (p.gpu)
-        p.gpu, p.usd_purchase, p.usd_purchase_high, p.gpu_count::INTEGER AS devices_per_board, p.basis, p.as_of, p.origin, p.age_days, p.is_stale, p.source,
+        p.gpu, p.usd_purchase, p.usd_purchase_high, p.gpu_count::INTEGER AS devices_per_board, p.basis, p.as_of,
+        p.origin, p.age_days, p.is_stale, p.source,
         g.tdp_watts / g.devices_per_board AS watts
     FROM prices p
     JOIN gpus g ON g.gpu_id = p.gpu

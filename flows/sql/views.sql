@@ -48,6 +48,9 @@ JOIN precisions p ON p.precision = s.stored_precision
 CROSS JOIN (SELECT precision_ix FROM precisions WHERE policy = 'stored') t
 WHERE p.bits_per_weight < 16;
 
+-- The rank of a precision for a shape, before all others where it is the shape's own.
+CREATE MACRO internal.rank_of_shape(rank, own) AS CASE WHEN own IS NOT NULL THEN 0 ELSE rank END;
+
 -- The best way to run a shape on a device: one device before several, comfortable before tight, then the precision.
 -- Outcomes are numbered in this order.
 CREATE VIEW internal.best AS
@@ -56,7 +59,7 @@ SELECT
     f.gpu_ix,
     f.shape_ix,
     arg_min(
-        f.precision_ix, f.outcome_ix::INTEGER * 1000 + CASE WHEN o.shape_ix IS NOT NULL THEN 0 ELSE r.rank END
+        f.precision_ix, f.outcome_ix::INTEGER * 1000 + internal.rank_of_shape(r.rank, o.shape_ix)
     ) AS precision_ix,
     min(f.outcome_ix) AS outcome_ix
 FROM internal.fit f
@@ -98,7 +101,7 @@ found AS (
     FROM (
         SELECT
             f.workload_ix, f.shape_ix, w.place, f.precision_ix,
-            CASE WHEN o.shape_ix IS NOT NULL THEN 0 ELSE r.rank END AS rank
+            internal.rank_of_shape(r.rank, o.shape_ix) AS rank
         FROM query_table(decisions) f
         JOIN ways w USING (gpu_ix, outcome_ix)
         JOIN internal.precision_ranks r USING (precision_ix)

@@ -94,6 +94,8 @@ def test_a_way_says_whose_price_it_is_how_old_and_whether_it_comes_in_larger_num
         ({"is_stale": False}, "cloud, north, 2026-07-09, seed"),
         ({"region": None, "is_stale": False}, "cloud, 2026-07-09, seed"),
         ({"provider": "[red]\x1b", "is_stale": False}, "[red]\\x1b, north, 2026-07-09, seed"),
+        ({"region": "eu\\[/]", "is_stale": False}, "cloud, eu\\[/], 2026-07-09, seed"),
+        ({"region": "\\[link=file:///x]eu\\", "is_stale": False}, "cloud, \\[link=file:///x]eu\\, 2026-07-09, seed"),
     ],
 )
 def test_a_fresh_price_is_not_marked_and_a_strange_name_stays_text(facts: dict[str, Any], words: str) -> None:

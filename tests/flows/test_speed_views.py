@@ -133,6 +133,18 @@ def test_what_a_token_costs(database: Path) -> None:
         assert watts == pytest.approx(count * 0.6 * {"nvidia-a100-sxm-80gb": 400, "nvidia-l40s-48gb": 350}[gpu])
 
 
+def test_the_worked_cost_of_a_token(database: Path) -> None:
+    """95 tokens a second of one sequence for 2.00 dollars an hour are 5.85 dollars for a million."""
+    with warehouse.connect(database) as connection:
+        found = connection.execute(
+            "SELECT usd_per_million_tokens * decode_tokens_per_second / usd_per_hour FROM fit"
+            " WHERE workload = 'one' AND usd_per_million_tokens IS NOT NULL"
+        ).fetchall()
+    assert len(found) > 10
+    for (at_one_token_and_dollar,) in found:
+        assert at_one_token_and_dollar * 2.00 / 95 == pytest.approx(5.85, abs=0.005)
+
+
 def test_what_a_read_token_costs(database: Path) -> None:
     """An hour of all devices over the prompts that they would read in it."""
     with warehouse.connect(database) as connection:
