@@ -201,13 +201,17 @@ class Rows:
             return {}
         rows = self.all(
             """
-            SELECT b.shape_ix, count(*) AS fits_on,
-                arg_min(g.name, (g.visible_bytes, g.gpu_id)) AS name,
-                arg_min(g.gpu_id, (g.visible_bytes, g.gpu_id)) AS gpu,
-                arg_min(p.precision, (g.visible_bytes, g.gpu_id)) AS precision, min(g.memory_gib_nominal) AS memory_gib
-            FROM memory.main.best b JOIN gpus g USING (gpu_ix) JOIN precisions p USING (precision_ix)
-            JOIN internal.outcomes t USING (outcome_ix)
-            WHERE b.workload_ix = ? AND t.verdict = 'fits' GROUP BY b.shape_ix
+            SELECT shape_ix, count(*) AS fits_on, arg_min(name, place) AS name, arg_min(gpu_id, place) AS gpu,
+                arg_min("precision", place) AS "precision", arg_min(memory_gib_nominal, place) AS memory_gib
+            FROM (
+                -- a whole device before a slice of one, which nobody looks for on a shelf
+                SELECT b.shape_ix, g.name, g.gpu_id, g.memory_gib_nominal, p.precision,
+                    (g.segment = 'slice', g.visible_bytes, g.gpu_id) AS place
+                FROM memory.main.best b JOIN gpus g USING (gpu_ix) JOIN precisions p USING (precision_ix)
+                JOIN internal.outcomes t USING (outcome_ix)
+                WHERE b.workload_ix = ? AND t.verdict = 'fits'
+            )
+            GROUP BY shape_ix
             """,
             self.served["workload_ix"],
         )

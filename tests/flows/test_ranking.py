@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from snapshot_answers import built, keep
 
 from flows import report, warehouse
+from flows.report_rows import Rows
 
 GPT2, OSS, GEMMA = "openai-community/gpt2", "openai/gpt-oss-20b", "google/gemma-3-27b-it"
 LLAMA, QWEN, ENCODER = "meta-llama/Llama-3.1-8B", "Qwen/Qwen3-30B-A3B", "BAAI/bge-reranker-v2-m3"
@@ -27,13 +28,14 @@ PRECISIONS = (
     *("gguf_q8_0", "gguf_q4_1", "gguf_q4_k_m", "gguf_q3_k_m", "stored"),
 )
 SMALL, LARGE = "nvidia-rtx-4090-24gb", "nvidia-h100-sxm-80gb"
+SLICE = "nvidia-h100-sxm-80gb-mig-1g.10gb"
 
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A night for a site that scores two of six models, one that could not be read and one that it does not list."""
     place = tmp_path_factory.mktemp("scored")
-    keep(place, "gpus", (SMALL, LARGE, "apple-m3-ultra-512gb"))
+    keep(place, "gpus", (SMALL, LARGE, SLICE, "apple-m3-ultra-512gb"))
     keep(place, "precisions", PRECISIONS)
     keep(place, "workloads", ("chat-8k", "local-8k"))
     (place / "scores.csv").write_text(SCORES, encoding="utf-8")
@@ -88,6 +90,21 @@ def test_a_quantised_repository_is_run_as_it_is(scored: Path) -> None:
         (LLAMA, "bf16"),
         (OSS, "stored"),
     ]
+
+
+def test_the_smallest_device_is_a_whole_one(scored: Path) -> None:
+    """GPT-2 runs on an instance of 10 GB, too: what it needs is said by the next whole device."""
+    assert asked(scored, f"SELECT verdict FROM best_fit WHERE model_id = '{GPT2}' AND gpu = '{SLICE}'")[0] == ("fits",)
+    [(shape,)] = asked(
+        scored, f"SELECT s.shape_ix FROM models JOIN internal.shapes s USING (shape_id) WHERE model_id = '{GPT2}'"
+    )
+    rows = Rows(scored)
+    try:
+        reach = rows.reach()[shape]
+    finally:
+        rows.close()
+    assert (reach["gpu"], reach["memory_gib"]) == (SMALL, 24)
+    assert reach["fits_on"] >= 3  # the instance counts among the devices
 
 
 def ranked(connection: duckdb.DuckDBPyConnection, gpu: str, kind: str = "decoder") -> list[tuple[Any, ...]]:
