@@ -13,14 +13,10 @@ import polars as pl
 
 from catalogs.demand import ANY
 from flows.procurement.choice import Choice, choose
+from flows.procurement.conditions import INVENTORY, MEMORY, PRECISION, SPEED, terms_and_limits
 from flows.procurement.effort import Effort
-from flows.procurement.offers import Terms
 from flows.procurement.problem import USD_OF_A_DEVICE, Plan
 from flows.procurement.request import Request
-
-SPEED, MEMORY, PRECISION = "minimum speed", "memory", "precision"
-POWER, INVENTORY, VENDORS, PROVIDERS = "power", "inventory", "vendors", "providers"
-RENT, BUY, SHARING = "rent", "buy", "sharing"
 
 
 @dataclass(frozen=True)
@@ -62,27 +58,11 @@ def binding(request: Request, best: Plan, effort: Effort) -> list[Binding]:
 
 def without_terms(request: Request) -> Iterator[tuple[str, str | None, Request]]:
     """The request without one of its limits or terms, or with one more device of an inventory."""
-    terms, limits = request.terms, request.limits
-    same = request.choice
-
-    def on(other: Terms) -> Request:
-        return replace(request, terms=other, chosen=same)
-
-    if limits.watts is not None:
-        yield POWER, None, replace(request, limits=replace(limits, watts=None), chosen=same)
-    if terms.vendors:
-        yield VENDORS, None, on(replace(terms, vendors=()))
-    if terms.providers and terms.rents:
-        yield PROVIDERS, None, on(replace(terms, providers=()))
-    if not terms.rents:
-        yield RENT, None, on(replace(terms, rents=True))
-    if not terms.buys:
-        yield BUY, None, on(replace(terms, buys=True))
-    if not request.share:
-        yield SHARING, None, replace(request, share=True, chosen=same)
+    for what, lift in terms_and_limits(request):
+        yield what, None, lift(request)
     for gpu in request.inventory["gpu"].to_list():
         one_more = request.inventory.with_columns(devices=pl.col("devices") + (pl.col("gpu") == gpu).cast(pl.Int64))
-        yield INVENTORY, gpu, replace(request, inventory=one_more, chosen=same)
+        yield INVENTORY, gpu, replace(request, inventory=one_more, chosen=request.choice)
 
 
 def without_conditions(request: Request) -> Iterator[tuple[str, Choice, list[int]]]:

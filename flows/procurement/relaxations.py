@@ -13,7 +13,22 @@ from typing import Any
 import polars as pl
 
 from catalogs.demand import ANY
-from flows.procurement.binding import BUY, INVENTORY, POWER, PRECISION, PROVIDERS, RENT, SHARING, SPEED, VENDORS
+from flows.procurement.conditions import (
+    BUDGET,
+    BUY,
+    CONTEXT,
+    INVENTORY,
+    POWER,
+    PRECISION,
+    PROVIDERS,
+    RENT,
+    SHARING,
+    SPEED,
+    VENDORS,
+    Lift,
+    terms_and_limits,
+    without_budget,
+)  # fmt: skip
 from flows.procurement.effort import Effort
 from flows.procurement.offers import OWN
 from flows.procurement.options import Answers, Unserved
@@ -21,8 +36,6 @@ from flows.procurement.problem import Plan
 from flows.procurement.request import Request
 from flows.procurement.solver import watts, with_known_power
 
-BUDGET, CONTEXT = "budget", "context"
-Lift = Callable[[Request], Request]
 Again = Callable[[pl.DataFrame], Answers]
 
 SPEEDS = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
@@ -72,31 +85,20 @@ def relaxations(request: Request, effort: Effort, again: Again | None = None) ->
 
 def _lifts(request: Request) -> Iterator[tuple[str, Lift]]:
     """Every condition that the request has, and the request without it."""
-    terms, limits, demand = request.terms, request.limits, request.demand
-    if limits.budget_usd is not None:
-        yield BUDGET, lambda asked: replace(asked, limits=replace(asked.limits, budget_usd=None), chosen=asked.choice)
-    if limits.watts is not None:
-        yield POWER, lambda asked: replace(asked, limits=replace(asked.limits, watts=None), chosen=asked.choice)
+    demand = request.demand
+    if request.limits.budget_usd is not None:
+        yield BUDGET, without_budget
     if not request.inventory.is_empty():
         plenty = request.inventory.with_columns(devices=pl.lit(PLENTY, pl.Int64))
         yield INVENTORY, lambda asked: replace(asked, inventory=plenty, chosen=asked.choice)
     if demand["min_tokens_per_second"].null_count() < demand.height:
         yield SPEED, lambda asked: _slower(asked, 0.0)
-    if terms.vendors:
-        yield VENDORS, lambda asked: replace(asked, terms=replace(asked.terms, vendors=()), chosen=asked.choice)
-    if terms.providers and terms.rents:
-        yield PROVIDERS, lambda asked: replace(asked, terms=replace(asked.terms, providers=()), chosen=asked.choice)
-    if not terms.rents:
-        yield RENT, lambda asked: replace(asked, terms=replace(asked.terms, rents=True), chosen=asked.choice)
-    if not terms.buys:
-        yield BUY, lambda asked: replace(asked, terms=replace(asked.terms, buys=True), chosen=asked.choice)
+    yield from terms_and_limits(request)
     if not demand.filter(pl.col("precision") != ANY).is_empty():
         yield (
             PRECISION,
             lambda asked: replace(asked, demand=asked.demand.with_columns(precision=pl.lit(ANY)), chosen=None),
         )
-    if not request.share:
-        yield SHARING, lambda asked: replace(asked, share=True, chosen=asked.choice)
 
 
 def _slower(request: Request, factor: float) -> Request:
