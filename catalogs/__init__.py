@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from catalogs import demand, load, model_list, snapshot
 from catalogs.errors import CatalogError
 from catalogs.model_list import BadEntry, ModelList
 from catalogs.references import REFERENCES, resolve
+from catalogs.rules import Rule
 from catalogs.schema import TABLES
 
 __all__ = [
@@ -136,12 +138,18 @@ def is_replaced(name: str, folder: str | Path | None = None) -> bool:
 
 
 def digest(folder: str | Path | None = None) -> str:
-    """SHA-256 over the catalog files that count, in the order of TABLES. Depends on content, not on place."""
+    """SHA-256 over the files that count: the catalogs, and what else the folder holds that a night reads.
+
+    Depends on content, not on place.
+    """
     whatif = _folder(folder)
+    files = {table.name: load.path_of(table, whatif) for table in TABLES}
+    if whatif is not None:
+        files |= {name: whatif / name for name in load.BESIDE if load.is_there(whatif / name)}
     total = hashlib.sha256()
-    for table in TABLES:
-        raw = load.content(load.path_of(table, whatif))
-        total.update(f"{table.name} {len(raw)}\n".encode())
+    for name, path in files.items():
+        raw = load.content(path)
+        total.update(f"{name} {len(raw)}\n".encode())
         total.update(raw)
     return total.hexdigest()
 
@@ -150,7 +158,19 @@ def validate(folder: str | Path | None = None) -> None:
     """Load every catalog and follow every reference, and the demand of the folder. Errors: CatalogError."""
     for table in TABLES:
         _frame(table.name, folder)
+    if is_replaced("prices", folder):
+        _check_prices_are_in_force(folder)
     demand.of_folder(_folder(folder))
+
+
+def _check_prices_are_in_force(folder: str | Path | None) -> None:
+    """A price of next year would be the freshest of all. A day is left for clocks that are behind."""
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    rule = Rule("as_of", "must not lie in the future", pl.col("as_of") <= tomorrow)
+    table = load.TABLE_BY_NAME["prices"]
+    load.check_rule(
+        rule, load.file_name(load.path_of(table, _folder(folder))), load.frame_with_lines(table, _folder(folder))
+    )
 
 
 def _folder(folder: str | Path | None) -> Path | None:

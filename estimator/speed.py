@@ -16,8 +16,13 @@ from estimator.bounds import larger, product_or_absent, smaller
 REDUCTIONS_A_LAYER = 2
 BYTES_OF_HIDDEN = 2  # hidden states are 16 bit
 
-# Share of the rated power that is drawn while the memory is the limit (spec section 6.4; low confidence).
-DECODE_POWER_SHARE = 0.6
+
+def drawn_watts(*, board_watts: pl.Expr, devices_per_board: pl.Expr, power_share: float) -> pl.Expr:
+    """What one device draws while it works, in watts; null where nobody knows the board's rated power.
+
+    `power_share` is that of the rated power while memory is the limit (spec section 6.4, low confidence).
+    """
+    return board_watts / devices_per_board * power_share
 
 
 def expert_share(*, experts: pl.Expr, per_token: pl.Expr, sequences: pl.Expr) -> pl.Expr:

@@ -13,6 +13,7 @@ import polars as pl
 
 import catalogs
 import estimator
+from estimator import speed
 from estimator.plan_schema import MEMORY_TIERS
 
 
@@ -48,7 +49,13 @@ def load(folder: Path | None) -> Dimensions:
     tiers = _numbered(pl.DataFrame({"memory_tier": MEMORY_TIERS}), "memory_tier_ix", pl.UInt8)
     # Devices of one memory tier are neighbours: the estimator decides tier by tier and keeps this order.
     devices = catalogs.gpus(folder).join(tiers, on="memory_tier", how="left", maintain_order="left")
-    gpus = _numbered(devices.sort("memory_tier_ix", "gpu_id"), "gpu_ix", pl.UInt16)
+    policy = catalogs.policy(folder)
+    power_share = policy.filter(parameter="power_share")["value"].item()
+    drawn_watts = speed.drawn_watts(
+        board_watts=pl.col("tdp_watts"), devices_per_board=pl.col("devices_per_board"), power_share=power_share
+    )
+    devices = devices.with_columns(drawn_watts=drawn_watts).sort("memory_tier_ix", "gpu_id")
+    gpus = _numbered(devices, "gpu_ix", pl.UInt16)
     precisions = _numbered(catalogs.precisions(folder), "precision_ix", pl.UInt16)
     workloads = _numbered(catalogs.workloads(folder), "workload_ix", pl.UInt8)
     engines = catalogs.engines(folder)
@@ -61,7 +68,7 @@ def load(folder: Path | None) -> Dimensions:
         gpus=gpus,
         precisions=precisions,
         workloads=workloads.join(residencies.select("workload_ix", "residency_ix"), on="workload_ix"),
-        policy=catalogs.policy(folder),
+        policy=policy,
         kv_precisions=kv_precisions,
         engines=engines,
         profiles=profiles,

@@ -126,7 +126,7 @@ COMMENT ON COLUMN current_purchases.age_days IS 'Days from as_of to the start of
 COMMENT ON COLUMN current_purchases.is_stale IS 'Whether it was older then than purchase prices hold, 90 days.';
 COMMENT ON COLUMN current_purchases.source IS 'Where the price comes from.';
 COMMENT ON COLUMN current_purchases.usd_per_hour_of_price IS 'usd_purchase over all hours of the years of amortisation in policy; nothing is left afterwards.';
-COMMENT ON COLUMN current_purchases.usd_per_hour_of_power IS 'Rated power x power_share x power_usage_effectiveness x usd_per_kwh of policy; null where nobody knows the power.';
+COMMENT ON COLUMN current_purchases.usd_per_hour_of_power IS 'drawn_watts of gpus x power_usage_effectiveness x usd_per_kwh of policy; null where nobody knows the power.';
 COMMENT ON COLUMN current_purchases.usd_per_gpu_hour_owned IS 'Both together; null where one is.';
 
 COMMENT ON TABLE internal.device_costs IS 'What fit asks of prices. Grain: gpu x number of devices.';
@@ -231,7 +231,7 @@ COMMENT ON COLUMN fit.usd_per_million_input_tokens IS 'usd_per_hour for a millio
 COMMENT ON COLUMN fit.usd_purchase IS 'The lowest purchase price of gpus_needed devices, in whole boards; null without a price or a fit.';
 COMMENT ON COLUMN fit.usd_per_hour_owned IS 'usd_per_gpu_hour_owned of current_purchases for whole boards of gpus_needed devices: the purchase over its years and the power, by the table policy.';
 COMMENT ON COLUMN fit.usd_per_million_tokens_owned IS 'usd_per_hour_owned for a million written tokens while all sequences write.';
-COMMENT ON COLUMN fit.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
+COMMENT ON COLUMN fit.joules_per_token IS 'Energy of the devices for a written token, from drawn_watts of gpus: an estimate, without host and cooling.';
 
 COMMENT ON TABLE gpus IS 'Devices as the catalog describes them. Grain: gpu_id.';
 COMMENT ON COLUMN gpus.gpu_ix IS 'Position of the device in this run; key of internal tables.';
@@ -272,6 +272,7 @@ COMMENT ON COLUMN gpus.visible_bytes IS 'Memory that the runtime shows to a proc
 COMMENT ON COLUMN gpus.visible_basis IS 'runtime (measured), driver (less its own share), unified (fraction) or nominal (assumed).';
 COMMENT ON COLUMN gpus.reserve_bytes IS 'Kept for a display or desktop.';
 COMMENT ON COLUMN gpus.memory_tier IS 'Class of devices for which an engine picks the same batch sizes.';
+COMMENT ON COLUMN gpus.drawn_watts IS 'What one device draws at work: its share of the board''s rated power times power_share of policy; null where nobody knows the power.';
 COMMENT ON COLUMN gpus.memory_tier_ix IS 'Position of memory_tier; key of internal tables.';
 
 COMMENT ON TABLE precisions IS 'Weight formats. Grain: precision.';
@@ -811,13 +812,6 @@ COMMENT ON COLUMN internal.best.shape_ix IS 'Key of internal.shapes.';
 COMMENT ON COLUMN internal.best.precision_ix IS 'Preferred precision that runs.';
 COMMENT ON COLUMN internal.best.outcome_ix IS 'Its outcome: key of internal.outcomes.';
 
-COMMENT ON VIEW cheapest_gpu IS 'Cheapest on-demand way to run a model. Grain: model x workload.';
-COMMENT ON COLUMN cheapest_gpu.model_id IS 'Hub id as listed.';
-COMMENT ON COLUMN cheapest_gpu.workload IS 'Row of workloads.';
-COMMENT ON COLUMN cheapest_gpu.gpu IS 'gpu_id of gpus.';
-COMMENT ON COLUMN cheapest_gpu.precision IS 'Preferred precision on that device.';
-COMMENT ON COLUMN cheapest_gpu.gpus_needed IS 'Devices.';
-COMMENT ON COLUMN cheapest_gpu.usd_per_hour IS 'Price of all of them for an hour.';
 
 COMMENT ON VIEW internal.cheapest IS 'The cheapest on-demand way to run a shape that fits at the upper end of the estimate, at four bits or more. Grain: shape x workload; only where there is one.';
 COMMENT ON COLUMN internal.cheapest.workload_ix IS 'Key of workloads.';
@@ -826,7 +820,7 @@ COMMENT ON COLUMN internal.cheapest.shape_ix IS 'Key of internal.shapes.';
 COMMENT ON COLUMN internal.cheapest.precision_ix IS 'Preferred precision that runs.';
 COMMENT ON COLUMN internal.cheapest.outcome_ix IS 'Its outcome: key of internal.outcomes.';
 
-COMMENT ON VIEW cheapest_assured IS 'The cheapest on-demand way to run a model that fits at the upper end of the estimate, with the price behind it. Grain: model x workload; only where there is one. Unlike cheapest_gpu it has nothing that is tight.';
+COMMENT ON VIEW cheapest_assured IS 'The cheapest on-demand way to run a model that fits at the upper end of the estimate, with the price behind it. Grain: model x workload; only where there is one. Nothing that is tight.';
 COMMENT ON COLUMN cheapest_assured.model_id IS 'Hub id as listed.';
 COMMENT ON COLUMN cheapest_assured.workload IS 'Row of workloads.';
 COMMENT ON COLUMN cheapest_assured.context_tokens IS 'Context that was sized: the workload''s, at most the model''s own limit.';
@@ -933,7 +927,7 @@ COMMENT ON COLUMN best_fit.usd_per_million_input_tokens IS 'usd_per_hour for a m
 COMMENT ON COLUMN best_fit.usd_purchase IS 'The lowest purchase price of gpus_needed devices, in whole boards; null without a price or a fit.';
 COMMENT ON COLUMN best_fit.usd_per_hour_owned IS 'usd_per_gpu_hour_owned of current_purchases for whole boards of gpus_needed devices: the purchase over its years and the power, by the table policy.';
 COMMENT ON COLUMN best_fit.usd_per_million_tokens_owned IS 'usd_per_hour_owned for a million written tokens while all sequences write.';
-COMMENT ON COLUMN best_fit.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
+COMMENT ON COLUMN best_fit.joules_per_token IS 'Energy of the devices for a written token, from drawn_watts of gpus: an estimate, without host and cooling.';
 
 COMMENT ON VIEW tight_splits IS 'Fewer devices than fit asks for, or any where it has none, that hold a model at the middle of the estimate: it may run, and it may not. Grain: model x precision x workload x gpu. Ask for some models or devices.';
 COMMENT ON COLUMN tight_splits.model_id IS 'Key of models.';
@@ -980,7 +974,7 @@ COMMENT ON COLUMN fitting.usd_per_million_input_tokens IS 'usd_per_hour for a mi
 COMMENT ON COLUMN fitting.usd_purchase IS 'The lowest purchase price of gpus_needed devices, in whole boards; null without a price or a fit.';
 COMMENT ON COLUMN fitting.usd_per_hour_owned IS 'usd_per_gpu_hour_owned of current_purchases for whole boards of gpus_needed devices: the purchase over its years and the power, by the table policy.';
 COMMENT ON COLUMN fitting.usd_per_million_tokens_owned IS 'usd_per_hour_owned for a million written tokens while all sequences write.';
-COMMENT ON COLUMN fitting.joules_per_token IS 'Energy of the devices for a written token at 0.6 of their rated power: an estimate, without host and cooling.';
+COMMENT ON COLUMN fitting.joules_per_token IS 'Energy of the devices for a written token, from drawn_watts of gpus: an estimate, without host and cooling.';
 
 COMMENT ON TABLE validation IS 'What was measured beside what is predicted for the same setting. Grain: measurement.';
 COMMENT ON COLUMN validation.measurement IS 'Name of the figure, a row of catalogs/measurements.csv.';

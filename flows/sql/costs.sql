@@ -29,13 +29,13 @@ CREATE VIEW current_purchases AS
 SELECT
     gpu, usd_purchase, usd_purchase_high, devices_per_board, basis, as_of, origin, age_days, is_stale, source,
     usd_purchase / (amortisation_years * 12 * hours_per_month) AS usd_per_hour_of_price,
-    watts / 1000 * power_share * power_usage_effectiveness * usd_per_kwh AS usd_per_hour_of_power,
+    drawn_watts / 1000 * power_usage_effectiveness * usd_per_kwh AS usd_per_hour_of_power,
     usd_per_hour_of_price + usd_per_hour_of_power AS usd_per_gpu_hour_owned
 FROM (
     SELECT DISTINCT ON (p.gpu)
         p.gpu, p.usd_purchase, p.usd_purchase_high, p.gpu_count::INTEGER AS devices_per_board, p.basis, p.as_of,
         p.origin, p.age_days, p.is_stale, p.source,
-        g.tdp_watts / g.devices_per_board AS watts
+        g.drawn_watts
     FROM prices p
     JOIN gpus g ON g.gpu_id = p.gpu
     WHERE p.kind = 'purchase'
@@ -46,8 +46,7 @@ CROSS JOIN (
         max(value) FILTER (parameter = 'hours_per_month') AS hours_per_month,
         max(value) FILTER (parameter = 'amortisation_years') AS amortisation_years,
         max(value) FILTER (parameter = 'usd_per_kwh') AS usd_per_kwh,
-        max(value) FILTER (parameter = 'power_usage_effectiveness') AS power_usage_effectiveness,
-        max(value) FILTER (parameter = 'power_share') AS power_share
+        max(value) FILTER (parameter = 'power_usage_effectiveness') AS power_usage_effectiveness
     FROM policy
 );
 

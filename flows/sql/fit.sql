@@ -129,8 +129,7 @@ SELECT
     usd_purchase,
     usd_per_hour_owned,
     usd_per_hour_owned / 3600 * 1e6 * step_seconds / (concurrent_sequences * step_tokens) AS usd_per_million_tokens_owned,
-    -- 0.6 of the rated power while memory is the limit: estimator.speed.DECODE_POWER_SHARE
-    watts * 0.6 * step_seconds / (concurrent_sequences * step_tokens) AS joules_per_token
+    drawn_watts * step_seconds / (concurrent_sequences * step_tokens) AS joules_per_token
 FROM (
     SELECT
         *,
@@ -290,7 +289,7 @@ FROM (
                     CASE WHEN t.gpus_needed IS NULL AND t.verdict <> 'offload' THEN NULL WHEN k.reduced_bytes = 0 THEN 0
                         ELSE k.reduced_bytes / l.reduced_bytes_per_second END AS reducing_seconds,
                     pr.usd_per_hour, pr.usd_purchase, pr.usd_per_hour_owned,
-                    t.gpus_needed * g.tdp_watts / g.devices_per_board AS watts
+                    t.gpus_needed * g.drawn_watts AS drawn_watts
                 FROM query_table(decisions) f
                 JOIN internal.outcomes t ON t.outcome_ix = f.outcome_ix
                 JOIN internal.shapes s ON s.shape_ix = f.shape_ix

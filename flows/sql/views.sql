@@ -72,18 +72,6 @@ CREATE VIEW best_fit AS FROM internal.fit_of('internal.best');
 
 CREATE VIEW fitting AS FROM fit WHERE verdict IN ('fits', 'tight', 'sharded');
 
-CREATE VIEW cheapest_gpu AS
-SELECT
-    model_id,
-    workload,
-    arg_min(gpu, (usd_per_hour, gpu)) AS gpu,
-    arg_min(precision, (usd_per_hour, gpu)) AS precision,
-    arg_min(gpus_needed, (usd_per_hour, gpu)) AS gpus_needed,
-    min(usd_per_hour) AS usd_per_hour
-FROM best_fit
-WHERE usd_per_hour IS NOT NULL
-GROUP BY model_id, workload;
-
 -- The cheapest way to run a shape that is sure to: alone or over several devices, at the upper end of the estimate. Ways are
 -- numbered by their price; on the devices of the cheapest the precision is that of internal.best.
 -- `decisions` names a table with the keys of internal.fit; the report has a shortlist of them at hand.

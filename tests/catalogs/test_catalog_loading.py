@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -165,6 +166,19 @@ def test_a_price_for_a_device_that_the_same_folder_lacks(what_if: WhatIf) -> Non
         catalogs.prices(folder)
 
 
+def test_a_price_of_next_year(what_if: WhatIf) -> None:
+    """It would be the freshest of all, and no other would be asked."""
+    today = datetime.now(UTC).date()
+    tomorrow, later = (str(today + timedelta(days=days)) for days in (1, 365))
+    folder = what_if("prices", ("aws-inferentia1", {"as_of": tomorrow, "source": "a clock that is ahead"}))
+    catalogs.validate(folder)
+    folder = what_if("prices", ("aws-inferentia1", {}), ("aws-inferentia1", {"as_of": later, "source": "a slip"}))
+    with pytest.raises(
+        catalogs.CatalogError, match=rf"prices\.csv line 3: as_of must not lie in the future \(got {later}\)"
+    ):
+        catalogs.validate(folder)
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -199,6 +213,18 @@ def test_the_digest_depends_on_content_alone(tmp_path: Path) -> None:
     assert catalogs.digest(first) == catalogs.digest(second) == ours
     put(second, "notes.txt", b"no catalog")
     assert catalogs.digest(second) == ours
+
+
+def test_the_digest_changes_with_what_is_to_be_served(tmp_path: Path) -> None:
+    """An unfinished night with another demand is not resumed."""
+    found = set()
+    for demand in (None, "model_id\na\n", "model_id\nb\n"):
+        if demand:
+            (tmp_path / "demand.csv").write_text(demand, encoding="utf-8")
+        found.add(catalogs.digest(tmp_path if demand else None))
+    (tmp_path / "inventory.csv").write_text("gpu,count\n", encoding="utf-8")
+    found.add(catalogs.digest(tmp_path))
+    assert len(found) == 4
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)

@@ -14,17 +14,16 @@ SCRIPT = Path(__file__).parents[2] / "flows" / "sql" / "costs.sql"
 
 @pytest.fixture
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Three boards of 400 W, one of which drivers list as two devices and one whose power nobody knows."""
+    """Boards of 400 W that draw half of it; drivers list one as two devices, and of one nobody knows the power."""
     with duckdb.connect() as made:
         made.execute("CREATE SCHEMA internal")
         made.execute(
-            "CREATE TABLE gpus AS FROM (VALUES ('one', 400, 1, 8), ('twin', 400, 2, 8), ('dark', NULL, 1, 8),"
-            " ('rent', 300, 1, 8), ('pair', 300, 1, 2), ('lone', 300, 1, NULL))"
-            " AS t (gpu_id, tdp_watts, devices_per_board, max_gpus_per_node)"
+            "CREATE TABLE gpus AS FROM (VALUES ('one', 200, 8), ('twin', 100, 8), ('dark', NULL, 8),"
+            " ('rent', 150, 8), ('pair', 150, 2), ('lone', 150, NULL)) AS t (gpu_id, drawn_watts, max_gpus_per_node)"
         )
         made.execute(
             "CREATE TABLE policy AS FROM (VALUES ('hours_per_month', 700.0), ('amortisation_years', 2.0),"
-            " ('usd_per_kwh', 0.2), ('power_usage_effectiveness', 1.5), ('power_share', 0.5)) AS t (parameter, value)"
+            " ('usd_per_kwh', 0.2), ('power_usage_effectiveness', 1.5)) AS t (parameter, value)"
         )
         made.execute(
             "CREATE TABLE prices (gpu VARCHAR, kind VARCHAR, provider VARCHAR, region VARCHAR, gpu_count DOUBLE,"
@@ -55,7 +54,7 @@ def bought(
 
 
 def test_owning_is_the_price_over_its_years_and_the_power(connection: duckdb.DuckDBPyConnection) -> None:
-    """8,400 / (2 x 12 x 700 h) = 0.50 dollars an hour; 0.4 kW x 0.5 x 1.5 x 0.2 = 0.06."""
+    """8,400 / (2 x 12 x 700 h) = 0.50 dollars an hour; 0.2 kW x 1.5 x 0.2 = 0.06."""
     bought(connection, "one", 9000)
     bought(connection, "one", 8400)
     found = asked(connection, "FROM internal.device_costs")

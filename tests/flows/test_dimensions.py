@@ -21,6 +21,20 @@ def test_a_night_counts_with_one_range_of_each_engine() -> None:
     assert dims.engines.filter(engine="vllm")["version_range"].n_unique() == 3
 
 
+def test_a_site_has_another_share_of_the_power(tmp_path: Path) -> None:
+    """A board of 500 W with two devices, and one whose power nobody knows."""
+    policy = catalogs.policy().with_columns(value=pl.when(parameter="power_share").then(0.5).otherwise("value"))
+    policy.write_csv(tmp_path / "policy.csv")
+    drawn = {
+        folder: dict(dimensions.load(folder).gpus.select("gpu_id", "drawn_watts").iter_rows())
+        for folder in (None, tmp_path)
+    }
+    assert drawn[None]["nvidia-a100-sxm-80gb"] == 240
+    assert drawn[tmp_path]["nvidia-a100-sxm-80gb"] == 200
+    assert drawn[tmp_path]["amd-mi250x-128gb"] == 125
+    assert drawn[tmp_path]["google-tpu-v4-32gb"] is None
+
+
 def test_a_site_has_another_reserve(tmp_path: Path) -> None:
     """An H100 of 79.18 GiB that leaves 8,192 MiB instead of 13,440."""
     reserves = catalogs.reserves().with_columns(
