@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flows import night as nights
 from flows import publication, report, run_history, warehouse
+from flows.changes.compare import compare
 from flows.night import Night
 
 
@@ -16,8 +17,10 @@ def finish(night: Night) -> Path:
     """
     place = publication.workplace(night.data, night.run_id)
     database = place / publication.DATABASE
+    previous = _previous(night.data)
     warehouse.build(night, database)
-    violations = warehouse.check(database, _previous(night.data))
+    compare(database, previous)
+    violations = warehouse.check(database, previous)
     if violations:
         run_history.record_outcome(night, "blocked")
         nights.finish(night)

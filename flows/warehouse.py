@@ -1,4 +1,4 @@
-"""The published DuckDB file: built from the lake's parts, commented, and checked. The only module with DDL."""
+"""The published DuckDB file: built from the lake's parts, commented, and checked. Its statements are in flows/sql."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from flows.prices import snapshots
 from flows.prices.in_use import in_use
 
 log = logging.getLogger(__name__)
+
+Connection = duckdb.DuckDBPyConnection
 
 MEMORY_LIMIT = "1GB"
 # How a system refuses a write.
@@ -76,7 +78,7 @@ class PublishBlocked(Stop):
         super().__init__("publication blocked, the previous night stays:\n" + "\n".join(lines))
 
 
-def connect(path: Path, *, target: Path | None = None) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, *, target: Path | None = None) -> Connection:
     """Open a published file for reading: no writes, no extensions, no other files but `target` to copy into."""
     connection = duckdb.connect(str(path), read_only=True)
     if target is not None:
@@ -119,8 +121,8 @@ def build(night: Night, file: Path) -> None:
             _create_table(connection, table, night.parts(table))
         # in one transaction, for each statement by itself waits for the disk
         with _together(connection):
-            for script in ("ledger.sql", "comments.sql"):
-                connection.execute(_sql(script))
+            for name in ("ledger", "changes", "comments"):
+                connection.execute(script(name))
         connection.execute("ANALYZE")
 
 
@@ -136,7 +138,7 @@ def build_answers(night: Night, file: Path, prices_from: Path | None = None) -> 
 
 
 @contextmanager
-def _answers(night: Night, file: Path, prices_from: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def _answers(night: Night, file: Path, prices_from: Path) -> Iterator[Connection]:
     """A new database of the night's own tables with the views over them."""
     _write_catalogs(night, prices_from)
     with duckdb.connect(str(file)) as connection:
@@ -155,7 +157,7 @@ def _answers(night: Night, file: Path, prices_from: Path) -> Iterator[duckdb.Duc
 
 
 @contextmanager
-def _together(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def _together(connection: Connection) -> Iterator[None]:
     connection.execute("BEGIN")
     yield
     connection.execute("COMMIT")
@@ -171,8 +173,8 @@ def check(file: Path, previous: Path | None) -> list[Violation]:
     violations = []
     with duckdb.connect(str(file), read_only=True) as connection:
         connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-        is_compared = previous is not None and _attach(connection, previous)
-        for name, query in named_queries(_sql("checks.sql")):
+        is_compared = previous is not None and _is_attached(connection, previous)
+        for name, query in named_queries(script("checks")):
             if "previous." in query and not is_compared:
                 continue
             rows = connection.execute(query).fetchmany(3)
@@ -181,13 +183,18 @@ def check(file: Path, previous: Path | None) -> list[Violation]:
     return violations
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, previous: Path) -> bool:
+def attach(connection: Connection, previous: Path) -> None:
+    """Make last night's file known as `previous`. Raises duckdb.Error where it cannot be read."""
+    connection.execute(f"ATTACH '{_quoted(previous)}' AS previous (READ_ONLY)")
+    # what the checks read of it, so that a damaged block is found here
+    connection.execute(
+        "SELECT (SELECT count(model_id) FROM previous.models), count(model_id) FROM previous.model_errors"
+    )
+
+
+def _is_attached(connection: Connection, previous: Path) -> bool:
     try:
-        connection.execute(f"ATTACH '{_quoted(previous)}' AS previous (READ_ONLY)")
-        # what the checks read of it, so that a damaged block is found here
-        connection.execute(
-            "SELECT (SELECT count(model_id) FROM previous.models), count(model_id) FROM previous.model_errors"
-        )
+        attach(connection, previous)
     except duckdb.Error as error:
         log.warning("nothing is compared with the previous night: %s cannot be read (%s)", previous, error)
         return False
@@ -201,7 +208,7 @@ def named_queries(script: str) -> Iterator[tuple[str, str]]:
         yield name.strip(), query.strip()
 
 
-def _create_table(connection: duckdb.DuckDBPyConnection, table: str, files: list[Path]) -> None:
+def _create_table(connection: Connection, table: str, files: list[Path]) -> None:
     if not files:
         raise FileNotFoundError(f"the lake has no parts for {table}")
     # Types come from the Parquet, hence from the one pl.Schema; hive partitioning would add a `run` column. Parquet has
@@ -223,7 +230,7 @@ def _write_catalogs(night: Night, prices_from: Path) -> None:
         lake.write(frame, night.part(_catalog_table(name), 0))
 
 
-def _create_runs(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
+def _create_runs(connection: Connection, night: Night) -> None:
     """Record this run in the lake, then show it with every earlier one."""
     counted = connection.execute(
         """
@@ -242,9 +249,9 @@ def _create_runs(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
     )
 
 
-def _create_price_history(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
+def _create_price_history(connection: Connection, night: Night) -> None:
     """What price lists said on every day up to the run's, and the names of the last day that nobody mapped."""
-    connection.execute(_sql("prices.sql"))
+    connection.execute(script("prices"))
     on = night.started_at.date()
     if days := [path for _, _, path in snapshots.files(night.data, snapshots.GOOD, on)]:
         connection.execute(
@@ -276,8 +283,9 @@ def _quoted(path: Path) -> str:
 
 def views_script() -> str:
     """Statements that make the macros and views of a database, in their order."""
-    return "\n".join(_sql(f"{name}.sql") for name in ("formulas", "costs", "fit", "views"))
+    return "\n".join(map(script, ("formulas", "costs", "fit", "views")))
 
 
-def _sql(name: str) -> str:
-    return resources.files("flows").joinpath("sql", name).read_text(encoding="utf-8")
+def script(name: str) -> str:
+    """The text of a file of flows/sql, by its name without the suffix."""
+    return resources.files("flows").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")

@@ -51,16 +51,16 @@ WHERE p.bits_per_weight < 16;
 -- The rank of a precision for a shape, before all others where it is the shape's own.
 CREATE MACRO internal.rank_of_shape(rank, own) AS CASE WHEN own IS NOT NULL THEN 0 ELSE rank END;
 
--- The best way to run a shape on a device: one device before several, comfortable before tight, then the precision.
--- Outcomes are numbered in this order.
+-- One device before several, comfortable before tight, then the precision: outcomes are numbered in this order.
+CREATE MACRO internal.preference(outcome_ix, rank, own) AS outcome_ix::INTEGER * 1000 + internal.rank_of_shape(rank, own);
+
+-- The best way to run a shape on a device.
 CREATE VIEW internal.best AS
 SELECT
     f.workload_ix,
     f.gpu_ix,
     f.shape_ix,
-    arg_min(
-        f.precision_ix, f.outcome_ix::INTEGER * 1000 + internal.rank_of_shape(r.rank, o.shape_ix)
-    ) AS precision_ix,
+    arg_min(f.precision_ix, internal.preference(f.outcome_ix, r.rank, o.shape_ix)) AS precision_ix,
     min(f.outcome_ix) AS outcome_ix
 FROM internal.fit f
 JOIN internal.precision_ranks r USING (precision_ix)

@@ -1,0 +1,71 @@
+"""Fill the tables of flows/sql/changes.sql of a built file by comparing it with the previous published one."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import duckdb
+
+from flows import warehouse
+from flows.changes import catalog_rows, model_columns, verdicts
+
+log = logging.getLogger(__name__)
+
+FIRST = "no night was published before"
+
+
+@warehouse.disk_errors()
+def compare(database: Path, previous: Path | None) -> None:
+    """Write what changed into `database`; `previous` is the last published file, None where there is none.
+
+    A previous file that cannot be read, or that another version wrote in a form of its own, is said to be so in the
+    table `comparison`: it must not stop the nights after it. Raises OSError when the disk refuses.
+    """
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(f"SET memory_limit = '{warehouse.MEMORY_LIMIT}'")
+        connection.execute("SET TimeZone = 'UTC'")
+        reason = FIRST if previous is None else _compared(connection, previous)
+        if reason is not None:
+            connection.execute(
+                "INSERT INTO comparison (run_id, is_compared, reason) SELECT max(run_id), false, ? FROM runs", [reason]
+            )
+
+
+def _compared(connection: duckdb.DuckDBPyConnection, previous: Path) -> str | None:
+    """Why the two cannot be compared; None where they were."""
+    try:
+        warehouse.attach(connection, previous)
+    except duckdb.Error as error:
+        return _reason(previous, error)
+    connection.execute("BEGIN")
+    try:
+        _fill(connection)
+    except duckdb.Error as error:
+        connection.execute("ROLLBACK")
+        return _reason(previous, error)
+    connection.execute("COMMIT")
+    return None
+
+
+def _reason(previous: Path, error: Exception) -> str:
+    said = " ".join(str(error).split())
+    log.warning("%s cannot be compared with: %s", previous, said)
+    return f"the previous night cannot be compared with: {said}"
+
+
+def _fill(connection: duckdb.DuckDBPyConnection) -> None:
+    catalog_rows.fill(connection)
+    connection.execute(
+        """
+        INSERT INTO comparison BY NAME
+        SELECT n.run_id, b.run_id AS previous_run_id, b.started_at AS previous_started_at, true AS is_compared,
+            n.code_version <> b.code_version AS method_changed,
+            EXISTS (FROM catalog_changes) AS catalogs_changed
+        FROM (FROM runs ORDER BY run_id DESC LIMIT 1) n, (FROM previous.runs ORDER BY run_id DESC LIMIT 1) b
+        """
+    )
+    for _, query in warehouse.named_queries(warehouse.script("compare")):
+        connection.execute(query)
+    model_columns.fill(connection)
+    verdicts.fill(connection)
