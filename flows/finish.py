@@ -19,10 +19,10 @@ def finish(night: Night) -> Path:
     database = place / publication.DATABASE
     previous = _previous(night.data)
     warehouse.build(night, database)
-    compare(database, previous)
+    run_history.correct(night, changes=compare(database, previous))
     violations = warehouse.check(database, previous)
     if violations:
-        run_history.record_outcome(night, "blocked")
+        run_history.correct(night, outcome="blocked")
         nights.finish(night)
         raise warehouse.PublishBlocked(violations)
     with warehouse.disk_errors():

@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from flows import report_pages
+from flows.report_changes import files as changes_files
 from flows.report_devices import device_pages
 from flows.report_models import model_pages
 from flows.report_procurement import files as procurement_files
@@ -51,7 +52,7 @@ def write(database: Path, folder: Path) -> None:
         report_pages.write(folder, "index.html", render.index(_overview(rows, night)))
         report_pages.write(folder, "devices/index.html", render.listing(_devices(rows, night)))
         report_pages.write(folder, "models/index.html", render.listing(_models(rows, night)))
-        for path, content in procurement_files(rows, night):
+        for path, content in chain(procurement_files(rows, night), changes_files(rows, night)):
             report_pages.write(folder, path, content)
         report_pages.write(folder, "quality.html", render.quality(quality_page(rows, night)))
         report_pages.write(folder, "validation.html", render.validation(validation_page(rows, night)))

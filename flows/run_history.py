@@ -28,6 +28,7 @@ RUNS = pl.Schema(
         "shapes": pl.Int64(),
         "fit_rows": pl.Int64(),
         "outcome": pl.String(),  # published | blocked
+        "changes": pl.String(),  # in words; null of runs that were never compared
     }
 )
 
@@ -47,14 +48,15 @@ def record(night: Night, *, models_read: int, models_failed: int, shapes: int, f
         "shapes": shapes,
         "fit_rows": fit_rows,
         "outcome": "published",
+        "changes": None,
     }
     lake.write(pl.DataFrame([row], schema=RUNS), night.part("runs", 0), RUNS)
 
 
-def record_outcome(night: Night, outcome: str) -> None:
-    """Correct what is remembered of a run whose publication was blocked."""
+def correct(night: Night, **words: str) -> None:
+    """Say something else of a run that was recorded: its `outcome` where publication was blocked, its `changes`."""
     [part] = night.parts("runs")
-    lake.write(pl.read_parquet(part).with_columns(outcome=pl.lit(outcome)), part, RUNS)
+    lake.write(pl.read_parquet(part).with_columns(**{name: pl.lit(value) for name, value in words.items()}), part, RUNS)
 
 
 def parts(data: Path) -> list[Path]:

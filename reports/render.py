@@ -12,8 +12,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from reports import changes as overnight
 from reports import charts, comparisons, findings, format, plans, scatter
 from reports import procurement as buying
+from reports.changes import ChangesPage
 from reports.model import (
     Column,
     DevicePage,
@@ -103,6 +105,11 @@ def procurement(page: ProcurementPage) -> str:
         finding=buying.finding(page.offers), plot=pareto(page.offers), best=best,
         planned=None if page.plan is None else plans.sentence(page.plan),
     )  # fmt: skip
+
+
+def changes(page: ChangesPage) -> str:
+    """changes.html."""
+    return _page("changes.html", page.night, "", "changes", page=page, sentences=overnight.sentences(page.tally))
 
 
 def rows_beside(table: Table) -> str:

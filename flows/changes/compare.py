@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from flows import warehouse
 from flows.changes import catalog_rows, model_columns, verdicts
+from flows.changes.tally import tally
+from reports.changes import sentences
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +19,8 @@ FIRST = "no night was published before"
 
 
 @warehouse.disk_errors()
-def compare(database: Path, previous: Path | None) -> None:
-    """Write what changed into `database`; `previous` is the last published file, None where there is none.
+def compare(database: Path, previous: Path | None) -> str:
+    """Write what changed into `database` and return it in words; `previous` is the last published file, None without.
 
     A previous file that cannot be read, or that another version wrote in a form of its own, is said to be so in the
     table `comparison`: it must not stop the nights after it. Raises OSError when the disk refuses.
@@ -30,6 +33,15 @@ def compare(database: Path, previous: Path | None) -> None:
             connection.execute(
                 "INSERT INTO comparison (run_id, is_compared, reason) SELECT max(run_id), false, ? FROM runs", [reason]
             )
+        said = " ".join(sentences(tally(lambda query: _rows(connection, query))))
+        connection.execute("UPDATE runs SET changes = ? WHERE run_id = (SELECT max(run_id) FROM runs)", [said])
+        return said
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    result = connection.execute(query)
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def _compared(connection: duckdb.DuckDBPyConnection, previous: Path) -> str | None:

@@ -14,6 +14,7 @@ COMMENT ON COLUMN runs.models_failed IS 'Rows in model_errors.';
 COMMENT ON COLUMN runs.shapes IS 'Distinct shapes among the models read: what was really estimated.';
 COMMENT ON COLUMN runs.fit_rows IS 'Rows of the view fit: models x precisions x workloads x gpus.';
 COMMENT ON COLUMN runs.outcome IS 'published or blocked (a check failed; the previous night stayed).';
+COMMENT ON COLUMN runs.changes IS 'What changed since the night before, in words; null of runs that were never compared.';
 
 COMMENT ON TABLE models IS 'Models that could be read. Grain: model.';
 COMMENT ON COLUMN models.model_id IS 'Hub id as listed (owner/name).';

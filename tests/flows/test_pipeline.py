@@ -259,9 +259,9 @@ def test_a_failing_check_blocks_and_keeps_the_previous_night(
     tmp_path: Path, what_if: Path, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
-    real = warehouse._sql
+    real = warehouse.script
     broken = "-- name: always\nSELECT 42 AS answer;\n"
-    monkeypatch.setattr(warehouse, "_sql", lambda name: broken if name == "checks.sql" else real(name))
+    monkeypatch.setattr(warehouse, "script", lambda name: broken if name == "checks" else real(name))
     with pytest.raises(warehouse.PublishBlocked, match="always: \\(42,\\)"):
         run(data, what_if)
     assert publication.latest(data) == published

@@ -9,6 +9,7 @@ from made_up_night import CHAT, NIGHT
 
 from reports import model as m
 from reports import render
+from reports.changes import ChangesPage, Tally
 
 COLUMNS = (
     m.Column("model_id", "Model", "link"), m.Column("verdict", "Verdict", "verdict", is_filter=True),
@@ -65,6 +66,15 @@ def device_page(name: str = "Device A", rows: int = 3) -> m.DevicePage:
     )  # fmt: skip
 
 
+def changes_page(name: str, rows: int) -> ChangesPage:
+    return ChangesPage(
+        NIGHT, Tally(NIGHT.started_at, models={"added": 2}, devices={"runs now": 1}, prices=1),
+        [("model", 12, 1, 3), ("catalog or method", 1, 1, 1)], replace(table(rows, name), id="devices"), rows + 5,
+        replace(table(rows, name), id="models"), replace(table(0), id="prices", empty="No price moved."),
+        replace(table(0), id="catalogs"),
+    )  # fmt: skip
+
+
 def pages(name: str = "owner/name", rows: int = 3, scored: bool = False) -> dict[str, str]:
     """Every kind of page by path, with `name` wherever a stranger's text can come in."""
     best = m.Finding("Device C", "devices/c.html", 24.0, name, "models/owner--name.html", 10**9, "bf16", 1071.5)
@@ -94,6 +104,7 @@ def pages(name: str = "owner/name", rows: int = 3, scored: bool = False) -> dict
         "models/owner--name.html": render.model(model_page(name)),
         "devices/device-a.html": render.device(device_page(name, rows)),
         "procurement.html": render.procurement(procurement_page(name, rows)),
+        "changes.html": render.changes(changes_page(name, rows)),
         "quality.html": render.quality(quality),
         "validation.html": render.validation(validation),
         "method.html": render.method(
