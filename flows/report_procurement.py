@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from flows.extract.heads import CLASSIFIERS
 from flows.prices.staleness import LIMIT_DAYS
 from flows.report_rows import Row, Rows
 from reports import downloads, plans, render
@@ -18,6 +19,20 @@ SHOWN_MODELS = 1500
 BESIDE = "procurement.js"
 VIEW = "cheapest_assured"
 
+# Tasks of the Hub that a chat is: a decoder with another task embeds, ranks, classifies or speaks. Many models name
+# none; then the class must not be one without a matrix back to the vocabulary.
+CHATS = (
+    "text-generation", "image-text-to-text", "audio-text-to-text", "video-text-to-text", "any-to-any",
+)  # fmt: skip
+WRITES_TEXT = f"""
+kind = 'decoder'
+AND NOT regexp_matches(coalesce(architecture, ''), '({"|".join(CLASSIFIERS)})$')
+AND CASE
+    WHEN task IS NULL THEN
+        NOT ends_with(coalesce(architecture, ''), 'Model') OR regexp_matches(architecture, 'LMHead|Chat')
+    ELSE task IN ({", ".join(f"'{task}'" for task in CHATS)})
+END
+"""
 # What a spreadsheet gets of a row, by the names of the view.
 DOWNLOADED = (
     "model_id", "workload", "context_tokens", "gpu", "gpus_needed", "precision", "parallelism", "usd_per_hour",
@@ -25,13 +40,13 @@ DOWNLOADED = (
     "instances", "devices_per_instance", "provider", "region", "instance_type", "as_of", "age_days", "origin",
     "is_stale",
 )  # fmt: skip
-# What is asked for first stands in sight; what it rests on follows.
+# What is asked for first stands in sight, on a phone too; what it rests on follows.
 COLUMNS = (
     Column("model_id", "Model", "link"),
-    Column("gpu", "Device", "link"),
-    Column("gpus_needed", "Devices", "count"),
     Column("usd_per_hour", "Per hour", "usd"),
     Column("is_stale", "Stale", is_filter=True),
+    Column("gpu", "Device", "link"),
+    Column("gpus_needed", "Devices", "count"),
     Column("usd_per_million_tokens", "Per million tokens", "cost"),
     Column("total_tokens_per_second", "Tokens/s", "count"),
     Column("precision", "Precision", is_filter=True),
@@ -76,7 +91,7 @@ def _page(rows: Rows, night: Night) -> tuple[ProcurementPage, list[Row]]:
     page = ProcurementPage(
         night=night,
         workload=workload,
-        cheapest=_cheapest(rows, night, workload),
+        cheapest=_cheapest(rows, workload),
         offers=_offers(rows, workload),
         options=Table(
             "cheapest", "The cheapest sure way to run each model", VIEW, COLUMNS, [_cells(row) for row in found],
@@ -107,23 +122,29 @@ def _digits(speed: float | None) -> float | None:
     return None if speed is None else float(f"{speed:.2g}")
 
 
-def _cheapest(rows: Rows, night: Night, workload: Workload) -> Cheapest:
+def _cheapest(rows: Rows, workload: Workload) -> Cheapest:
+    """Of models that write text; the others are counted apart, for nobody chats with them."""
     found = rows.one(
-        """
-        SELECT count(*) AS priced, median(usd_per_hour) AS median, max(usd_per_hour) AS highest,
-            count(*) FILTER (is_stale) AS stale, min(age_days) AS youngest, max(age_days) AS oldest
-        FROM memory.main.cheapest_assured WHERE workload = ?
+        f"""
+        WITH told AS (SELECT model_id, coalesce({WRITES_TEXT}, false) AS writes_text FROM models),
+        priced AS (
+            SELECT o.*, t.writes_text FROM memory.main.cheapest_assured o JOIN told t USING (model_id)
+            WHERE o.workload = $1
+        )
+        SELECT (SELECT count(*) FROM told WHERE writes_text) AS models,
+            (SELECT count(*) FROM told WHERE NOT writes_text) AS others,
+            (SELECT count(*) FROM priced WHERE NOT writes_text) AS others_priced,
+            count(*) AS priced, median(usd_per_hour) AS median, max(usd_per_hour) AS highest,
+            count(*) FILTER (is_stale) AS stale, min(age_days) AS youngest, max(age_days) AS oldest,
+            count(*) FILTER (context_tokens < (SELECT context_tokens FROM workloads WHERE workload = $1)) AS shorter,
+            histogram(confidence) AS confidence
+        FROM priced WHERE writes_text
         """,
         workload.id,
     )
-    levels = rows.all(
-        "SELECT confidence, count(*) AS models FROM memory.main.cheapest_assured WHERE workload = ? GROUP BY 1",
-        workload.id,
-    )
     return Cheapest(
-        night.models_read, found["priced"], found["median"], found["highest"],
-        [(row["confidence"], row["models"]) for row in levels if row["confidence"]],
-        found["stale"], found["youngest"], found["oldest"],
+        found["models"], found["priced"], found["median"], found["highest"], list((found["confidence"] or {}).items()),
+        found["stale"], found["youngest"], found["oldest"], found["shorter"], found["others"], found["others_priced"],
     )  # fmt: skip
 
 

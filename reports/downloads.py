@@ -1,7 +1,8 @@
 """The same rows for a spreadsheet: CSV and Excel. A spreadsheet must not run what a repository is called.
 
-Text that begins like a formula gets a leading apostrophe in CSV, as in the tables of the pages; in Excel it is text by
-its cell's type, and nothing is a link. Unknown is an empty cell in both. Equal rows of a night make equal bytes.
+Text that begins like a formula gets a leading apostrophe in CSV, as in the tables of the pages, and control characters,
+which a terminal would obey that prints the file, are replaced; in Excel it is text by its cell's type, and nothing is a
+link. Unknown is an empty cell in both. Equal rows of a night make equal bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from xlsxwriter import Workbook  # type: ignore[import-untyped]
 
 Value = str | int | float | bool | date | None
 # What a spreadsheet takes for the begin of a formula.
-FORMULA = re.compile(r"[=+\-@\t\r]")
+FORMULA = re.compile(r"[=+\-@\t\r\n]")
+# All but tabs and ends of lines.
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 # What Excel holds of one cell, and of rows with one for the names.
 CELL_CHARACTERS = 32_767
 SHEET_ROWS = 1_048_575
@@ -35,7 +38,8 @@ def comma_separated(names: Sequence[str], rows: Sequence[Sequence[Value]]) -> by
 
 def _plain(value: Value) -> str | int | float | None:
     if isinstance(value, str):
-        return f"'{value}" if FORMULA.match(value) else value
+        shown = CONTROLS.sub("\N{REPLACEMENT CHARACTER}", value)
+        return f"'{shown}" if FORMULA.match(shown) else shown
     if isinstance(value, bool):
         return "true" if value else "false"
     return value.isoformat() if isinstance(value, date) else value

@@ -9,6 +9,8 @@ from datetime import date, datetime
 GIB = 2**30
 MINUS = "\N{MINUS SIGN}"
 UNKNOWN = "unknown"
+# Beside a price that is older than prices of its kind hold: a glyph and a word, no colour.
+STALE = "\N{WHITE DIAMOND}\N{NO-BREAK SPACE}stale"
 
 VERDICT_WORDS = {
     "fits": "fits",

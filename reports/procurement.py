@@ -58,7 +58,11 @@ class PriceAge:
 
 @dataclass(frozen=True)
 class Cheapest:
-    """The cheapest ways to run the models for one workload, summed up. `models` counts all that were read."""
+    """The cheapest ways to run models that write text for one workload, summed up; of the others only how many.
+
+    `models` counts all that write text, `shorter` those of `priced` whose own context is shorter than the workload's
+    and that were sized for that; `others` were read, too, and `others_priced` of them have a price.
+    """
 
     models: int
     priced: int
@@ -68,6 +72,9 @@ class Cheapest:
     stale: int
     youngest_days: int | None
     oldest_days: int | None
+    shorter: int = 0
+    others: int = 0
+    others_priced: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,27 +94,56 @@ class ProcurementPage:
 
 
 def verdicts(page: ProcurementPage) -> tuple[str, ...]:
-    """What a buyer asks first: how dear, how sure, how old. The first sentence is always there."""
-    said = (_price(page.cheapest, page.workload), _sure(page.cheapest), _age(page.cheapest))
+    """What a buyer asks first: how dear, how sure, how old, and of which models. The first sentence is always there."""
+    found = page.cheapest
+    said = (_price(found, page.workload), _sure(found), _age(found), _others(found))
     return tuple(sentence for sentence in said if sentence)
 
 
 def _price(found: Cheapest, workload: Workload) -> str:
-    if not found.models:
+    if not found.models and not found.others:
         return "No model was read this night, so there is nothing to buy for."
-    use = lowered(workload.title)
+    if not found.models:
+        return "No model that was read this night is known to write text, so nothing is asked to chat."
+    use = asked(workload)
+    models = plural(found.models, "model that writes text", "models that write text")
     if not found.priced:
-        return f"None of {plural(found.models, 'model')} is sure to run on a device with an on-demand price ({use})."
+        return f"None of {models} is sure to run on a device with an on-demand price ({use})."
     runs = "runs" if found.priced == 1 else "run"
-    start = (
-        f"Of {plural(found.models, 'model')}, {count(found.priced)} {runs} on devices with an on-demand price ({use})"
-    )
+    if found.shorter:
+        use = f"{use}, as {_of(found.shorter, found.priced)}"
+    start = f"Of {models}, {count(found.priced)} {runs} on devices with an on-demand price ({use})"
     if found.priced == 1:
         return f"{start}, at {_money(found.median_usd_per_hour)} an hour."
     middle, most = _money(found.median_usd_per_hour), _money(found.highest_usd_per_hour)
     if middle == most:
         return f"{start}, each for {most} an hour or less."
     return f"{start}; half of them for {middle} an hour or less, the dearest for {most}."
+
+
+def asked(workload: Workload) -> str:
+    """What is asked of each model, inside a sentence: nobody is asked for more context than the model has."""
+    return f"{lowered(workload.title)}, at the model's own context where that is shorter"
+
+
+def _of(part: int, whole: int) -> str:
+    if part < whole:
+        return f"for {count(part)} of them"
+    return "here" if whole == 1 else "for all of them"
+
+
+def _others(found: Cheapest) -> str | None:
+    """Encoders, diffusion and the like are sized and priced, and chat with nobody."""
+    if not found.others:
+        return None
+    which = "model that is" if found.others == 1 else "models that are"
+    counted = "is" if found.others == 1 else "are"
+    said = f"{count(found.others)} {which} not known to write text, such as encoders, {counted} not counted here"
+    if not found.others_priced:
+        return f"{said}; none has a price."
+    if found.others_priced == found.others:
+        return f"{said}; {'it has' if found.others == 1 else 'all have'} a price."
+    return f"{said}; {count(found.others_priced)} {'has' if found.others_priced == 1 else 'have'} a price."
 
 
 def _sure(found: Cheapest) -> str | None:
@@ -159,7 +195,11 @@ def finding(offers: Sequence[Offer]) -> str:
     if not best:
         return "No device has both a price and a model that is sure to fit"
     first, last = best[0], best[-1]
-    start = f"{billions(first.parameters)} parameters fit on one {first.name} for {usd(first.usd_per_hour)} an hour"
+    start = f"{billions(first.parameters)} parameters fit on one {first.name} for {_marked(first)} an hour"
     if len(best) == 1:
         return f"{start}, and nothing with a price holds more"
-    return f"{start}; the most, {billions(last.parameters)}, takes one {last.name} for {usd(last.usd_per_hour)}"
+    return f"{start}; the most, {billions(last.parameters)}, takes one {last.name} for {_marked(last)}"
+
+
+def _marked(offer: Offer) -> str:
+    return f"{usd(offer.usd_per_hour)}{' (stale)' if offer.is_stale else ''}"

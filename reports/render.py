@@ -103,7 +103,7 @@ def procurement(page: ProcurementPage) -> str:
     return _page(
         "procurement.html", page.night, "", "procurement", page=page, sentences=buying.verdicts(page),
         finding=buying.finding(page.offers), plot=pareto(page.offers), best=best,
-        planned=None if page.plan is None else plans.sentence(page.plan),
+        planned=None if page.plan is None else plans.sentence(page.plan), asked=buying.asked(page.workload),
     )  # fmt: skip
 
 
@@ -235,7 +235,7 @@ def _environment() -> Environment:
     environment.filters |= {function.__name__: function for function in filters}
     environment.filters |= {"script_json": _script_json, "table_json": _table_json, "static_rows": static_rows}
     environment.globals |= {
-        "GLYPHS": format.GLYPHS, "VERDICT_WORDS": format.VERDICT_WORDS, "NUMERIC": _NUMERIC,
+        "GLYPHS": format.GLYPHS, "VERDICT_WORDS": format.VERDICT_WORDS, "NUMERIC": _NUMERIC, "STALE": format.STALE,
         "price_sentence": format.price_sentence, "difference": format.difference,
     }  # fmt: skip
     return environment

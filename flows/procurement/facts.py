@@ -141,9 +141,13 @@ def _sensitivity(outcome: Outcome, best: Plan) -> dict[str, Any]:
 
 
 def _units(request: Request, of: Plan) -> list[dict[str, Any]]:
-    """What a plan takes, where its prices are not those of the list."""
+    """What a plan takes, where its prices are not those of the list; whether those are stale still matters."""
     taken = [(request.offers[o], units) for o, units in sorted(of.units.items())]
-    return [{"offer": offer.name, "units": units, "devices": units * offer.devices} for offer, units in taken]
+    return [
+        {"offer": offer.name, "units": units, "devices": units * offer.devices,
+         "price_is_stale": offer.listed.get("is_stale")}
+        for offer, units in taken
+    ]  # fmt: skip
 
 
 def hardware(request: Request, of: Plan) -> list[dict[str, Any]]:

@@ -79,9 +79,10 @@
   }
 
   function csv(columns, rows) {
-    // A spreadsheet must not run what a repository is called.
+    // A spreadsheet must not run what a repository is called, nor a terminal that prints the file.
     function quoted(text) {
-      if (/^[=+\-@\t\r]/.test(text) && isNaN(Number(text))) text = "'" + text;
+      text = text.replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g, "\ufffd");
+      if (/^[=+\-@\t\r\n]/.test(text) && isNaN(Number(text))) text = "'" + text;
       return /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
     }
     var lines = [columns.map(function (c) { return quoted(c.name); }).join(",")];

@@ -15,8 +15,10 @@ from snapshot_answers import built, keep
 from catalogs import demand as files
 from flows import lake, night, night_plan, report, stages, warehouse
 from flows.failures import HubUnavailable
-from flows.procurement import options
+from flows.procurement import conditions, options
 from flows.raw import RawModel
+from reports import plan_tables, plans
+from reports.format import STALE
 
 GPT2, QWEN = "openai-community/gpt2", "Qwen/Qwen3-8B"
 HEADER = "model_id,context_tokens,concurrent_sequences,replicas"
@@ -70,8 +72,43 @@ def test_the_report_shows_the_plan_of_the_night(database: Path, tmp_path: Path) 
     page = (tmp_path / "procurement.html").read_text(encoding="utf-8")
     [(usd,)] = asked(database, "SELECT usd FROM plans")
     assert f"${usd:,.2f} for 12 months serves 2 lines of the demand: 3 devices" in page
-    assert f'<th scope="row">{QWEN}</th>' in page
+    assert f'data-title="Model"><span>{QWEN}</span></th>' in page
     assert "hubfit plan DEMAND.csv" not in page
+
+
+def test_every_column_of_the_plan_has_a_title_that_a_buyer_reads(database: Path) -> None:
+    """No key of the facts is told in the words of the code, which what nobody named here would be."""
+    told = json.loads(asked(database, "SELECT facts FROM plans")[0][0])
+    assert told["next_best"]
+    assert told["binding"]
+    assert told["sensitivity"]["prices"]
+    for key, (_, known) in plan_tables.TABLES.items():
+        rows = [] if key in ("sensitivity", "left_out") else told[key]
+        assert {name for row in rows for name in row} <= set(known)
+    for key, (_, known) in plan_tables.HOLDS.items():
+        assert {name for row in told["sensitivity"][key] for name in row} <= set(known)
+    assert {row["what"] for row in told["binding"]} <= set(plan_tables.LIFTED)
+    titles = {column.title for table in plans.from_facts(told).tables() for column in table.columns}
+    assert {"Cost for 12 months", "More than the plan", "Its price may change by"} <= titles
+    assert [title for title in titles if "_" in title or "usd" in title or title[:1].islower()] == []
+
+
+def test_every_condition_that_can_be_lifted_has_words() -> None:
+    words = {value for name, value in vars(conditions).items() if name.isupper() and isinstance(value, str)}
+    assert words - {conditions.BUDGET, conditions.CONTEXT} == set(plan_tables.LIFTED)
+
+
+def test_stale_prices_are_marked_wherever_a_plan_takes_them(database: Path) -> None:
+    """Names of offers have the device and the day of their price, and the table of prices knows how old that is."""
+    told = plans.from_facts(json.loads(asked(database, "SELECT facts FROM plans")[0][0]))
+    prices = asked(database, "SELECT gpu, as_of::VARCHAR, bool_or(is_stale) FROM prices GROUP BY ALL")
+    lists = [cell for table in told.tables()[2:] for row in table.rows for cell in row if isinstance(cell, tuple)]
+    taken = [part for cell in lists for part in cell]
+    assert len(taken) > 5
+    for part in taken:
+        known = [is_stale for gpu, day, is_stale in prices if f" {gpu} " in part and day in part]
+        assert part.endswith(STALE) == any(known)
+        assert bool(known) == ("owned" not in part)
 
 
 def test_a_plan_adds_no_model_to_the_night(database: Path) -> None:

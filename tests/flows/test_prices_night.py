@@ -109,7 +109,10 @@ def test_the_page_for_buyers_has_the_rows_of_its_files(database: Path) -> None:
     script = (site / "procurement.js").read_text(encoding="utf-8")
     assert script.count('"openai-community/gpt2"') == 1
     page = (site / "procurement.html").read_text(encoding="utf-8")
-    assert "Of 1 model, 1 runs on devices with an on-demand price (one chat of 8k tokens)" in page
+    assert (
+        "Of 1 model that writes text, 1 runs on devices with an on-demand price (one chat of 8k tokens, at the"
+        " model&#39;s own context where that is shorter, as here)"
+    ) in page
     assert "it is stale: ask for an offer, or run hubfit prices." in page
 
 

@@ -2,101 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bought import procurement_page
+from chromium import CHROMIUM, CONTRAST, NO_CHROMIUM, Watched
 from made_up import pages
-from made_up_night import CHAT, HOSTILE, NIGHT
-from playwright.sync_api import Browser, Page, sync_playwright
+from made_up_night import CHAT, NIGHT
+from playwright.sync_api import Browser, Page
 
 from reports import format, render
 from reports.model import Column, IndexPage, Table
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install Debian's chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 PATHS = sorted(pages())
-
-# Every element with text of its own against the first painted background below it: 4.5 to 1 as WCAG AA asks. The
-# glyphs of the map repeat what the cell's colour and its label say, and stay out.
-CONTRAST = """() => {
-    const level = rgb => {
-        const [r, g, b] = rgb.map(v => (v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-    };
-    const numbers = text => (text.match(/[\\d.]+/g) || []).map(Number);
-    const faint = new Set();
-    for (const element of document.querySelectorAll("body *")) {
-        if (element.closest(".map td, .key i, noscript, script, svg, .vh, .skip")) continue;
-        if (![...element.childNodes].some(node => node.nodeType === 3 && node.data.trim())) continue;
-        const colour = numbers(getComputedStyle(element).color);
-        let under = element, paper = [0, 0, 0, 0];
-        while (under && (paper.length > 3 && paper[3] === 0)) {
-            paper = numbers(getComputedStyle(under).backgroundColor);
-            under = under.parentElement;
-        }
-        const [a, b] = [level(colour.slice(0, 3)), level(paper.slice(0, 3))];
-        const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        if (ratio < 4.5) faint.add(element.tagName + "." + element.className + " " + ratio.toFixed(1));
-    }
-    return [...faint];
-}"""
-
-
-def write(folder: Path, rows: int, name: str) -> Path:
-    files = {**render.assets(), **{path: page.encode() for path, page in pages(name, rows).items()}}
-    files["procurement.js"] = render.rows_beside(procurement_page(name, rows).options).encode()
-    devices = [{"name": n, "group": n, "memory": "24 GiB"} for n in ("Device A", "Device B")]
-    files["assets/devices.js"] = render.device_list(devices).encode()
-    for path, content in files.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("site"), 10_000, "owner/name")
-
-
-@pytest.fixture(scope="module")
-def hostile_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write(tmp_path_factory.mktemp("hostile"), 50, HOSTILE)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
-class Watched:
-    """A page that remembers every complaint and every request."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (self.complaints.append("dialog"), dialog.dismiss()))
-        page.on("request", lambda request: self.requests.append(request.url))
-
-
-@pytest.fixture
-def watched(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Watched]:
-    options = getattr(request, "param", {"width": 1280, "scheme": "light"})
-    context = browser.new_context(
-        viewport={"width": options["width"], "height": 900}, color_scheme=options["scheme"], accept_downloads=True
-    )
-    yield Watched(context.new_page())
-    context.close()
 
 
 @pytest.mark.parametrize(
@@ -288,34 +206,3 @@ def test_paper_is_white_even_where_the_screen_is_dark(site: Path, watched: Watch
     paper = "getComputedStyle(document.body).backgroundColor"
     assert watched.page.evaluate(paper) == "rgb(255, 255, 255)"
     assert watched.page.evaluate(CONTRAST) == []
-
-
-def test_rows_beside_the_page_are_drawn_and_their_downloads_are_links(site: Path, watched: Watched) -> None:
-    page = watched.page
-    page.goto((site / "procurement.html").as_uri())
-    assert page.locator("#cheapest .count").inner_text() == "3,334 of 10,000 rows"
-    row = page.locator("#cheapest tbody tr:not(.spacer)").nth(1)
-    assert row.locator("td").all_inner_texts() == [
-        "owner/name-00003", "chat-8k", "Device A", "$0.75", "$0.0030", "yes",
-    ]  # fmt: skip
-    page.get_by_label("Workload").select_option("any")
-    assert page.locator("#cheapest .count").inner_text() == "10,000 rows"
-    assert row.locator("a").nth(1).get_attribute("href") == "devices/device-a.html"
-    links = page.locator("a[download]")
-    assert [link.get_attribute("href") for link in links.all()] == ["procurement.csv", "procurement.xlsx"]
-
-
-def test_a_page_without_the_script_beside_it_says_so(site: Path, watched: Watched) -> None:
-    watched.page.route("**/procurement.js", lambda route: route.abort())
-    watched.page.goto((site / "procurement.html").as_uri())
-    assert "which is not there" in watched.page.locator("#cheapest").inner_text()
-
-
-def test_names_in_the_chart_of_prices_do_not_cover_each_other(site: Path, watched: Watched) -> None:
-    watched.page.goto((site / "procurement.html").as_uri())
-    boxes = watched.page.evaluate(
-        "[...document.querySelectorAll('.pareto .name')].map(e => e.getBoundingClientRect().toJSON())"
-    )
-    assert len(boxes) == 2
-    a, b = boxes
-    assert a["right"] <= b["left"] or b["right"] <= a["left"] or a["bottom"] <= b["top"] or b["bottom"] <= a["top"]

@@ -18,6 +18,8 @@ HOSTILE = [
     "@SUM(A1)",
     "\tx",
     "\rx",
+    "\nx",
+    "\x1b]0;owned\x07\x9b2J",
     "https://example.org/",
     "a\x00b\ud800",
     "<&",
@@ -54,7 +56,8 @@ def test_csv_starts_no_formula() -> None:
     text = comma_separated(("text", "number"), [(value, -1.5) for value in HOSTILE]).decode()
     read = list(csv.reader(io.StringIO(text, newline="")))[1:]
     assert [row[0] for row in read] == [
-        "'=HYPERLINK(\"http://x\")", "'+1", "'-1", "'@SUM(A1)", "'\tx", "'\rx", "https://example.org/", "a\x00b?", "<&",
+        "'=HYPERLINK(\"http://x\")", "'+1", "'-1", "'@SUM(A1)", "'\tx", "'\rx", "'\nx", "\ufffd]0;owned\ufffd\ufffd2J",
+        "https://example.org/", "a\ufffdb?", "<&",
     ]  # fmt: skip
     assert {row[1] for row in read} == {"-1.5"}
 

@@ -80,6 +80,12 @@ def test_a_price_holds_up_to_a_share_of_the_price_and_not_of_the_power() -> None
     assert row["stays_up_to_percent"] == 20.0
 
 
+def test_hardware_at_other_prices_still_says_whether_its_own_is_stale() -> None:
+    facts = told(fit("a"), share=False)
+    for way in facts["sensitivity"]["rents"]:
+        assert [(row["units"], row["price_is_stale"]) for row in way["hardware"]] == [(2, True)]
+
+
 def test_what_is_bought_is_paid_whole() -> None:
     """A month of 50 counts of 500 USD, which are paid for each of two devices."""
     found = plan_requests.answers([fit("a")], [price("a", 10.0, "purchase")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -38,9 +39,16 @@ FACTS: dict[str, Any] = {
     ],
     "alternatives": [
         {"without": "rent 1 x device-a of acme", "usd": None, "hardware": None},
-        {"without": "owned device-b", "usd": 40_000.0, "hardware": [{"offer": "buy device-b", "units": 2}]},
+        {"without": "owned device-b", "usd": 40_000.0, "hardware": [
+            {"offer": "buy device-b", "units": 2, "price_is_stale": True},
+            {"offer": "owned device-c", "units": 1, "price_is_stale": None},
+        ]},
     ],
-    "next_best": [],
+    "next_best": [
+        {"usd": 36_000.0, "usd_more": 960.0, "is_proven": True, "devices": 4, "hardware": [
+            {"offer": "rent 4 x device-a of acme", "units": 1, "devices": 4, "price_is_stale": True},
+        ]},
+    ],
     "binding": [{"what": "speed", "line": 2, "gpu": None, "usd_saved": 40.0,
                  "hardware": [{"units": 2, "offer": "owned device-b"}]}],
     "sensitivity": {
@@ -73,27 +81,40 @@ def cheapest(**changes: Any) -> Cheapest:
     return Cheapest(**{**values, **changes})
 
 
+def _renamed(value: Any, name: str) -> Any:
+    """The same facts with `name` for provider and device."""
+    if isinstance(value, dict):
+        return {key: _renamed(part, name) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_renamed(part, name) for part in value]
+    return value.replace("acme", name).replace("device-a", name) if isinstance(value, str) else value
+
+
 def procurement_page(name: str = "owner/name", rows: int = 3, *, is_planned: bool = True) -> ProcurementPage:
     """With `name` wherever a stranger's text can come in."""
+    is_odd = name != "owner/name"
     table = m.Table(
         "cheapest", "The cheapest sure way to run each model", "cheapest_assured", COLUMNS,
         [
             [
                 [f"{name}-{n:05d}", "models/owner--name.html"], "other" if n % 3 else CHAT.id,
-                ["Device A", "devices/device-a.html"], n / 4, None if n % 7 == 6 else n / 1000,
+                [name if is_odd else "Device A", "devices/device-a.html"], n / 4, None if n % 7 == 6 else n / 1000,
                 "yes" if n % 2 else "no",
             ]
             for n in range(rows)
         ],
         picked={"workload": CHAT.id}, beside="procurement.js",
     )  # fmt: skip
-    facts = {**FACTS, "left_out": [name], "served": [{**FACTS["served"][0], "model_id": name}]}
+    facts: dict[str, Any] = _renamed(FACTS, name) if is_odd else FACTS
+    facts = {**facts, "left_out": [name], "served": [{**facts["served"][0], "model_id": name}]}
+    first = offer("device-a", 0.5, 8 * 10**9, model=name)
     return ProcurementPage(
         night=NIGHT,
         workload=CHAT,
         cheapest=cheapest(),
         offers=[
-            offer("device-a", 0.5, 8 * 10**9, model=name), offer("device-b", 1.0, 70 * 10**9, is_stale=True),
+            replace(first, name=name, provider=name) if is_odd else first,
+            offer("device-b", 1.0, 70 * 10**9, is_stale=True),
             offer("device-c", 2.0, None),
         ],
         options=table,
