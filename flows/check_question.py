@@ -9,6 +9,7 @@ from typing import Any
 
 import catalogs
 from catalogs.device_names import device_names
+from catalogs.nearby import did_you_mean
 from estimator.calculators import ADAPTER_PERCENT
 from flows import terminal
 from flows.failures import Stop
@@ -156,6 +157,5 @@ def known(what: str, asked: Sequence[str], among: Sequence[str]) -> None:
     """Raises Unreadable for the first of `asked` that is not there."""
     for name in asked:
         if name not in among:
-            near = [candidate for candidate in among if name.lower() in candidate][:5]
-            hint = f"; did you mean {', '.join(near)}?" if near else f'; `hubfit sql "FROM {what}s"` lists them'
+            hint = did_you_mean(name, among) or f'; `hubfit sql "FROM {what}s"` lists them'
             raise Unreadable(f"unknown {what} {name!r}{hint}")
