@@ -7,6 +7,7 @@ workload of its own, and the fit says what it runs on.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ import estimator
 from flows import asked_night, check_question, dimensions, stages
 from flows.check_question import Question
 from flows.failures import Stop
+from flows.local_devices import node
 from flows.procurement.sharing import MOST_PROCESSES
 from flows.raw import Source
 from flows.settings import Settings
@@ -77,8 +79,11 @@ def find(
     folder: Path | None,
     reader: Source | None = None,
     now: datetime | None = None,
+    on_one_node: Mapping[str, int] | None = None,
 ) -> Answers:
     """Answers to each row of `demand`; `reader` and `now` as for asked_night.answer.
+
+    `on_one_node`: how many devices of a kind a machine is known to have, where that may be more than gpus.csv says.
 
     Raises Unserved, check_question.Unreadable for an engine that no catalog knows, HubUnavailable and
     catalogs.CatalogError.
@@ -95,6 +100,8 @@ def find(
         )
     with tempfile.TemporaryDirectory(prefix="hubfit-plan-") as place:
         what_if = asked_night.what_if(Path(place), folder, _workloads(ways, engine, folder))
+        if on_one_node:
+            node.hold(on_one_node, what_if)
         models = demand["model_id"].unique(maintain_order=True).to_list()
         this, database = asked_night.answer(models, settings, source, Path(place), what_if, reader, now)
         failed = stages.read(this, "model_errors")
