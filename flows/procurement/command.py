@@ -14,6 +14,7 @@ import polars as pl
 import catalogs
 from catalogs import CatalogError
 from catalogs import demand as files
+from catalogs.nearby import did_you_mean
 from flows.check_question import Unreadable
 from flows.failures import Stop
 from flows.prices.in_use import in_use
@@ -94,6 +95,8 @@ def _print(document: Mapping[str, Any]) -> None:
 
 
 def _require_known(what: str, asked: Collection[str], among: pl.Series) -> None:
+    names = sorted(among.unique().to_list())
     for name in asked:
-        if name not in among.to_list():
-            raise Unreadable(f"unknown {what} {name!r}; one of {', '.join(sorted(among.unique().to_list()))}")
+        if name not in names:
+            hint = did_you_mean(name, names) or f"; one of {', '.join(names)}"
+            raise Unreadable(f"unknown {what} {name!r}{hint}")

@@ -206,6 +206,7 @@ def _row(request: Request, demand: int, option: Mapping[str, Any], replicas: int
         "precision": option["precision"], "parallelism": option["parallelism"],
         "tokens_per_second": option["tokens_per_second"], "required_bytes": option["required_bytes"],
         "usable_bytes": option["usable_bytes"], "confidence": option["confidence"],
+        "speed_confidence": option["speed_confidence"],
         "shared": None, "replicas_per_device": 1,
     }  # fmt: skip
 

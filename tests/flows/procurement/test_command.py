@@ -182,6 +182,7 @@ def test_engines_serve_on_several_devices_without_a_host(engine: str, tmp_path: 
         ("openai/gpt-oss-20b,,8192,,,1", (), "demand.csv line 2: concurrent_sequences must not be empty"),
         ("no/body,,8192,1,,1", (), "demand.csv line 2: no/body: not_in_snapshot"),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--vendor", "acme"), "unknown vendor 'acme'; one of"),
+        ("openai/gpt-oss-20b,,8192,1,,1", ("--vendor", "NVIDIA"), "unknown vendor 'NVIDIA'; did you mean nvidia?"),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--engine", "acme"), "unknown engine 'acme'; `hubfit sql"),
         (
             "openai/gpt-oss-20b,,8192,1,,1", ("--no-rent", "--provider", "runpod"),
@@ -215,7 +216,7 @@ def test_what_is_wrong_is_one_message(
         ("openai/gpt-oss-20b,,8192,1,,1", ("--budget", "1"), "the budget stands in the way: ", 0, {"budget"}),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--watts", "1"), "the power limit stands in the way: ", 0, {"power"}),
         (
-            "openai/gpt-oss-20b,,8192,1,99999,1", (), "reaches 99999 tokens a second nowhere; the fastest gives ", 1,
+            "openai/gpt-oss-20b,,8192,1,99999,1", (), "reaches 99,999 tokens/s nowhere; the fastest gives ", 1,
             {"minimum speed"},
         ),
     ],
@@ -237,6 +238,34 @@ def test_no_plan_is_an_answer_of_its_own(
     assert {what for one in told["relaxations"] for what in one["what"]} == would_do
     said = [*told["reasons"], *(one["words"] for one in told["relaxations"])]
     assert message == "error: no plan: " + "; ".join(said)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            "stabilityai/stable-diffusion-xl-base-1.0,,77,1,,1",
+            "stabilityai/stable-diffusion-xl-base-1.0 is run by vllm on no device in any precision; ask another engine,"
+            " or leave the line out",
+        ),
+        (
+            "Efficient-Large-Model/VILA1.5-3b,,77,1,,1",
+            "Efficient-Large-Model/VILA1.5-3b needs an unknown amount of memory under vllm in any precision; ask"
+            " another engine, or leave the line out",
+        ),
+        (
+            "openai-community/gpt2,gguf_q4_k_m,77,1,,1",
+            "openai-community/gpt2 is run by vllm on no device in gguf_q4_k_m; ask another precision or engine, or"
+            " leave the line out",
+        ),
+    ],
+)
+def test_what_no_device_can_run_is_not_called_too_large(line: str, reason: str, tmp_path: Path, few: Path) -> None:
+    keep(few, "precisions", ("bf16", "int4_awq_g128", "gguf_q4_k_m", "stored"))
+    file = written(tmp_path, line, "openai-community/gpt2,bf16,77,1,,1")
+    done = hubfit("plan", file, "--source", "snapshot", "--catalogs", str(few), "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["reasons"] == [f"line 2: {reason}"]
 
 
 def test_a_document_also_where_the_hub_is_away(tmp_path: Path, few: Path) -> None:

@@ -29,7 +29,8 @@ def test_replicas_with_devices_of_their_own() -> None:
     assert served == {
         "line": 2, "model_id": "m", "context_tokens": 8192, "concurrent_sequences": 1, "replicas": 2, "gpu": "a",
         "groups": 1, "devices_per_group": 1, "precision": "bf16", "parallelism": "tp1", "tokens_per_second": 50.0,
-        "required_bytes": 80, "usable_bytes": 120, "confidence": "high", "shared": None, "replicas_per_device": 1,
+        "required_bytes": 80, "usable_bytes": 120, "confidence": "high", "speed_confidence": "medium",
+        "shared": None, "replicas_per_device": 1,
         "offer": hardware["offer"],
     }  # fmt: skip
     assert facts["shared"] == []
