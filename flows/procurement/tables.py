@@ -10,9 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from flows import terminal
+from flows.procurement.conditions import BUY, RENT, SHARING
 from reports.format import plural
 
 GIB = 2**30
+# What is named by what it would allow, said as what it forbids: to do without that is to be allowed more.
+FORBIDS = {RENT: "--no-rent", BUY: "--no-buy", SHARING: "a device for each (no --share)"}
 SURE = "how sure:\nGiB, speed"
 
 
@@ -78,8 +81,8 @@ def _hardware(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def _age(days: int | None) -> str:
-    """Of a price; nothing of what is owned."""
-    return "" if days is None else "today" if days == 0 else f"{plural(days, 'day')} ago"
+    """Of a price; what is owned costs no more than its power."""
+    return "power alone" if days is None else "today" if days == 0 else f"{plural(days, 'day')} ago"
 
 
 def _served(rows: Iterable[Mapping[str, Any]]) -> Table:
@@ -123,7 +126,10 @@ def _binding(out: Console, rows: Collection[Mapping[str, Any]]) -> None:
     for row in rows:
         of = f"line {row['line']}" if row["line"] is not None else row["gpu"] or ""
         table.add_row(
-            row["what"], terminal.plain(of), f"{row['usd_saved']:,.2f}", terminal.plain(_units(row["hardware"]))
+            FORBIDS.get(row["what"], row["what"]),
+            terminal.plain(of),
+            f"{row['usd_saved']:,.2f}",
+            terminal.plain(_units(row["hardware"])),
         )
     out.print(table)
     out.print()

@@ -62,6 +62,27 @@ def test_what_is_known_of_an_answer_says_of_what(capsys: pytest.CaptureFixture[s
     assert row.split()[-2:] == ["high,", "-"]
 
 
+def test_what_is_owned_costs_its_power_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    found = plan_requests.answers([fit("a")], [price("a", 10.0)])
+    show(planned(demand(), found, inventory(a=1), POLICY, Terms(1.0), Limits()))
+    [row] = [line for line in capsys.readouterr().out.splitlines() if "1  owned a " in line]
+    assert row.rstrip().endswith("0.00  power alone")
+
+
+def test_what_a_plan_hangs_on_is_what_it_would_do_without(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two replicas at 10 each: bought they cost 4 each, on one device together 10. Neither is saved "without buy"."""
+    rooms = [("a", 1, 200), ("a", 2, 190)]
+    found = plan_requests.answers([fit("a"), fit("b")], [price("a", 10.0), price("b", 4.0, "purchase")], rooms)
+    show(planned(demand({"replicas": 2}), found, inventory(), POLICY, Terms(1.0, buys=False), Limits()))
+    lines = capsys.readouterr().out.splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith("What it hangs on"))
+    rows = [line.rstrip() for line in lines[first + 2 : first + 4]]
+    assert [" ".join(row.split()) for row in rows] == [
+        "--no-buy 12.00 2 x buy b",
+        "a device for each (no --share) 10.00 1 x rent 1 x a of one",
+    ]
+
+
 def test_names_are_whole_however_long(capsys: pytest.CaptureFixture[str]) -> None:
     model = "an-owner-with-a-long-name/" + "a-model-" * 20
     lines = shown(capsys, model=model)
