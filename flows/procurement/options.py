@@ -157,9 +157,9 @@ def _barred(
     rest = asked.filter(~pl.col("demand").is_in(served["demand"].implode()))
     barred = {}
     for number, named in rest.iter_rows():
-        (verdicts,) = connection.execute(_VERDICTS, [number]).fetchone() or ([],)
+        verdicts = {verdict for (verdict,) in connection.execute(_VERDICTS, [number]).fetchall()}
         where, other = ("in any precision", "") if named == ANY else (f"in {named}", "precision or ")
-        if set(verdicts) <= {"unsupported", "unknown"}:
+        if verdicts <= {"unsupported", "unknown"}:
             no = f"needs an unknown amount of memory under {engine}"
             if "unknown" not in verdicts:
                 no = f"is run by {engine} on no device"
@@ -230,7 +230,7 @@ ORDER BY ALL
 
 # What keeps one demand from every device, in what it asks for.
 _VERDICTS = """
-SELECT list(DISTINCT f.verdict ORDER BY f.verdict)
+SELECT DISTINCT f.verdict
 FROM ways w JOIN fit f ON f.model_id = w.model_id AND f.workload = w.workload
 WHERE w.demand = ? AND (w.precision = 'any' OR w.precision = f.precision)
 """
