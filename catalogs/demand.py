@@ -13,7 +13,8 @@ import polars as pl
 from catalogs import load
 from catalogs.errors import CatalogError, visible
 from catalogs.model_list import id_problem
-from catalogs.rules import Rule, at_most, not_negative, positive
+from catalogs.nearby import did_you_mean
+from catalogs.rules import at_most, not_negative, positive
 from catalogs.schema import GPUS, PRECISIONS
 from catalogs.schema.table import Table
 
@@ -79,9 +80,8 @@ def demand(file: Path, precisions: list[str]) -> pl.DataFrame:
     for line, model in rows.select(load.LINE, "model_id").iter_rows():
         if (problem := id_problem(model)) is not None:
             raise CatalogError(str(file), f"model_id {problem} (got {visible(model)}); write it as the Hub does", line)
-    known = pl.col("precision").is_in([ANY, *precisions])
     must = f'must be {ANY} or a precision of the catalog (hubfit sql "FROM precisions")'
-    load.check_rule(Rule("precision", must, known), str(file), rows)
+    _require_known("precision", must, [ANY, *precisions], str(file), rows)
     return rows.rename({load.LINE: "line"})
 
 
@@ -92,8 +92,16 @@ def inventory(file: Path, gpus: list[str]) -> pl.DataFrame:
         'must be a gpu_id of the catalog that counts (hubfit sql "SELECT gpu_id FROM gpus"), or be added'
         " to a gpus.csv of your own"
     )
-    load.check_rule(Rule("gpu", must, pl.col("gpu").is_in(gpus)), str(file), rows)
+    _require_known("gpu", must, gpus, str(file), rows)
     return rows.drop(load.LINE)
+
+
+def _require_known(column: str, must: str, among: list[str], file: str, rows: pl.DataFrame) -> None:
+    """Raise CatalogError for the first cell that names nothing `among`, with what it may have meant."""
+    for line, name in rows.select(load.LINE, column).iter_rows():
+        if name not in among:
+            hint = did_you_mean(name, among)
+            raise CatalogError(file, f"{column} {must} (got {visible(name)}){hint}", line)
 
 
 @dataclass(frozen=True)

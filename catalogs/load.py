@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from catalogs import decoding
 from catalogs.errors import CatalogError, visible
 from catalogs.rules import Rule
 from catalogs.schema import TABLES, Table
@@ -102,16 +103,15 @@ def _checked(table: Table, file: str, raw: bytes) -> pl.DataFrame:
 
 def _cells(table: Table, file: str, raw: bytes) -> pl.DataFrame:
     """Grain: data line. All columns of the table as text, null where empty, in the table's order."""
-    try:
-        lines = raw.decode("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise CatalogError(file, "is not UTF-8", raw.count(b"\n", 0, error.start) + 1) from error
+    lines = decoding.text(file, raw).split("\n")
     header: list[str] | None = None
     rows: list[dict[str, str | int | None]] = []
     for number, line in enumerate(lines, start=1):
         line = line.removesuffix("\r")
         if not line.strip() or line.startswith("#"):
             continue
+        if len(table.columns) > 1:
+            decoding.require_commas(file, line, number)
         try:
             (cells,) = csv.reader([line], strict=True)
         except (csv.Error, ValueError) as error:
@@ -122,7 +122,8 @@ def _cells(table: Table, file: str, raw: bytes) -> pl.DataFrame:
             _check_header(table, file, header, number)
             continue
         if len(cells) != len(header):
-            raise CatalogError(file, f"has {len(cells)} cells, the header has {len(header)}", number)
+            unit = "cell" if len(cells) == 1 else "cells"
+            raise CatalogError(file, f"has {len(cells)} {unit}, the header has {len(header)}", number)
         read = {name: cell or None for name, cell in zip(header, cells, strict=True) if name not in table.retired}
         rows.append({LINE: number, **read})
     if header is None:

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import polars as pl
 
+from catalogs import decoding
 from catalogs.errors import CatalogError, visible
 
 LISTS = Path(__file__).parent / "lists"
 COLUMN = "model_id"
+TEXT_REMEDY = "save it as UTF-8 text with an id on each line"
 GIVEN = "model ids given"  # where an id came from that no file holds
 # Room for every repository of the Hub, and an end for a file that is something else.
 LARGEST_FILE_BYTES = 256 * 2**20
@@ -147,26 +149,18 @@ def _entries(path: Path) -> Iterator[tuple[int, str]]:
             yield line, entry
 
 
-def _text(file: str, raw: bytes) -> str:
-    if b"\0" in raw:
-        raise CatalogError(file, "is binary", raw.count(b"\n", 0, raw.index(b"\0")) + 1)
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CatalogError(file, "is not UTF-8", raw.count(b"\n", 0, error.start) + 1) from error
-
-
 def _read_txt(file: str, raw: bytes) -> Iterator[tuple[int, str]]:
     # Not splitlines(): it also breaks at characters at which editors do not count a line.
-    for number, line in enumerate(re.split(r"\r\n|\n|\r", _text(file, raw)), start=1):
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", decoding.text(file, raw, TEXT_REMEDY)), start=1):
         yield number, re.split(r"\s#", line, maxsplit=1)[0]
 
 
 def _read_csv(file: str, raw: bytes) -> Iterator[tuple[int, str]]:
-    reader = csv.reader(io.StringIO(_text(file, raw), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(decoding.text(file, raw), newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         if header.count(COLUMN) != 1:
+            decoding.require_commas(file, ",".join(header), 1)
             raise CatalogError(file, f"must have one column {COLUMN} (got {visible(', '.join(header))})", 1)
         position = header.index(COLUMN)
         for cells in reader:

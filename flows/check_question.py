@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import catalogs
-from catalogs.device_names import device_names
+from catalogs.nearby import did_you_mean
 from estimator.calculators import ADAPTER_PERCENT
-from flows import terminal
 from flows.failures import Stop
-from flows.local_devices.machine import AUTO, machine
+from flows.local_devices.machine import AUTO, here
 
 DEFAULT_WORKLOAD = "chat-8k"
 
@@ -53,16 +52,12 @@ def on_this_machine(question: Question) -> Question:
         return question
     if question.max_nodes is not None:
         raise Unreadable("--gpu auto sees one machine: name devices by --gpu to ask for several --nodes")
-    gpus = catalogs.gpus(question.catalogs_folder)
-    here = machine(gpus, device_names(question.catalogs_folder, gpus["gpu_id"].to_list()))
-    terminal.note("this machine has " + ", ".join(f"{count} x {gpu}" for gpu, count in here.counts.items()))
-    for left_out in here.left_out:
-        terminal.note(f"left out: {left_out}: not one row of gpus.csv")
+    counts = here(catalogs.gpus(question.catalogs_folder), question.catalogs_folder).counts
     named = [gpu for gpu in question.gpus if gpu != AUTO]
     return replace(
         question,
-        gpus=list(dict.fromkeys([*named, *here.counts])),
-        counts={gpu: count for gpu, count in here.counts.items() if gpu not in named},
+        gpus=list(dict.fromkeys([*named, *counts])),
+        counts={gpu: count for gpu, count in counts.items() if gpu not in named},
     )
 
 
@@ -156,6 +151,5 @@ def known(what: str, asked: Sequence[str], among: Sequence[str]) -> None:
     """Raises Unreadable for the first of `asked` that is not there."""
     for name in asked:
         if name not in among:
-            near = [candidate for candidate in among if name.lower() in candidate][:5]
-            hint = f"; did you mean {', '.join(near)}?" if near else f'; `hubfit sql "FROM {what}s"` lists them'
+            hint = did_you_mean(name, among) or f'; `hubfit sql "FROM {what}s"` lists them'
             raise Unreadable(f"unknown {what} {name!r}{hint}")

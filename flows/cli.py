@@ -1,8 +1,8 @@
 """The `hubfit` command: parse, call one function, print one result. Results on stdout, everything else on stderr.
 
-Exit status: 0 published; 1 publication blocked by a check; 2 usage, catalog, input-file or data-folder error;
-3 the Hub, or every price list, could not be reached at all; 130 interrupted. In every case but 0 the previous night
-stays.
+Exit status: 0 published; 1 publication blocked by a check, or no plan; 2 usage, catalog, input-file or data-folder
+error; 3 the Hub, or every price list, could not be reached at all; 130 interrupted. In every case but 0 the previous
+night stays.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `--gpu auto` means: every device of this machine as a gpu_id, and how many there are of each."""
+"""What `auto` means as a device: every one of this machine as a gpu_id, and how many there are of each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
+from catalogs.device_names import device_names
+from flows import terminal
 from flows.failures import Stop
 from flows.local_devices import amd, apple, nvidia
 from flows.local_devices.mapping import Names
@@ -24,6 +26,18 @@ class NoDevice(Stop):
 
 
 @dataclass(frozen=True)
+class Asker:
+    """The option that asks, for its messages: what to do instead where nothing is found, or nothing that has a row."""
+
+    option: str
+    instead: str
+    nearest: str
+
+
+GPU = Asker("--gpu auto", 'Name one by --gpu: `hubfit sql "FROM gpus"` lists them', "Name the nearest by --gpu")
+
+
+@dataclass(frozen=True)
 class Machine:
     """`counts` by gpu_id, never empty. `left_out` are devices that no row of the catalog is."""
 
@@ -31,20 +45,29 @@ class Machine:
     left_out: tuple[str, ...]
 
 
-def machine(gpus: pl.DataFrame, names: pl.DataFrame) -> Machine:
+def here(gpus: pl.DataFrame, folder: Path | None, asker: Asker = GPU) -> Machine:
+    """The devices of this machine that `gpus` has, told on stderr. `folder` may have a device_names.csv.
+
+    Raises NoDevice where there is none, and catalogs.CatalogError.
+    """
+    found = machine(gpus, device_names(folder, gpus["gpu_id"].to_list()), asker)
+    terminal.note("this machine has " + ", ".join(f"{count} x {gpu}" for gpu, count in found.counts.items()))
+    for left_out in found.left_out:
+        terminal.note(f"left out: {left_out}: not one row of gpus.csv")
+    return found
+
+
+def machine(gpus: pl.DataFrame, names: pl.DataFrame, asker: Asker = GPU) -> Machine:
     """The devices of this machine that the catalog has. Raises NoDevice where there is none."""
     problems: list[str] = []
     found = reported(problems)
     if not found:
         why = f" ({'; '.join(problems)})" if problems else ""
-        raise NoDevice(
-            f"--gpu auto found no device here{why}; it asks {ASKED}. Name one by --gpu: "
-            '`hubfit sql "FROM gpus"` lists them'
-        )
-    return of(found, gpus, names)
+        raise NoDevice(f"{asker.option} found no device here{why}; it asks {ASKED}. {asker.instead}")
+    return of(found, gpus, names, asker)
 
 
-def of(found: Sequence[Reported], gpus: pl.DataFrame, names: pl.DataFrame) -> Machine:
+def of(found: Sequence[Reported], gpus: pl.DataFrame, names: pl.DataFrame, asker: Asker = GPU) -> Machine:
     """Each of `found` as its row. Raises NoDevice where none has one."""
     known = Names(gpus, names)
     counts: Counter[str] = Counter()
@@ -59,7 +82,7 @@ def of(found: Sequence[Reported], gpus: pl.DataFrame, names: pl.DataFrame) -> Ma
     lines = tuple(f"{count} x {said}" if count > 1 else said for said, count in sorted(left_out.items()))
     if not counts:
         raise NoDevice(
-            f"--gpu auto found {'; '.join(lines)}: not one row of gpus.csv. Name the nearest by --gpu, or add a row to "
+            f"{asker.option} found {'; '.join(lines)}: not one row of gpus.csv. {asker.nearest}, or add a row to "
             "a gpus.csv, or the name to a device_names.csv, of --catalogs DIR (docs/operations.md)"
         )
     return Machine(dict(sorted(counts.items())), lines)

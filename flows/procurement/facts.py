@@ -24,14 +24,16 @@ from flows.procurement.sharing import shared_step, widened
 
 
 class NoPlan(Stop):
-    """Nothing that is allowed serves the demand; the message says what stands in the way.
+    """Nothing that is allowed serves the demand (`infeasible`), or a minute was too short to say (`undecided`).
 
-    `relaxations`: what would make a plan possible, the smallest first, as data.
+    The message says what stands in the way; `facts` is the same as data.
     """
 
-    def __init__(self, message: str, relaxations: Sequence[Mapping[str, Any]] = ()) -> None:
+    exit_status = 1
+
+    def __init__(self, message: str, facts: Mapping[str, Any]) -> None:
         super().__init__(message)
-        self.relaxations = relaxations
+        self.facts = facts
 
 
 def planned(
@@ -56,7 +58,8 @@ def planned(
     try:
         outcome = plan(request, effort, again)
     except NotSolved as error:
-        raise NoPlan(f"no proof within a minute ({error}); split the demand into smaller files") from None
+        said = f"no proof within a minute ({error}); split the demand into smaller files"
+        raise NoPlan(said, _nothing("undecided", [said])) from None
     if outcome.plan is None:
         raise _no_plan(outcome, effort)
     return facts(outcome, outcome.plan) | {"left_out": effort.left_out}
@@ -72,13 +75,27 @@ def _no_plan(outcome: Outcome, effort: Effort) -> NoPlan:
          "percent": None if one.share is None or one.share == float("inf") else round(100 * one.share, 1)}
         for one in outcome.relaxations
     ]  # fmt: skip
-    return NoPlan("no plan: " + "; ".join(said), would_do)
+    told = _nothing("infeasible", outcome.reasons, would_do, effort.left_out)
+    return NoPlan("no plan: " + "; ".join(said), told)
+
+
+def _nothing(
+    status: str,
+    reasons: Sequence[str],
+    would_do: Sequence[Mapping[str, Any]] = (),
+    left_out: Sequence[str] = (),
+) -> dict[str, Any]:
+    """`reasons`: lines that nothing serves. `relaxations`: what would make a plan possible, the smallest first."""
+    return {
+        "status": status, "reasons": list(reasons), "relaxations": list(would_do), "left_out": list(left_out),
+    }  # fmt: skip
 
 
 def facts(outcome: Outcome, best: Plan) -> dict[str, Any]:
     request = outcome.request
     shared, on_shared = _shared(request, best)
     return {
+        "status": "planned",
         "months": request.terms.months,
         "usd": round(best.usd, 2),
         "usd_at_least": round(best.at_least_usd, 2),
@@ -193,6 +210,7 @@ def _row(request: Request, demand: int, option: Mapping[str, Any], replicas: int
         "precision": option["precision"], "parallelism": option["parallelism"],
         "tokens_per_second": option["tokens_per_second"], "required_bytes": option["required_bytes"],
         "usable_bytes": option["usable_bytes"], "confidence": option["confidence"],
+        "speed_confidence": option["speed_confidence"],
         "shared": None, "replicas_per_device": 1,
     }  # fmt: skip
 

@@ -7,7 +7,8 @@ workload of its own, and the fit says what it runs on.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ import duckdb
 import polars as pl
 
 import estimator
+from catalogs.demand import ANY
 from flows import asked_night, check_question, dimensions, stages
 from flows.check_question import Question
 from flows.failures import Stop
+from flows.local_devices import node
 from flows.procurement.sharing import MOST_PROCESSES
 from flows.raw import Source
 from flows.settings import Settings
+from reports.format import plural
 
 GROUPS = (1, 2, 4, 8)
 # As many as a night has numbers for.
@@ -45,7 +49,8 @@ FITS = pl.Schema(
         "required_bytes_high": pl.Int64(),
         "usable_bytes": pl.Int64(),
         "assured_bytes": pl.Int64(),
-        "confidence": pl.String(),
+        "confidence": pl.String(),  # of the need
+        "speed_confidence": pl.String(),  # null where the speed is
     }
 )
 
@@ -59,7 +64,8 @@ class Answers:
     """What a night says of a demand, before anything is chosen.
 
     `fits`: FITS. `rooms`: gpu x processes -> assured_bytes, of devices whose memory is their own. `prices` and `gpus`
-    of the night; `precisions` with their bits, the preferred first.
+    of the night; `precisions` with their bits, the preferred first. `barred`: why a demand that no device holds could
+    not be held by a larger one either.
     """
 
     fits: pl.DataFrame
@@ -67,6 +73,7 @@ class Answers:
     prices: pl.DataFrame
     gpus: pl.DataFrame
     precisions: pl.DataFrame
+    barred: Mapping[int, str] = field(default_factory=dict)
 
 
 def find(
@@ -77,8 +84,11 @@ def find(
     folder: Path | None,
     reader: Source | None = None,
     now: datetime | None = None,
+    on_one_node: Mapping[str, int] | None = None,
 ) -> Answers:
     """Answers to each row of `demand`; `reader` and `now` as for asked_night.answer.
+
+    `on_one_node`: how many devices of a kind a machine is known to have, where that may be more than gpus.csv says.
 
     Raises Unserved, check_question.Unreadable for an engine that no catalog knows, HubUnavailable and
     catalogs.CatalogError.
@@ -95,6 +105,8 @@ def find(
         )
     with tempfile.TemporaryDirectory(prefix="hubfit-plan-") as place:
         what_if = asked_night.what_if(Path(place), folder, _workloads(ways, engine, folder))
+        if on_one_node:
+            node.hold(on_one_node, what_if)
         models = demand["model_id"].unique(maintain_order=True).to_list()
         this, database = asked_night.answer(models, settings, source, Path(place), what_if, reader, now)
         failed = stages.read(this, "model_errors")
@@ -111,12 +123,14 @@ def find(
         with duckdb.connect(str(database), read_only=True) as connection:
             connection.execute("CREATE TEMP TABLE ways AS FROM read_parquet(?)", [str(file)])
             connection.execute(f"COPY ({_FITS}) TO '{fits}' (FORMAT parquet)")
+            held = pl.read_parquet(fits).cast(FITS)
             return Answers(
-                fits=pl.read_parquet(fits).cast(FITS),
+                fits=held,
                 rooms=_rooms(what_if),
                 prices=_frame(connection, "FROM prices"),
                 gpus=_frame(connection, _GPUS),
                 precisions=_frame(connection, _PRECISIONS),
+                barred=_barred(connection, demand, held, engine),
             )
 
 
@@ -126,11 +140,31 @@ def _require_contexts(demand: pl.DataFrame, models: pl.DataFrame) -> None:
     limits = models.select("model_id", limit="max_context_tokens")
     beyond = demand.join(limits, on="model_id").filter(c("context_tokens") > c("limit")).sort("line")
     if said := [
-        f"line {row['line']}: {row['model_id']} stops at {row['limit']:,} tokens"
+        f"line {row['line']}: {row['model_id']} stops at {plural(row['limit'], 'token')}"
         f" and {row['context_tokens']:,} are asked for"
         for row in beyond.iter_rows(named=True)
     ]:
         raise Unserved(f"{'; '.join(said)}; shorten the context")
+
+
+def _barred(
+    connection: duckdb.DuckDBPyConnection, demand: pl.DataFrame, held: pl.DataFrame, engine: str
+) -> dict[int, str]:
+    """Of demands that nothing holds in what they ask for: those whose size has nothing to do with it."""
+    precision = pl.col("precision")
+    asked = demand.with_row_index("demand").select("demand", asked="precision")
+    served = held.join(asked, on="demand").filter((pl.col("asked") == ANY) | (pl.col("asked") == precision))
+    rest = asked.filter(~pl.col("demand").is_in(served["demand"].implode()))
+    barred = {}
+    for number, named in rest.iter_rows():
+        verdicts = {verdict for (verdict,) in connection.execute(_VERDICTS, [number]).fetchall()}
+        where, other = ("in any precision", "") if named == ANY else (f"in {named}", "precision or ")
+        if verdicts <= {"unsupported", "unknown"}:
+            no = f"needs an unknown amount of memory under {engine}"
+            if "unknown" not in verdicts:
+                no = f"is run by {engine} on no device"
+            barred[number] = f"{no} {where}; ask another {other}engine, or leave the line out"
+    return barred
 
 
 def _rooms(folder: Path) -> pl.DataFrame:
@@ -182,7 +216,8 @@ _FITS = """
 SELECT w.demand, w.groups, f.gpu, f.precision, o.shape_ix IS NOT NULL AS is_own_format, f.verdict = 'tight' AS is_tight,
     coalesce(f.gpus_needed, 1) AS degree, f.parallelism, f.decode_tokens_per_second AS tokens_per_second,
     f.required_bytes, f.required_bytes_high,
-    f.usable_bytes, f.assured_bytes, f.confidence
+    f.usable_bytes, f.assured_bytes, f.confidence,
+    CASE WHEN f.decode_tokens_per_second IS NOT NULL THEN f.speed_confidence END AS speed_confidence
 FROM ways w
 JOIN fit f ON f.model_id = w.model_id AND f.workload = w.workload
 JOIN precisions p ON p.precision = f.precision
@@ -191,6 +226,13 @@ LEFT JOIN internal.shapes s USING (shape_id)
 LEFT JOIN internal.own_formats o ON o.shape_ix = s.shape_ix AND o.precision_ix = p.precision_ix
 WHERE f.verdict IN ('fits', 'sharded', 'tight')
 ORDER BY ALL
+"""
+
+# What keeps one demand from every device, in what it asks for.
+_VERDICTS = """
+SELECT DISTINCT f.verdict
+FROM ways w JOIN fit f ON f.model_id = w.model_id AND f.workload = w.workload
+WHERE w.demand = ? AND (w.precision = 'any' OR w.precision = f.precision)
 """
 
 _GPUS = "SELECT gpu_id, vendor, max_gpus_per_node, tdp_watts / devices_per_board AS watts FROM gpus"

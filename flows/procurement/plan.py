@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
+from catalogs.demand import ANY
 from flows.procurement.binding import Binding, binding
 from flows.procurement.effort import Effort
 from flows.procurement.problem import Plan, Problem
@@ -14,6 +16,7 @@ from flows.procurement.relaxations import Again, Relaxation, relaxations
 from flows.procurement.request import Request
 from flows.procurement.second_best import next_best
 from flows.procurement.sensitivity import Sensitivity, sensitivity
+from reports.format import plural
 
 
 @dataclass(frozen=True)
@@ -87,15 +90,28 @@ def _unserved(request: Request) -> list[str]:
         if not mine.filter(pl.col("gpu").is_in(list(offered))).is_empty():
             continue
         near = request.near.filter(demand=number)
-        if near.is_empty():
-            reasons.append(
-                f"{at} fits no device at {row['context_tokens']:,} tokens in {row['precision']};"
-                " shorten the context or allow another precision"
-            )
+        if number in request.answers.barred:
+            reasons.append(f"{at} {request.answers.barred[number]}")
+        elif near.is_empty():
+            reasons.append(f"{at} {_too_large(row)}")
         elif mine.is_empty():
             fastest = near.select(pl.max("tokens_per_second")).item()
-            said = "no speed is known" if fastest is None else f"the fastest gives {fastest:,.1f} tokens a second"
-            reasons.append(f"{at} reaches {row['min_tokens_per_second']:g} tokens a second nowhere; {said}")
+            said = "no speed is known" if fastest is None else f"the fastest gives {fastest:,.1f} tokens/s"
+            reasons.append(f"{at} reaches {row['min_tokens_per_second']:,g} tokens/s nowhere; {said}")
         else:
-            reasons.append(f"{at} fits only devices without an offer, such as {mine['gpu'][0]}; allow more offers")
+            reasons.append(
+                f"{at} fits only devices without an offer, such as {mine['gpu'][0]}; allow more offers, or"
+                " price one in a prices.csv of your own"
+            )
     return reasons
+
+
+def _too_large(row: Mapping[str, Any]) -> str:
+    """What no device holds, and what of it could be less."""
+    tokens, sequences = row["context_tokens"], row["concurrent_sequences"]
+    asked, other = f"in {row['precision']}", "allow another precision"
+    if row["precision"] == ANY:
+        asked, other = "in any precision of four bits or more", "name one of fewer bits"
+    fewer = ["shorten the context", *(["serve fewer sequences at once"] if sequences > 1 else []), other]
+    each = f"{sequences:,} x {plural(tokens, 'token')}" if sequences > 1 else plural(tokens, "token")
+    return f"fits no device at {each} {asked}; {', '.join(fewer[:-1])} or {fewer[-1]}"

@@ -271,4 +271,4 @@ def _both(one: str, other: str, plan: Plan) -> Relaxation:
 
 
 def _percent(share: float) -> str:
-    return "" if share == float("inf") else f" ({share:+.1%})"
+    return "" if share == float("inf") else f" ({share:+,.1%})"

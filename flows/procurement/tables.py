@@ -10,8 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from flows import terminal
+from flows.procurement.conditions import BUY, RENT, SHARING
+from reports.format import plural
 
 GIB = 2**30
+# What is named by what it would allow, said as what it forbids: to do without that is to be allowed more.
+FORBIDS = {RENT: "--no-rent", BUY: "--no-buy", SHARING: "a device for each (no --share)"}
+SURE = "how sure:\nGiB, speed"
 
 
 def show(told: Mapping[str, Any]) -> None:
@@ -40,9 +45,9 @@ def show(told: Mapping[str, Any]) -> None:
 
 def _headline(out: Console, told: Mapping[str, Any]) -> None:
     months = "1 month" if told["months"] == 1 else f"{told['months']:g} months"
-    devices = "1 device" if told["devices"] == 1 else f"{told['devices']} devices"
-    power = "power unknown" if told["watts"] is None else f"{told['watts'] / 1000:,.1f} kW rated"
-    out.print(f"[bold]{told['usd']:,.2f} USD[/] for {months}: {devices}, {power}")
+    out.print(
+        f"[bold]{told['usd']:,.2f} USD[/] for {months}: {plural(told['devices'], 'device')}, {_power(told['watts'])}"
+    )
     if told["usd_outlay"]:
         out.print(
             f"[bold]{told['usd_outlay']:,.2f} USD[/] are paid for what is bought, of which the share of these months"
@@ -58,31 +63,44 @@ def _headline(out: Console, told: Mapping[str, Any]) -> None:
     out.print()
 
 
+def _power(watts: float | None) -> str:
+    if watts is None:
+        return "power unknown"
+    return f"{watts:,.0f} W rated" if watts < 1000 else f"{watts / 1000:,.1f} kW rated"
+
+
 def _hardware(rows: Iterable[Mapping[str, Any]]) -> Table:
     columns = ("units", "offer", "devices", "USD", "price of")
     hardware = _table("What to take", columns, left=("offer", "price of"))
     for row in rows:
-        age = "" if row["price_age_days"] is None else f"{row['price_age_days']:,} days ago"
         hardware.add_row(
             str(row["units"]), terminal.plain(row["offer"]), str(row["devices"]), f"{row['usd']:,.2f}",
-            f"{age}, stale" if row["price_is_stale"] else age,
+            _age(row["price_age_days"]) + (", stale" if row["price_is_stale"] else ""),
         )  # fmt: skip
     return hardware
 
 
+def _age(days: int | None) -> str:
+    """Of a price; what is owned costs no more than its power."""
+    return "power alone" if days is None else "today" if days == 0 else f"{plural(days, 'day')} ago"
+
+
 def _served(rows: Iterable[Mapping[str, Any]]) -> Table:
-    numbers = ("tokens", "sequences", "replicas", "devices each", "tokens/s", "needs GiB", "usable GiB")
+    numbers = ("tokens x\nsequences", "replicas", "devices\neach", "tokens/s", "GiB of\nusable")
     words = ("model", "on", "precision")
-    served = _table("What runs on it", (*words, *numbers, "known"), left=(*words, "known"))
+    served = _table("What runs on it", (*words, *numbers, SURE), left=(*words, SURE))
+    served.caption = "how sure: how well the need and tokens/s are known, which are computed and were not measured here"
+    served.caption_justify = "left"
     for row in rows:
         split = row["parallelism"] if row["devices_per_group"] > 1 else "1"
         each = split if row["groups"] == 1 else f"{row['groups']} x {split}"
         served.add_row(
-            terminal.plain(row["model_id"]), terminal.plain(row["gpu"]), row["precision"], f"{row['context_tokens']:,}",
-            f"{row['concurrent_sequences']:,}", str(row["replicas"]),
+            terminal.plain(row["model_id"]), terminal.plain(row["gpu"]), row["precision"],
+            f"{row['context_tokens']:,} x {row['concurrent_sequences']:,}", str(row["replicas"]),
             each if row["shared"] is None else f"shared {row['shared'] + 1}",
             "-" if row["tokens_per_second"] is None else f"{row['tokens_per_second']:,.0f}",
-            f"{row['required_bytes'] / GIB:,.1f}", f"{row['usable_bytes'] / GIB:,.1f}", row["confidence"],
+            f"{row['required_bytes'] / GIB:,.1f} of {row['usable_bytes'] / GIB:,.1f}",
+            f"{row['confidence']}, {row['speed_confidence'] or '-'}",
         )  # fmt: skip
     return served
 
@@ -108,7 +126,10 @@ def _binding(out: Console, rows: Collection[Mapping[str, Any]]) -> None:
     for row in rows:
         of = f"line {row['line']}" if row["line"] is not None else row["gpu"] or ""
         table.add_row(
-            row["what"], terminal.plain(of), f"{row['usd_saved']:,.2f}", terminal.plain(_units(row["hardware"]))
+            FORBIDS.get(row["what"], row["what"]),
+            terminal.plain(of),
+            f"{row['usd_saved']:,.2f}",
+            terminal.plain(_units(row["hardware"])),
         )
     out.print(table)
     out.print()
@@ -141,7 +162,8 @@ def _other(row: Mapping[str, Any]) -> str:
 def _table(title: str, columns: Iterable[str], left: Iterable[str]) -> Table:
     table = Table(box=None, header_style="bold", title=title, title_justify="left")
     for name in columns:
-        table.add_column(name, justify="left" if name in left else "right")
+        # names stay whole, for somebody has to order and start what they name
+        table.add_column(name, justify="left" if name in left else "right", overflow="fold")
     return table
 
 

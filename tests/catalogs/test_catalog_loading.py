@@ -30,6 +30,7 @@ def kv(*lines: str) -> bytes:
     return "\n".join((header, *lines)).encode()
 
 
+REMEDY = "save it as CSV UTF-8 with commas"
 GOOD = "bf16,bfloat16,2,vllm,,high,definition,2026-11-22,"
 
 
@@ -52,8 +53,35 @@ GOOD = "bf16,bfloat16,2,vllm,,high,definition,2026-11-22,"
             kv(GOOD, "# note", "", GOOD),
             "kv_precisions.csv line 5: kv_precision must be unique (bf16 is on line 2 too)",
         ),
-        (kv(GOOD, GOOD) + b"\xff", "kv_precisions.csv line 3: is not UTF-8"),
-        (kv(GOOD).decode().encode("utf-16"), "kv_precisions.csv line 1: is not UTF-8"),
+        (kv(GOOD, "fp16"), "kv_precisions.csv line 3: has 1 cell, the header has 9"),
+        (kv(GOOD, GOOD) + b"\xff", f"kv_precisions.csv line 3: is not UTF-8; {REMEDY}"),
+        (kv(GOOD, "fp16,\0"), f"kv_precisions.csv line 3: is binary, or UTF-16 without a mark; {REMEDY}"),
+        (
+            kv(GOOD).decode().encode("utf-16-le"),
+            f"kv_precisions.csv line 1: is binary, or UTF-16 without a mark; {REMEDY}",
+        ),
+        (kv(GOOD).decode().encode("utf-16"), f"kv_precisions.csv: is UTF-16 or UTF-32, not UTF-8; {REMEDY}"),
+        (
+            "\ufeff".encode("utf-32-be") + kv(GOOD).decode().encode("utf-32-be"),
+            f"kv_precisions.csv: is UTF-16 or UTF-32, not UTF-8; {REMEDY}",
+        ),
+        (b"PK\x03\x04" + bytes(64), f"kv_precisions.csv: is a spreadsheet or an archive, not text; {REMEDY}"),
+        (
+            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(64),
+            f"kv_precisions.csv: is a spreadsheet or an archive, not text; {REMEDY}",
+        ),
+        (
+            b"# ours\n" + kv(GOOD.replace("2", "0,5")).replace(b",", b";"),
+            f"kv_precisions.csv line 2: has cells between semicolons instead of commas; {REMEDY}",
+        ),
+        (
+            kv(GOOD, GOOD.replace(",", ";")),
+            f"kv_precisions.csv line 3: has cells between semicolons instead of commas; {REMEDY}",
+        ),
+        (
+            b"\xef\xbb\xbf" + kv(GOOD).replace(b",", b'"\t"'),
+            f"kv_precisions.csv line 1: has cells between tabs instead of commas; {REMEDY}",
+        ),
     ],
 )
 def test_a_file_that_is_no_catalog(tmp_path: Path, content: bytes, message: str) -> None:

@@ -30,11 +30,11 @@ def site(tmp_path: Path) -> Path:
     return folder
 
 
-def message(tmp_path: Path, site: Path, demand: str, *options: str) -> str:
+def message(tmp_path: Path, site: Path, demand: str, *options: str, status: int = 2) -> str:
     file = tmp_path / "demand.csv"
     file.write_text(demand, encoding="utf-8")
     done = hubfit("plan", str(file), "--source", "snapshot", "--catalogs", str(site), *options)
-    assert done.returncode == 2, done.stdout
+    assert done.returncode == status, done.stdout
     assert not done.stdout
     assert "Traceback" not in done.stderr
     [said] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
@@ -49,6 +49,9 @@ def message(tmp_path: Path, site: Path, demand: str, *options: str) -> str:
         (f"{HEAD},gpu\n{GOOD},x", "demand.csv line 1: ", "column gpu is unknown", f"the columns are {HEAD}"),
         ("model_id,context_tokens\nx/y,1", "demand.csv line 1: ", "concurrent_sequences is missing", "the columns are"),
         (f"{HEAD}\nx/y,bf17,1,1,,", "demand.csv line 2: ", "(got bf17)", 'hubfit sql "FROM precisions"'),
+        (f"{HEAD}\nx/y,bf-16,1,1,,", "demand.csv line 2: ", "(got bf-16)", "did you mean bf16?"),
+        (HEAD.replace(",", ";"), "demand.csv line 1: ", "between semicolons", "save it as CSV UTF-8 with commas"),
+        (f"{HEAD}\n{GOOD}\n{GOOD}".replace(",", "\t"), "demand.csv line 1: ", "between tabs", "with commas"),
         (f"{HEAD}\n# ours\nx y,,1,1,,", "demand.csv line 3: ", "model_id has characters", "as the Hub does"),
         (f"{HEAD}\n,,1,1,,", "demand.csv line 2: ", "model_id must not be empty", "owner/name"),
         (f"{HEAD}\n{GOOD}\nno/body,,1,1,,", "demand.csv line 3: ", "not_in_snapshot", "corrected or removed"),
@@ -81,6 +84,9 @@ def test_a_demand(text: str, where: str, what: str, remedy: str, tmp_path: Path,
         ("gpu,devices\nnvidia-l4-24gb,-1", "ours.csv line 2: ", "devices must be >= 0", "such as 4"),
         ("gpu,devices\nnvidia-l4-24gb,some", "ours.csv line 2: ", "devices must be a whole number", "such as 4"),
         ("gpu,devices\nnvidia-l4-24gb,1\nnvidia-l4-24gb,2", "ours.csv line 3: ", "gpu must be unique", "into one line"),
+        ("gpu;devices\nnvidia-l4-24gb;1", "ours.csv line 1: ", "between semicolons", "as CSV UTF-8 with commas"),
+        ("gpu,devices\nnvidia-l4-24gb", "ours.csv line 2: ", "has 1 cell, the header has 2", ""),
+        ("gpu,devices\nL4,1", "ours.csv line 2: ", "gpu_id of the catalog", "(got L4); did you mean nvidia-l4-24gb?"),
         # ours has it, the site's own list has not
         ("gpu,devices\nnvidia-rtx-4090-24gb,1", "ours.csv line 2: ", "(got nvidia-rtx-4090-24gb)", "a gpus.csv of"),
     ],
@@ -91,6 +97,29 @@ def test_an_inventory(text: str, where: str, what: str, remedy: str, tmp_path: P
     assert where in said
     assert what in said
     assert remedy in said
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "what"),
+    [
+        ("demand.csv", b"PK\x03\x04" + bytes(99), "demand.csv: is a spreadsheet"),
+        ("demand.csv", f"{HEAD}\n{GOOD}\n".encode("utf-16"), "demand.csv: is UTF-16"),
+        ("demand.csv", f"{HEAD}\n{GOOD}\0".encode(), "demand.csv line 2: is binary"),
+        ("site/inventory.csv", "gpu,devices\nnvidia-l4-24gb,1\n".encode("utf-16"), "inventory.csv: is UTF-16"),
+        ("site/prices.csv", PRICES[0].replace(",", ";").encode(), "prices.csv line 1: has cells between semicolons"),
+        ("site/gpus.csv", b"PK\x03\x04" + bytes(99), "gpus.csv: is a spreadsheet"),
+    ],
+)
+def test_files_of_a_spreadsheet(file: str, content: bytes, what: str, tmp_path: Path, site: Path) -> None:
+    """What people save instead of CSV is one message that says how to save it."""
+    (tmp_path / "demand.csv").write_text(f"{HEAD}\n{GOOD}\n", encoding="utf-8")
+    (tmp_path / file).write_bytes(content)
+    done = hubfit("plan", tmp_path / "demand.csv", "--source", "snapshot", "--catalogs", site)
+    assert done.returncode == 2
+    [said] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert what in said
+    assert said.endswith("; save it as CSV UTF-8 with commas")
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -139,7 +168,7 @@ def test_devices_of_a_site_replace_ours_but_not_each_other(tmp_path: Path, site:
     ],
 )
 def test_what_cannot_be_says_what_would_do(options: tuple[str, ...], words: str, tmp_path: Path, site: Path) -> None:
-    said = message(tmp_path, site, f"{HEAD}\n{GOOD}\n", *options)
+    said = message(tmp_path, site, f"{HEAD}\n{GOOD}\n", *options, status=1)
     assert "no plan: " in said
     assert words in said
 

@@ -44,6 +44,7 @@ def test_a_demand_is_planned_for(tmp_path: Path, few: Path) -> None:
     done = hubfit("plan", file, "--source", "snapshot", "--catalogs", str(few), "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
+    assert told["status"] == "planned"
     assert told["months"] == 6
     assert not any(row["offer"].startswith("owned") for row in told["hardware"])
     # the folder's own inventory counts as it does in a night
@@ -102,7 +103,7 @@ def test_models_take_turns_where_they_may(tmp_path: Path, few: Path) -> None:
     ours = ("--inventory", str(tmp_path / "ours.csv"), "--no-rent", "--no-buy")
     asked = ("plan", file, "--source", "snapshot", "--catalogs", str(few), *ours)
     alone = hubfit(*asked)
-    assert alone.returncode == 2
+    assert alone.returncode == 1
     assert "--share" in alone.stderr
     done = hubfit(*asked, "--share", "--json")
     assert done.returncode == 0, done.stderr
@@ -181,22 +182,99 @@ def test_engines_serve_on_several_devices_without_a_host(engine: str, tmp_path: 
         ("openai/gpt-oss-20b,,8192,,,1", (), "demand.csv line 2: concurrent_sequences must not be empty"),
         ("no/body,,8192,1,,1", (), "demand.csv line 2: no/body: not_in_snapshot"),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--vendor", "acme"), "unknown vendor 'acme'; one of"),
+        ("openai/gpt-oss-20b,,8192,1,,1", ("--vendor", "NVIDIA"), "unknown vendor 'NVIDIA'; did you mean nvidia?"),
         ("openai/gpt-oss-20b,,8192,1,,1", ("--engine", "acme"), "unknown engine 'acme'; `hubfit sql"),
-        ("openai/gpt-oss-20b,,8192,1,,1", ("--no-rent", "--no-buy"), "fits only devices without an offer"),
-        ("openai/gpt-oss-20b,,8192,1,,1", ("--budget", "1"), "the budget stands in the way: "),
-        ("openai/gpt-oss-20b,,8192,1,,1", ("--watts", "1"), "the power limit stands in the way: "),
-        ("openai/gpt-oss-20b,,8192,1,99999,1", (), "reaches 99999 tokens a second nowhere; the fastest gives "),
+        (
+            "openai/gpt-oss-20b,,8192,1,,1", ("--no-rent", "--provider", "runpod"),
+            "--provider names whom to rent from and --no-rent forbids to rent: leave one of them out",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_message(
     line: str, options: tuple[str, ...], words: str, tmp_path: Path, few: Path
 ) -> None:
-    done = hubfit("plan", written(tmp_path, line), "--source", "snapshot", "--catalogs", str(few), *options)
+    """Without --json on stderr alone, with it also as the one document of stdout."""
+    asked = ("plan", written(tmp_path, line), "--source", "snapshot", "--catalogs", str(few), *options)
+    done = hubfit(*asked)
     assert done.returncode == 2, done.stdout
     [message] = [text for text in done.stderr.splitlines() if text.startswith("error: ")]
     assert words in message
     assert not done.stdout
     assert "Traceback" not in done.stderr
+    as_json = hubfit(*asked, "--json")
+    assert as_json.returncode == 2
+    assert json.loads(as_json.stdout) == {"status": "error", "error": message.removeprefix("error: ")}
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "words", "reasons", "would_do"),
+    [
+        (
+            "openai/gpt-oss-20b,,8192,1,,1", ("--no-rent", "--no-buy"), "fits only devices without an offer", 1,
+            {"rent", "buy"},
+        ),
+        ("openai/gpt-oss-20b,,8192,1,,1", ("--budget", "1"), "the budget stands in the way: ", 0, {"budget"}),
+        ("openai/gpt-oss-20b,,8192,1,,1", ("--watts", "1"), "the power limit stands in the way: ", 0, {"power"}),
+        (
+            "openai/gpt-oss-20b,,8192,1,99999,1", (), "reaches 99,999 tokens/s nowhere; the fastest gives ", 1,
+            {"minimum speed"},
+        ),
+    ],
+)  # fmt: skip
+def test_no_plan_is_an_answer_of_its_own(
+    line: str, options: tuple[str, ...], words: str, reasons: int, would_do: set[str], tmp_path: Path, few: Path
+) -> None:
+    """Neither a plan nor an error: exit status 1, and as JSON all that the message says."""
+    asked = ("plan", written(tmp_path, line), "--source", "snapshot", "--catalogs", str(few), *options)
+    done = hubfit(*asked)
+    assert (done.returncode, done.stdout) == (1, "")
+    [message] = [text for text in done.stderr.splitlines() if text.startswith("error: ")]
+    assert words in message
+    as_json = hubfit(*asked, "--json")
+    assert as_json.returncode == 1
+    told = json.loads(as_json.stdout)
+    assert told.keys() == {"status", "reasons", "relaxations", "left_out"}
+    assert (told["status"], len(told["reasons"]), told["left_out"]) == ("infeasible", reasons, [])
+    assert {what for one in told["relaxations"] for what in one["what"]} == would_do
+    said = [*told["reasons"], *(one["words"] for one in told["relaxations"])]
+    assert message == "error: no plan: " + "; ".join(said)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (
+            "stabilityai/stable-diffusion-xl-base-1.0,,77,1,,1",
+            "stabilityai/stable-diffusion-xl-base-1.0 is run by vllm on no device in any precision; ask another engine,"
+            " or leave the line out",
+        ),
+        (
+            "Efficient-Large-Model/VILA1.5-3b,,77,1,,1",
+            "Efficient-Large-Model/VILA1.5-3b needs an unknown amount of memory under vllm in any precision; ask"
+            " another engine, or leave the line out",
+        ),
+        (
+            "openai-community/gpt2,gguf_q4_k_m,77,1,,1",
+            "openai-community/gpt2 is run by vllm on no device in gguf_q4_k_m; ask another precision or engine, or"
+            " leave the line out",
+        ),
+    ],
+)
+def test_what_no_device_can_run_is_not_called_too_large(line: str, reason: str, tmp_path: Path, few: Path) -> None:
+    keep(few, "precisions", ("bf16", "int4_awq_g128", "gguf_q4_k_m", "stored"))
+    file = written(tmp_path, line, "openai-community/gpt2,bf16,77,1,,1")
+    done = hubfit("plan", file, "--source", "snapshot", "--catalogs", str(few), "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["reasons"] == [f"line 2: {reason}"]
+
+
+def test_a_document_also_where_the_hub_is_away(tmp_path: Path, few: Path) -> None:
+    asked = ("plan", written(tmp_path, "openai/gpt-oss-20b,,8192,1,,1"), "--catalogs", str(few), "--json")
+    done = hubfit(*asked, HF_ENDPOINT="http://127.0.0.1:9")
+    assert done.returncode == 3
+    told = json.loads(done.stdout)
+    assert told["status"] == "error"
+    assert told["error"] in done.stderr
 
 
 def test_the_same_line_twice_is_refused(tmp_path: Path, few: Path) -> None:

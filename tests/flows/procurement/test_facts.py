@@ -8,6 +8,7 @@ import plan_requests
 import pytest
 from plan_requests import POLICY, demand, fit, inventory, price
 
+from flows.procurement import effort
 from flows.procurement.facts import NoPlan, planned
 from flows.procurement.offers import Terms
 from flows.procurement.problem import Limits
@@ -28,7 +29,8 @@ def test_replicas_with_devices_of_their_own() -> None:
     assert served == {
         "line": 2, "model_id": "m", "context_tokens": 8192, "concurrent_sequences": 1, "replicas": 2, "gpu": "a",
         "groups": 1, "devices_per_group": 1, "precision": "bf16", "parallelism": "tp1", "tokens_per_second": 50.0,
-        "required_bytes": 80, "usable_bytes": 120, "confidence": "high", "shared": None, "replicas_per_device": 1,
+        "required_bytes": 80, "usable_bytes": 120, "confidence": "high", "speed_confidence": "medium",
+        "shared": None, "replicas_per_device": 1,
         "offer": hardware["offer"],
     }  # fmt: skip
     assert facts["shared"] == []
@@ -108,8 +110,34 @@ def test_a_speed_of_nobody_knows_what_is_not_promised() -> None:
 
 def test_no_plan_says_why() -> None:
     found = plan_requests.answers([fit("a")], [price("a", 10.0)])
-    with pytest.raises(NoPlan, match=r"^no plan: the budget stands in the way: 20\.00 USD would do"):
+    with pytest.raises(NoPlan, match=r"^no plan: the budget stands in the way: 20\.00 USD would do") as stop:
         planned(demand({"replicas": 2}), found, inventory(), POLICY, Terms(1.0), Limits(budget_usd=19.0))
+    words = "the budget stands in the way: 20.00 USD would do (+5.3%)"  # 1 of 19
+    assert stop.value.facts == {
+        "status": "infeasible", "reasons": [], "left_out": [],
+        "relaxations": [
+            {"what": ["budget"], "words": words, "usd": 20.0, "change": {"budget_usd": 20.0}, "percent": 5.3}
+        ],
+    }  # fmt: skip
+    assert stop.value.exit_status == 1
+
+
+def test_a_change_by_many_times_is_readable() -> None:
+    """From a hundredth of a dollar to 10: 999 times more."""
+    found = plan_requests.answers([fit("a")], [price("a", 10.0)])
+    with pytest.raises(NoPlan, match=r"10\.00 USD would do \(\+99,900\.0%\)$"):
+        planned(demand(), found, inventory(), POLICY, Terms(1.0), Limits(budget_usd=0.01))
+
+
+def test_no_plan_and_no_proof_of_none_is_no_infeasible_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a second for it a solver cannot say."""
+    monkeypatch.setattr(effort, "SECONDS", 0.0)
+    found = plan_requests.answers([fit("a")], [price("a", 10.0)])
+    with pytest.raises(NoPlan, match="no proof within a minute") as stop:
+        planned(demand(), found, inventory(), POLICY, Terms(1.0), Limits())
+    assert stop.value.facts == {
+        "status": "undecided", "reasons": [str(stop.value)], "relaxations": [], "left_out": [],
+    }  # fmt: skip
 
 
 def test_what_there_was_no_time_for_is_told() -> None:

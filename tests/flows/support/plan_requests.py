@@ -32,7 +32,7 @@ def fit(gpu: str, precision: str = "bf16", degree: int = 1, speed: float | None 
         "demand": 0, "groups": 1, "gpu": gpu, "precision": precision, "is_own_format": False, "is_tight": False,
         "degree": degree, "parallelism": f"tp{degree}", "tokens_per_second": speed,
         "required_bytes": 80, "required_bytes_high": 90, "usable_bytes": 120, "assured_bytes": 110,
-        "confidence": "high", **more,
+        "confidence": "high", "speed_confidence": "medium", **more,
     }  # fmt: skip
 
 
