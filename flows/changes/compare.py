@@ -15,8 +15,6 @@ from reports.changes import sentences
 
 log = logging.getLogger(__name__)
 
-FIRST = "no night was published before"
-
 
 @warehouse.disk_errors()
 def compare(database: Path, previous: Path | None) -> str:
@@ -28,11 +26,8 @@ def compare(database: Path, previous: Path | None) -> str:
     with duckdb.connect(str(database)) as connection:
         connection.execute(f"SET memory_limit = '{warehouse.MEMORY_LIMIT}'")
         connection.execute("SET TimeZone = 'UTC'")
-        reason = FIRST if previous is None else _compared(connection, previous)
-        if reason is not None:
-            connection.execute(
-                "INSERT INTO comparison (run_id, is_compared, reason) SELECT max(run_id), false, ? FROM runs", [reason]
-            )
+        if previous is not None and (reason := _compared(connection, previous)) is not None:
+            connection.execute("UPDATE comparison SET reason = ?", [reason])
         said = " ".join(sentences(tally(lambda query: _rows(connection, query))))
         connection.execute("UPDATE runs SET changes = ? WHERE run_id = (SELECT max(run_id) FROM runs)", [said])
         return said
@@ -70,10 +65,9 @@ def _fill(connection: duckdb.DuckDBPyConnection) -> None:
     catalog_rows.fill(connection)
     connection.execute(
         """
-        INSERT INTO comparison BY NAME
-        SELECT n.run_id, b.run_id AS previous_run_id, b.started_at AS previous_started_at, true AS is_compared,
-            n.code_version <> b.code_version AS method_changed,
-            EXISTS (FROM catalog_changes) AS catalogs_changed
+        UPDATE comparison
+        SET previous_run_id = b.run_id, previous_started_at = b.started_at, is_compared = true, reason = NULL,
+            method_changed = n.code_version <> b.code_version, catalogs_changed = EXISTS (FROM catalog_changes)
         FROM (FROM runs ORDER BY run_id DESC LIMIT 1) n, (FROM previous.runs ORDER BY run_id DESC LIMIT 1) b
         """
     )

@@ -10,6 +10,9 @@ CREATE TABLE comparison (
     catalogs_changed BOOLEAN
 );
 
+INSERT INTO comparison BY NAME
+SELECT max(run_id) AS run_id, false AS is_compared, 'no night was published before' AS reason FROM runs;
+
 CREATE TABLE model_changes (
     model_id VARCHAR,
     change VARCHAR,

@@ -11,7 +11,7 @@ import pytest
 from eventful import FORMATS, GPUS, LARGE, SMALL
 from two_nights import Night, answer_of, compared, night_file, rows_of
 
-from flows.changes.compare import FIRST, compare
+from flows.changes.compare import compare
 
 # every verdict of both files by names, where a model, format, workload and device of one name is in both
 ALL = """
@@ -172,7 +172,9 @@ def test_what_a_device_runs_otherwise(files: tuple[Path, Path]) -> None:
 def test_the_first_night_says_so(tmp_path: Path) -> None:
     file = night_file(tmp_path, "first", Night({SMALL: answer_of(SMALL)}, {"gpus": rows_of("gpus", *GPUS)}))
     compare(file, None)
-    assert asked(file, "SELECT previous_run_id, is_compared, reason FROM comparison") == [(None, False, FIRST)]
+    assert asked(file, "SELECT previous_run_id, is_compared, reason FROM comparison") == [
+        (None, False, "no night was published before")
+    ]
     assert asked(file, "SELECT count(*) FROM changes") == [(0,)]
 
 
@@ -200,7 +202,7 @@ def again(quiet: tuple[Path, Path], place: Path, *statements: str) -> tuple[Path
         for statement in statements:
             connection.execute(statement)
     with duckdb.connect(str(after)) as connection:
-        connection.execute("DELETE FROM comparison; DELETE FROM internal.model_pairs")
+        connection.execute("UPDATE comparison SET is_compared = false; DELETE FROM internal.model_pairs")
     compare(after, before)
     return before, after
 
@@ -248,7 +250,7 @@ def test_a_night_in_another_form(quiet: tuple[Path, Path], tmp_path: Path, state
 def test_a_damaged_file_is_said_to_be_so(quiet: tuple[Path, Path], tmp_path: Path) -> None:
     after = Path(shutil.copy(quiet[1], tmp_path / "a.duckdb"))
     with duckdb.connect(str(after)) as connection:
-        connection.execute("DELETE FROM comparison")
+        connection.execute("UPDATE comparison SET is_compared = false")
     (tmp_path / "b.duckdb").write_bytes(quiet[0].read_bytes()[:20_000])
     compare(after, tmp_path / "b.duckdb")
     [(is_compared, reason)] = asked(after, "SELECT is_compared, reason FROM comparison")

@@ -12,6 +12,7 @@ import pytest
 from eventful import LARGE, SMALL
 
 from flows import report
+from reports.paths import model_path
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +39,7 @@ def test_the_page_says_what_happened(files: tuple[Path, Path], folder: Path) -> 
     first = next(row for row in rows if row[0][0] == SMALL and row[3] == "chat-8k")
     assert first[1:3] == ["runs no longer", ["NVIDIA L4 24GB", "devices/nvidia-l4-24gb.html"]]
     assert first[5:] == ["does not run", "catalog"]
-    assert [LARGE, f"models/{LARGE.replace('/', '--')}.html"] in [row[0] for row in rows]
+    assert [LARGE, model_path(LARGE)] in [row[0] for row in rows]
 
 
 def test_links_lead_to_pages_that_are_there(folder: Path) -> None:
