@@ -24,6 +24,7 @@ from flows.cli_options import (
     FreshOption,
     ListsOption,
     ModelsOption,
+    NotifyOption,
     SourceName,
     SourceOption,
 )
@@ -74,12 +75,15 @@ def nightly(
     catalogs: CatalogsOption = None,
     data: DataOption = None,
     fresh: FreshOption = False,
+    notify: NotifyOption = None,
 ) -> None:
     """One night through Prefect: crawl, extract, estimate, build, check, report, publish.
 
     hubfit nightly --list default
 
     HF_TOKEN=… hubfit nightly --list my-models.txt --catalogs our-inventory/
+
+    hubfit nightly --list my-models.txt --notify slack-webhook/team  # a block that you saved in Prefect
     """
     from flows import disk, inputs, night, prefect_server
     from flows.settings import Settings
@@ -102,6 +106,7 @@ def nightly(
                 catalogs=str(catalogs) if catalogs else None,
                 data=str(settings.data),
                 fresh=fresh,
+                notify=notify or [],
             )
     print(Path(str(published)) / "report" / "index.html")
 
@@ -118,6 +123,7 @@ def serve(
     model: ModelsOption = None,
     catalogs: CatalogsOption = None,
     data: DataOption = None,
+    notify: NotifyOption = None,
 ) -> None:
     """Keep the nightly flow scheduled; starts a Prefect server on loopback unless PREFECT_API_URL is set.
 
@@ -150,6 +156,7 @@ def serve(
             "catalogs": str(catalogs.resolve()) if catalogs else None,
             "data": str(settings.data),
             "retries": 3,
+            "notify": notify or [],
         },
     )
 

@@ -52,3 +52,9 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", envvar="HUBFIT_DATA", help="Where nights are kept; default ./data.")
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Start anew even if an unfinished run could be resumed.")]
+NotifyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--notify", help="Block of Prefect that is told what changed, like slack-webhook/NAME. Repeatable."
+    ),
+]

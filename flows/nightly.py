@@ -16,7 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFutureList
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from flows import finish, inputs, night, night_plan, pipeline, scheduled, stages, terminal
+from flows import finish, inputs, night, night_plan, notifications, pipeline, scheduled, stages, terminal
 from flows.failures import HubUnavailable
 from flows.night import Night
 from flows.settings import Settings
@@ -79,21 +79,25 @@ def nightly(
     data: str | None = None,
     fresh: bool = False,
     retries: int = 0,
+    notify: list[str] | None = None,
 ) -> str | State[Any]:
     """One night: crawl, extract, estimate, build, check, report, publish. Returns the published folder.
 
     `retries`: how often a shard is asked for again while the Hub is away;
-    a scheduled night is patient, a person is not.
+    a scheduled night is patient, a person is not. `notify`: blocks of Prefect that are told what changed.
     """
     logger = get_run_logger()
     settings = Settings.from_environment(data=Path(data) if data else None)
 
     def work() -> Path:
+        told = notifications.blocks(notify or [])
         with night.exclusive(settings.data):
             folder = Path(catalogs) if catalogs else None
             this = pipeline.begin(settings, source, lists or [], models or [], folder, fresh=fresh)
             logger.info("run %s: %d listed models from %s", this.run_id, len(this.entries), source)
-            return _stages(this, retries)
+            published = _stages(this, retries)
+        notifications.send(told, published)
+        return published
 
     return str(work()) if runtime.deployment.id is None else scheduled.night(work)
 

@@ -27,6 +27,7 @@ DOORS = {
     "xlsxwriter": {"downloads.py"},
     "prefect": {
         "nightly.py",
+        "notifications.py",
         "serve.py",
         "schedule.py",
         "scheduled.py",
