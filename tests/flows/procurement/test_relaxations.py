@@ -65,8 +65,8 @@ def test_how_many_more_devices() -> None:
 
 def test_the_fewest_more_devices_cost_what_their_plan_costs() -> None:
     """Three replicas, two devices of a for each or four of b; two of a and four of b are there, for 10 each in power.
-    With plenty of a all three are on six of a, for 60. Two more of a do: two replicas on four of a, one on b, for 80; of b,
-    which is asked first, it would take four more.
+    With plenty of a all three are on six of a, for 60. Two more of a do: two replicas on four of a, one on b, for 80;
+    of b, which is asked first, it would take four more.
     """
     found = plan_requests.answers([fit("a", degree=2), fit("b", degree=4)], PRICES)
     asked = replace(
