@@ -27,7 +27,8 @@ def read(body: bytes, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -
     return texts.with_columns(pl.when(pl.all() != "").then(pl.all()))
 
 
-def number(column: str) -> pl.Expr:
-    """A finite number, null where there is none."""
-    value = pl.col(column).cast(pl.Float64, strict=False)
+def number(cell: str | pl.Expr) -> pl.Expr:
+    """A finite number of the text of a column or expression, null where there is none."""
+    text = pl.col(cell) if isinstance(cell, str) else cell
+    value = text.cast(pl.Float64, strict=False)
     return pl.when(value.is_finite()).then(value)

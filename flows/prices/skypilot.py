@@ -17,12 +17,12 @@ NEEDED = ("InstanceType", "AcceleratorName", "AcceleratorCount", "Price", "Regio
 OPTIONAL = ("SpotPrice", "GpuInfo", "AvailabilityZone")
 # No device has less memory than this in MiB, and none more than this in GB: a smaller number is GB.
 LEAST_MIB = 1024
-# A column in which so many of the spot prices are those on demand says nothing about spot.
+# Share of the spot prices of a list from which on, where they repeat those on demand, the list says nothing about spot.
 MOST_COPIES = 0.9
 
 
 def parse(body: bytes, provider: str, as_of: date, source: str) -> Offers:
-    """Offers of `provider`. Raises BadList."""
+    """Offers of `provider`, dated `as_of`: nothing in the list says of which day it is. Raises BadList."""
     text = delimited.read(body, NEEDED, OPTIONAL)
     machines = text.lazy().select(
         provider=pl.lit(provider),
@@ -33,8 +33,8 @@ def parse(body: bytes, provider: str, as_of: date, source: str) -> Offers:
         gpu_count=delimited.number("AcceleratorCount"),
         on_demand=delimited.number("Price"),
         spot=delimited.number("SpotPrice"),
-        size=_told("SizeInMiB").cast(pl.Float64, strict=False),
-        total=_told("TotalGpuMemoryInMiB").cast(pl.Float64, strict=False),
+        size=delimited.number(_told("SizeInMiB")),
+        total=delimited.number(_told("TotalGpuMemoryInMiB")),
         as_of=pl.lit(as_of),
         source=pl.lit(source),
     )

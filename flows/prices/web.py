@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from flows.failures import Failure
+from flows.prices.cutting import Cut
 
 MOST_REDIRECTS = 5
 PORTS = {"http": 80, "https": 443}
@@ -45,14 +46,16 @@ class Web:
 
     def __init__(self, patience: Patience, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._patience, self._clock = patience, clock
-        self._deadline = clock() + patience.whole
+        self._deadline, self._cut = clock() + patience.whole, Cut(patience.whole)
         timeout = httpx2.Timeout(patience.read, connect=patience.connect)
         self._client = httpx2.Client(timeout=timeout, follow_redirects=False, headers=_headers())
 
     def __enter__(self) -> Web:
+        self._cut.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._cut.stop()
         self._client.close()
 
     def get(self, url: str, *, limit: int) -> bytes:
@@ -60,7 +63,8 @@ class Web:
         home = origin(url)
         try:
             for _ in range(MOST_REDIRECTS + 1):
-                with self._client.stream("GET", url) as response:
+                self._require_time()
+                with self._client.stream("GET", url, extensions={"trace": self._cut.trace}) as response:
                     if response.status_code in (301, 302, 303, 307, 308) and "location" in response.headers:
                         url = self.same_host(home, urljoin(url, response.headers["location"]))
                         continue
@@ -72,6 +76,7 @@ class Web:
         except httpx2.DecodingError as error:
             raise ListAway(Failure("malformed_answer", "the answer's compression is broken")) from error
         except httpx2.TransportError as error:
+            self._require_time()
             raise ListAway(Failure("connection", f"{type(error).__name__}: the connection failed")) from error
         except (httpx2.InvalidURL, UnicodeError, ValueError) as error:
             raise ListFailed(Failure("malformed_answer", "the address is none")) from error
@@ -93,9 +98,13 @@ class Web:
             body += chunk
             if len(body) > limit:
                 raise ListFailed(Failure("too_large", f"the answer is larger than {limit // 2**20} MiB"))
-            if self._clock() > self._deadline:
-                raise ListAway(Failure("timeout", f"the price list took more than {self._patience.whole:g} s"))
+        # what ends with its connection may have been cut off
+        self._require_time()
         return bytes(body)
+
+    def _require_time(self) -> None:
+        if self._clock() > self._deadline:
+            raise ListAway(Failure("timeout", f"the price list took more than {self._patience.whole:g} s"))
 
 
 def origin(url: str) -> tuple[str, str, int]:

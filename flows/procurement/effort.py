@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from flows.procurement.choice import Choice
@@ -30,6 +30,7 @@ class Effort:
 
     seconds: float = SECONDS_BESIDE
     left_out: list[str] = field(default_factory=list)
+    clock: Callable[[], float] = time.monotonic
     _known: dict[int, tuple[Choice, Known]] = field(default_factory=dict)
     _parts: int = PARTS
     _began: float = 0.0
@@ -43,7 +44,7 @@ class Effort:
 
     def begin(self) -> None:
         """Another kind of questions, with its part of the time that is left."""
-        now = time.monotonic()
+        now = self.clock()
         if self._until is not None:
             self.seconds -= now - self._began
         self._began = now
@@ -69,7 +70,7 @@ class Effort:
 
     def is_over(self, what: str) -> bool:
         """Whether there is no time for a question, which is then one of `left_out`: before it takes any to ask it."""
-        if self._until is None or time.monotonic() < self._until:
+        if self._until is None or self.clock() < self._until:
             return False
         self.leave_out(what)
         return True

@@ -117,8 +117,9 @@ class Problem:
 class Plan:
     """`units` by offer, `placed` by placement and offer, `shared` by pattern and offer: positions in the problem.
 
-    What it costs, holds and draws; `watts` is None where an offer's are. `at_least_usd`: no plan is cheaper than this;
-    `is_proven` says that it is the cost itself, but for a cent a device.
+    What it costs, holds and draws; `watts` is None where an offer's are. `at_least_usd`: no plan is cheaper than this,
+    0 where it was not dollars that had to be least; `is_proven` says that nothing costs less than the plan, but for a
+    cent a device.
     """
 
     usd: float

@@ -43,6 +43,11 @@ CONTEXTS = (0.75, 0.5, 0.25, 0.125)
 # More devices than any demand wants.
 PLENTY = 1_000_000
 MOST_PAIRS = 3
+# What is allowed or not, in the words of what would do.
+ALLOWED = {
+    RENT: "renting", BUY: "buying", PRECISION: "any precision for every line",
+    SHARING: "models that take turns on a device (--share)",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -139,20 +144,15 @@ def _plan(what: str, asked: Request, effort: Effort) -> Plan | None:
 
 def _smallest(what: str, request: Request, plan: Plan, shorter: Mapping[float, Answers], effort: Effort) -> Relaxation:
     """The least change of a condition, of which any change makes `plan` possible."""
-    ways: dict[str, Callable[[], Relaxation]] = {
-        BUDGET: lambda: _budget(request, plan),
-        POWER: lambda: _power(request, plan, effort),
-        INVENTORY: lambda: _inventory(request, plan, effort),
-        SPEED: lambda: _speed(request, plan, effort),
-        CONTEXT: lambda: _context(request, plan, shorter, effort),
-        VENDORS: lambda: _vendors(request, plan),
-        PROVIDERS: lambda: _providers(request, plan),
-        RENT: lambda: Relaxation((RENT,), _would(plan, "renting"), plan.usd),
-        BUY: lambda: Relaxation((BUY,), _would(plan, "buying"), plan.usd),
-        PRECISION: lambda: Relaxation((PRECISION,), _would(plan, "any precision for every line"), plan.usd),
-        SHARING: lambda: Relaxation((SHARING,), _would(plan, "models that take turns on a device (--share)"), plan.usd),
-    }
-    return ways[what]()
+    if what in ALLOWED:
+        return Relaxation((what,), _would(plan, ALLOWED[what]), plan.usd)
+    if what == CONTEXT:
+        return _context(request, plan, shorter, effort)
+    read_off = {BUDGET: _budget, VENDORS: _vendors, PROVIDERS: _providers}
+    if what in read_off:
+        return read_off[what](request, plan)
+    searched = {POWER: _power, INVENTORY: _inventory, SPEED: _speed}
+    return searched[what](request, plan, effort)
 
 
 def _would(plan: Plan, what: str) -> str:

@@ -18,8 +18,6 @@ from flows.procurement.second_best import capped
 RENTS = (-0.2, 0.2)
 # Bits of a weight, as speeds count them: more than the first, at most the second.
 CLASSES = {4: (3.0, 6.0), 8: (6.0, 12.0), 16: (12.0, 16.0)}
-# Prices at which another plan is looked for; each finds one that takes fewer units.
-MOST_PRICES = 8
 OTHER_PLAN, ELSEWHERE, BUDGET = "another plan", "the same at its next price", "the budget"
 
 
@@ -99,7 +97,8 @@ def _price_holds(request: Request, best: Plan, o: int, without: Plan | None, eff
     """The highest cost of a unit at which nothing is cheaper than the plan, None where time ran out.
 
     Whatever overtakes the plan has fewer units of the offer. At the cost at which a plan that is known is as cheap the
-    program says whether another is cheaper still, which is then as cheap at a lower cost, and so on down.
+    program says whether another is cheaper still, which is then as cheap at a lower cost, and so on down: each takes
+    more units than the one before, and never as many as the plan.
     """
     offer, units = request.offers[o], best.units[o]
     what = "up to which price of everything that it takes the plan stays the cheapest"
@@ -117,20 +116,18 @@ def _price_holds(request: Request, best: Plan, o: int, without: Plan | None, eff
         other = fewer.plan
     if other is not None:
         holds = _lower(holds, PriceHolds(o, _as_cheap(best, other, o, offer.usd, offer.usd), OTHER_PLAN, other))
-    for _ in range(MOST_PRICES):
-        if holds.usd_each is None:
-            return holds
+    while holds.usd_each is not None:
         found = effort.ask(what, request.choice, _at_price(request.problem, o, holds.usd_each))
         if found is None:
             return None
         other, here = found.plan, best.usd + units * (holds.usd_each - offer.usd)
         if other is None or here - other.usd <= USD_OF_A_DEVICE * max(best.devices, other.devices):
             if other is not None and not other.is_proven:
-                break
+                effort.leave_out(what)
+                return None
             return replace(holds, usd_each=max(holds.usd_each, offer.usd))
         holds = PriceHolds(o, _as_cheap(best, other, o, offer.usd, holds.usd_each), OTHER_PLAN, other)
-    effort.leave_out(what)
-    return None
+    return holds
 
 
 def _lower(one: PriceHolds, other: PriceHolds) -> PriceHolds:

@@ -73,7 +73,7 @@ class _Solving:
     def __init__(self, problem: Problem, costs: Sequence[float] | None, known: Known) -> None:
         if problem.limits.watts is not None:
             problem = with_known_power(problem)
-        self.problem, self.known = problem, known
+        self.problem, self.known, self.is_in_usd = problem, known, costs is None
         self.ends = time.monotonic() + known.left()
         offers = problem.offers
         counted = [offer.usd for offer in offers] if costs is None else list(costs)
@@ -117,9 +117,9 @@ class _Solving:
             if first.values is None:
                 raise
             return self._told(first.values, bound)
-        if last.values is None or (first.values is not None and first.cost < last.cost):
-            return None if first.values is None else self._told(first.values, max(bound, min(last.bound, first.cost)))
-        return self._told(last.values, max(bound, last.bound))
+        # of two that cost the same the one that more patterns were there for
+        best = min(last, first, key=lambda found: found.cost)
+        return None if best.values is None else self._told(best.values, max(bound, last.bound))
 
     def _integers(self, relaxed: Relaxed, seconds: float) -> Solved:
         """The best plan of the columns that there are. Where the relaxed optimum is whole, that is it.
@@ -202,14 +202,11 @@ class _Solving:
     def _device_worth(self, gpu: str, duals: Sequence[float], costs: Sequence[float]) -> float:
         """What a device costs the relaxed program: of the offer where that is least.
 
-        The dual of an offer that nothing uses is anything up to its cost; the most is as good a dual and asks for
-        fewer patterns.
+        The dual of an offer that nothing uses is anything up to its cost, and more where it takes of a limit; the cost
+        is as good a dual and asks for fewer patterns.
         """
-        worths = []
-        for o in self.by_gpu[gpu]:
-            of_limits = sum(-duals[self.frame.limited + at] * amounts[o] for at, amounts in enumerate(self.frame.taken))
-            worths.append(max(-duals[self.frame.using + o], (costs[o] + of_limits) / self.problem.offers[o].devices))
-        return min(worths)
+        offers = self.problem.offers
+        return min(max(-duals[self.frame.using + o], costs[o] / offers[o].devices) for o in self.by_gpu[gpu])
 
     def _within(self, gap: float, duals: Sequence[float]) -> list[Pattern] | None:
         """Every pattern whose reduced cost is at most `gap`, the best kinds of equal ones; None where they are many."""
@@ -239,7 +236,9 @@ class _Solving:
         cost = self._cost(plan)
         # HiGHS keeps rows and integers to a millionth
         is_proven = cost - bound <= max(USD_OF_A_DEVICE, ROUNDING * cost)
+        if not self.is_in_usd:
+            return replace(plan, at_least_usd=0.0, is_proven=is_proven)
         # the cheapest plan has no more devices than its cost has cheapest devices
         cheapest = min((offer.usd / offer.devices for offer in self.problem.offers if offer.limit != 0), default=0.0)
         least = bound / (1 + USD_OF_A_DEVICE / cheapest) if cheapest > 0 else 0.0
-        return replace(plan, at_least_usd=plan.usd if is_proven else min(least, plan.usd), is_proven=is_proven)
+        return replace(plan, at_least_usd=plan.usd if is_proven else least, is_proven=is_proven)

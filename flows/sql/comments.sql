@@ -328,7 +328,7 @@ COMMENT ON COLUMN prices.gpu_count IS 'Devices in the offer; below 1 for fractio
 COMMENT ON COLUMN prices.usd_per_gpu_hour IS 'Price of one device for one hour; null for purchases.';
 COMMENT ON COLUMN prices.usd_purchase IS 'Price of one device, lower end.';
 COMMENT ON COLUMN prices.usd_purchase_high IS 'Price of one device, upper end.';
-COMMENT ON COLUMN prices.as_of IS 'Date of the price.';
+COMMENT ON COLUMN prices.as_of IS 'Date of the price; of snapshots from lists that say no day of their own (Azure, skypilot-catalog) the day on which they were asked.';
 COMMENT ON COLUMN prices.as_of_precision IS 'How exact the date is.';
 COMMENT ON COLUMN prices.confidence IS 'How sure the row is.';
 COMMENT ON COLUMN prices.source IS 'Where the price comes from.';
@@ -347,7 +347,7 @@ COMMENT ON COLUMN price_history.date IS 'Day on which the list was asked.';
 COMMENT ON COLUMN price_history.usd_per_gpu_hour IS 'US dollars for one device and hour.';
 COMMENT ON COLUMN price_history.gpu_count IS 'Devices in the offer; below 1 for fractions.';
 COMMENT ON COLUMN price_history.basis IS 'list or marketplace.';
-COMMENT ON COLUMN price_history.as_of IS 'Date of the price; before date where a list is older or a jump was not believed.';
+COMMENT ON COLUMN price_history.as_of IS 'Date of the price; before date where a list says an older day of its own (gpuhunt) or a jump was not believed.';
 COMMENT ON COLUMN price_history.source IS 'Where the price comes from.';
 
 COMMENT ON TABLE price_unmapped IS 'Names in price lists that price_names.csv gives no device, as of each provider''s last answer. Grain: provider x name x memory.';
@@ -356,7 +356,7 @@ COMMENT ON COLUMN price_unmapped.gpu_name IS 'Name as given; Azure gives instanc
 COMMENT ON COLUMN price_unmapped.device_memory_gib IS 'Memory of one device as given; null where the list does not tell it beyond doubt.';
 COMMENT ON COLUMN price_unmapped.offers IS 'Offers of that name: instance types, regions and kinds.';
 COMMENT ON COLUMN price_unmapped.usd_per_instance_hour IS 'US dollars an hour of the cheapest, with all its devices.';
-COMMENT ON COLUMN price_unmapped.as_of IS 'Date of the list.';
+COMMENT ON COLUMN price_unmapped.as_of IS 'Date of the list; the day on which it was asked where it says none (Azure, skypilot-catalog).';
 
 COMMENT ON TABLE workloads IS 'Named uses that every model is sized for. Grain: workload.';
 COMMENT ON COLUMN workloads.workload_ix IS 'Position of the workload in this run; key of internal tables.';

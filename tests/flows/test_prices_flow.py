@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
-from datetime import UTC, date, datetime
+import threading
+import time
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from local_hub import HubServer, raw, status
+from local_hub import Handler, HubServer, hang, raw, status
 from prefect_night import HUBFIT, PrefectNight, quiet
 from price_lists import gpuhunt, skypilot
+from price_rows import price_rows
 
-from flows import cli, prices_flow
+from flows import cli, lake, prices_flow
 from flows.locks import Refused
 from flows.prices import snapshots
 from flows.prices.refresh import Outcome
@@ -61,6 +65,56 @@ def test_a_refresh_and_then_no_network(tmp_path: Path, hub: HubServer, prefect_n
     )
     assert "Traceback" not in alone.stderr
     assert snapshots.files(data, "prices", date.max) == kept
+
+
+def test_a_refresh_that_is_killed_leaves_the_last_good_prices(
+    tmp_path: Path, hub: HubServer, prefect_night: PrefectNight
+) -> None:
+    """Killed when one list is kept, one is half here and one is not: what is read is whole, and the next goes on."""
+    data, today = tmp_path / "data", datetime.now(UTC).date()
+    prefect_night.lend_home(data)
+    for provider in ("aws", "nebius", "vast.ai"):
+        last = price_rows({"provider": provider, "usd_per_gpu_hour": 4.5, "as_of": today - timedelta(days=1)})
+        snapshots.write(data, "prices", provider, today - timedelta(days=1), last)
+    options = addresses(tmp_path / "ours", hub.url)
+    zipped = gpuhunt("gpu-h100-sxm,eu,24,1,1,8,H100,80,False,,,")
+    is_half_here = threading.Event()
+
+    def half(handler: Handler) -> None:
+        handler.raw(200, zipped[:100], length=len(zipped))
+        is_half_here.set()
+        time.sleep(15)
+
+    hub.faults["/aws"] = raw(CSV)
+    hub.faults["/nebius/version"] = raw(b"20261122-17")
+    hub.faults["/nebius/20261122-17/catalog.zip"] = [half, raw(zipped)]
+    hub.faults["/vast"] = hang(15)
+    command = [*HUBFIT, "prices", *options, "--data", str(data)]
+    with subprocess.Popen(command, env=quiet(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        aws = data / "lake" / "prices" / f"date={today}" / "provider=aws.parquet"
+        try:
+            assert is_half_here.wait(120)
+            while not lake.is_sealed(aws):
+                assert process.poll() is None
+                time.sleep(0.05)
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGKILL
+    prices = ("provider", "usd_per_gpu_hour")
+    assert snapshots.latest(data, "prices", date.max).sort("provider").select(prices).rows() == [
+        ("aws", 5.0), ("nebius", 4.5), ("vast.ai", 4.5),
+    ]  # fmt: skip
+    hub.faults["/vast"] = status(404)
+    done = hubfit_prices(data, options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "aws: 1 prices",
+        "nebius: 1 prices",
+        "vast.ai: the price list answered 404; its last prices stay",
+    ]
+    assert snapshots.latest(data, "prices", date.max).sort("provider").select(prices).rows() == [
+        ("aws", 5.0), ("nebius", 3.0), ("vast.ai", 4.5),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

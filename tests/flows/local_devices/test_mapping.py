@@ -187,6 +187,20 @@ def test_no_name_is_guessed(names: Names, name: str, size: float | None) -> None
     assert candidates(names, name, size) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "whole", "low", "high", "gpu"),
+    [
+        # 92 to 108 % of the total of its driver: 21,191.3 to 24,876.7 of 23,034 MiB
+        ("NVIDIA L4", 23_034, 21_192, 24_876, "nvidia-l4-24gb"),
+        # 88 to 103 % of the size on the box, where that alone is known: 14,417.9 to 16,875.5 of 16,384 MiB
+        ("NVIDIA A16", 16_384, 14_418, 16_875, "nvidia-a16-16gb"),
+    ],
+)
+def test_how_far_a_size_may_be_off(names: Names, name: str, whole: int, low: int, high: int, gpu: str) -> None:
+    sizes = (low - 1, low, whole, high, high + 1)
+    assert [candidates(names, name, size) for size in sizes] == [[], [gpu], [gpu], [gpu], []]
+
+
 def test_what_may_be_two_devices_is_neither(names: Names) -> None:
     assert candidates(names, "1002:740c", 65_520) == ["amd-mi250-128gb", "amd-mi250x-128gb"]
     assert candidates(names, "NVIDIA GeForce RTX 3080", None) == ["nvidia-rtx-3080-10gb", "nvidia-rtx-3080-12gb"]

@@ -46,6 +46,11 @@ def test_the_cheapest_zone_of_a_region() -> None:
         (8, info("A100", 8, None, 40960), None),  # a total that may not be multiplied
         (8, info("RTX 4090", 8, 196608, 196608), None),  # a total in the field of one device
         (8, info("H100", 8, 0, 0), None),
+        (8, info("H100", 8, float("nan"), 655360), None),
+        (8, info("H100", 8, float("inf"), 655360), None),
+        (8, info("H100", 8, 81920, float("nan")), 80.0),
+        (1, info("H100", 1, float("nan"), 81920), 80.0),
+        (1, info("H100", 1, float("nan"), float("nan")), None),
         (1, "", None),
     ],
 )
@@ -68,6 +73,18 @@ def test_spot_prices_that_are_none() -> None:
     found = parsed("a,L40S,1,32,64,,1.09,1.09,CA,", "b,H100,1,32,64,,2.5,2.5,CA,")
     assert found.rows["kind"].to_list() == ["on_demand", "on_demand"]
     assert found.skipped == {"spot repeats on demand": 2}
+
+
+@pytest.mark.parametrize(("others", "counted"), [(1, 0), (2, 11)])
+def test_a_few_other_spot_prices_do_not_save_a_column_of_copies(others: int, counted: int) -> None:
+    """Nine copies among ten are nine tenths and mean nothing, nine among eleven are spot prices; 0.00 is no price."""
+    copies = [f"copy{at},L40S,1,32,64,,1.09,1.09,CA," for at in range(9)]
+    real = [f"real{at},L40S,1,32,64,,1.09,0.50,CA," for at in range(others)]
+    none = [f"none{at},L40S,1,32,64,,1.09,{'0.00' if at else ''},CA," for at in range(4)]
+    found = parsed(*copies, *real, *none)
+    assert found.rows.filter(kind="spot").height == counted
+    assert found.rows.filter(kind="on_demand").height == 9 + others + 4
+    assert found.skipped == {"no price": 3} | ({} if counted else {"spot repeats on demand": 10})
 
 
 def test_the_full_name_where_there_is_one() -> None:

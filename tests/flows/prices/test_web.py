@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -140,11 +142,65 @@ def test_what_another_try_may_mend(
 
 def test_all_requests_of_a_list_share_its_time(hub: HubServer) -> None:
     hub.faults["/list"] = raw(b"x" * 100)
-    times = iter([0.0, 2.9, 3.1])
+    times = iter([0.0, 2.9, 2.9, 2.9, 3.1])
     with Web(PATIENCE, clock=lambda: next(times)) as web:
         assert len(web.get(f"{hub.url}/list", limit=1000)) == 100
         with pytest.raises(ListAway, match="took more than 3 s"):
             web.get(f"{hub.url}/list", limit=1000)
+
+
+class Trickle:
+    """`before`, and then a byte at a time, each well within the patience between two, until nobody listens."""
+
+    def __init__(self, before: bytes) -> None:
+        self.before, self.is_heard_out = before, False
+
+    def __call__(self, handler: Handler) -> None:
+        handler.close_connection = True
+        with suppress(OSError):
+            handler.wfile.write(self.before)
+            for _ in range(100):
+                time.sleep(0.05)
+                handler.wfile.write(b"x")
+            self.is_heard_out = True
+
+
+def slow_circle(handler: Handler) -> None:
+    time.sleep(0.3)
+    handler.raw(302, b"", {"Location": "/list"})
+
+
+@pytest.mark.parametrize(
+    "respond",
+    [
+        Trickle(b""),
+        Trickle(b"HTTP/1.1 200 OK\r\nx-endless: "),
+        Trickle(b"HTTP/1.1 302 Found\r\nLocation: /list"),
+        Trickle(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"),
+        Trickle(b"HTTP/1.1 200 OK\r\n\r\n"),
+        slow_circle,
+    ],
+    ids=["status", "header", "redirect", "body", "body without a length", "redirects"],
+)
+def test_no_answer_takes_longer_than_the_list_may(hub: HubServer, respond: Respond) -> None:
+    hub.faults["/list"] = respond
+    with Web(Patience(connect=1, read=0.5, whole=0.8)) as web, pytest.raises(ListAway) as caught:
+        web.get(f"{hub.url}/list", limit=1000)
+    assert caught.value.failure.kind == "timeout"
+    assert str(caught.value) == "the price list took more than 0.8 s"
+    assert len(hub.seen) <= 3
+    assert not (isinstance(respond, Trickle) and respond.is_heard_out)
+
+
+def test_what_is_opened_after_the_end_is_shut_at_once(hub: HubServer) -> None:
+    """A connection that took until then to open has no time of its own."""
+    hub.faults["/list"] = respond = Trickle(b"HTTP/1.1 200 OK\r\nx-endless: ")
+    times = iter([0.0, 0.0])
+    with Web(Patience(connect=1, read=0.5, whole=0.0), clock=lambda: next(times, 1.0)) as web:
+        time.sleep(0.2)
+        with pytest.raises(ListAway, match="took more than 0 s"):
+            web.get(f"{hub.url}/list", limit=1000)
+    assert not respond.is_heard_out
 
 
 def test_the_gate_is_asked(hub: HubServer, tmp_path: Path) -> None:

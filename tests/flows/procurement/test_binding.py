@@ -59,6 +59,14 @@ def test_a_precision_binds_where_another_is_cheaper() -> None:
     assert savings(request(demand({"precision": "int2"}), plan_requests.answers(fits, CHEAP + DEAR))) == []
 
 
+def test_what_saves_most_is_first() -> None:
+    """On c for 30; the middle of the need is on b for 15, another precision on a for 10."""
+    fits = [fit("a", "int4"), fit("b", "bf16", is_tight=True), fit("c", "bf16")]
+    prices = [price("a", 10.0), price("b", 15.0), price("c", 30.0)]
+    asked = request(demand({"precision": "bf16"}), plan_requests.answers(fits, prices))
+    assert savings(asked) == [("precision", 2, 20.0), ("memory", 2, 15.0)]
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import plan_requests
@@ -62,6 +63,24 @@ def test_how_many_more_devices() -> None:
     assert inventories[0].words == "the inventory stands in the way: 1 more a would do"
 
 
+def test_the_fewest_more_devices_cost_what_their_plan_costs() -> None:
+    """Three replicas, two devices of a for each or four of b; two of a and four of b are there, for 10 each in power.
+    With plenty of a all three are on six of a, for 60. Two more of a do: two replicas on four of a, one on b, for 80;
+    of b, which is asked first, it would take four more.
+    """
+    found = plan_requests.answers([fit("a", degree=2), fit("b", degree=4)], PRICES)
+    asked = replace(
+        request(
+            demand({"replicas": 3}), found, owned=inventory(b=4, a=2), terms=Terms(1.0, rents=False, buys=False),
+            share=True,
+        ),
+        policy={**plan_requests.POLICY, "usd_per_kwh": 0.1},
+    )  # fmt: skip
+    [fewest] = [one for one in would_do(asked) if one.what == ("inventory",)]
+    assert (fewest.change, fewest.share) == ({"a": 2}, pytest.approx(2 / 6))
+    assert fewest.usd == pytest.approx(80.0)
+
+
 @pytest.mark.parametrize(
     ("fastest", "part", "words"), [(14.0, 0.7, "70% of the"), (1.0, 0.0, "a plan without a minimum speed would")]
 )
@@ -85,6 +104,16 @@ def test_which_vendor_and_which_provider() -> None:
     found = only(asked)
     assert (found.what, found.change, found.share) == (("providers",), {"providers": ["two"]}, None)
     assert found.words == "provider two would do, for 20.00 USD"
+
+
+def test_what_is_allowed_already_is_no_change() -> None:
+    """One line on a, of nvidia and rented from one, the other on c, of amd and rented from two."""
+    found = plan_requests.answers([fit("a"), fit("c", demand=1)], PRICES)
+    asked = request(demand({}, {}), found, terms=Terms(1.0, vendors=["nvidia"]), share=True)
+    assert only(asked).change == {"vendors": ["amd"]}
+    assert only(asked).words == "vendor amd would do, for 30.00 USD"
+    asked = request(demand({}, {}), found, terms=Terms(1.0, providers=["one"]), share=True)
+    assert only(asked).change == {"providers": ["two"]}
 
 
 @pytest.mark.parametrize(

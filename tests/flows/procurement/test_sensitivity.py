@@ -13,6 +13,7 @@ from plan_requests import demand, fit, inventory, price, request
 from flows.procurement.effort import Effort
 from flows.procurement.problem import Limits, Plan
 from flows.procurement.request import Request
+from flows.procurement.second_best import capped
 from flows.procurement.sensitivity import BUDGET, ELSEWHERE, PriceHolds, Sensitivity, sensitivity
 from flows.procurement.solver import solve
 
@@ -47,6 +48,43 @@ def test_a_plan_with_some_of_it_left_may_be_the_first_to_overtake() -> None:
     assert holds.usd_each == pytest.approx(11.0)
     assert holds.then is not None
     assert sorted(holds.then.units.values()) == [1, 2]
+
+
+def test_of_many_plans_that_overtake_the_first_is_told() -> None:
+    """Nine lines on a for 10 each, of which each could go elsewhere, for 20, 200 or 2,000, three lines to each price.
+
+    Without a all is 6,660. As dear is a at 740 each, where six lines leave it: 660 elsewhere and three on a. As dear is
+    that at 110, where three leave it, for 60; and that is as dear at 20.
+    """
+    fits = [fit("a", demand=at) for at in range(9)] + [fit("bcd"[at // 3], demand=at) for at in range(9)]
+    prices = [price("a", 10.0), price("b", 20.0), price("c", 200.0), price("d", 2000.0)]
+    asked = request(demand(*[{}] * 9), plan_requests.answers(fits, prices))
+    best = solve_(asked)
+    elsewhere = solve(capped(asked.problem, {0: 0}))
+    assert elsewhere is not None
+    assert (best.units, elsewhere.usd) == ({0: 9}, pytest.approx(6660.0))
+    [holds] = sensitivity(asked, best, {asked.offers[0].name: elsewhere}, Effort(600.0)).prices
+    assert holds.usd_each == pytest.approx(20.0)
+    assert holds.then is not None
+    assert holds.then.units == {0: 6, 1: 3}
+
+
+def test_no_price_is_told_up_to_which_nothing_is_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four replicas on two of a that they share, or on one of a and one of b for 30: so up to 30 each, if no other way
+    is cheaper there. Where not all ways to share can be tried nobody knows.
+    """
+    fits = [fit("a", demand=0), fit("a", demand=1), fit("b", demand=0), fit("b", demand=1)]
+    rooms = [(gpu, processes, 300) for gpu in "ab" for processes in (1, 2, 3)]
+    found = plan_requests.answers(fits, [price("a", 10.0), price("b", 30.0)], rooms)
+    asked = request(demand({"replicas": 2}, {"replicas": 2}), found, share=True)
+    best = solve_(asked)
+    assert (best.units, best.is_proven) == ({0: 2}, True)
+    [holds] = sensitivity(asked, best, {}, Effort(600.0)).prices
+    assert (holds.usd_each, holds.because) == (pytest.approx(30.0), "another plan")
+    monkeypatch.setattr("flows.procurement.solver.MOST_LISTED", 0)
+    effort = Effort(600.0)
+    assert sensitivity(asked, best, {}, effort).prices == []
+    assert effort.left_out == ["up to which price of everything that it takes the plan stays the cheapest"]
 
 
 def solve_(asked: Request) -> Plan:

@@ -189,8 +189,43 @@ def test_what_is_not_proven_says_what_is(monkeypatch: pytest.MonkeyPatch) -> Non
     plan = solve(problem)
     assert plan is not None
     assert (plan.usd, plan.is_proven) == (20.0, False)
-    # four replicas at three a device, a cent a device aside
-    assert plan.at_least_usd == pytest.approx(40 / 3, abs=0.02)
+    # four replicas at three a device; the cent that a device counts besides is no money
+    assert plan.at_least_usd == pytest.approx(40 / 3, rel=1e-9)
+    # a cheaper device has more cents in as much money: 4/3 of 10.01, of which 2.01 may be a device that costs 2
+    cheaper = Offer("four", "b", devices=4, node=4, usd=8.0, watts=300.0)
+    gone = Offer("gone", "b", devices=1, node=8, usd=1.0, watts=300.0, limit=0)
+    plan = solve(replace(problem, offers=[SINGLE, cheaper, gone]))
+    assert plan is not None
+    assert plan.at_least_usd == pytest.approx(4 / 3 * 10.01 * 2 / 2.01, rel=1e-9)
+
+
+def test_the_least_power_says_nothing_of_the_least_money() -> None:
+    """The device that draws least is not the cheapest: what is proven of watts is no bound of dollars."""
+    frugal = Offer("frugal", "a", devices=1, node=8, usd=50.0, watts=100.0)
+    problem = Problem([SINGLE, frugal], [Placement("p", "a", 0, 1)], [1])
+    plan = solve(problem, watts(problem))
+    assert plan is not None
+    assert (plan.units, plan.usd, plan.is_proven, plan.at_least_usd) == ({1: 1}, 50.0, True, 0.0)
+
+
+def test_a_way_to_share_that_no_fraction_asks_for() -> None:
+    """Three replicas of each of two models, two to a device. One and a half devices of each are as cheap as three of
+    both in fractions; in whole devices two and two are 40, and three that hold one of each are 30.
+    """
+    shared = {"a": Shared([Member(0, "x", 3), Member(1, "x", 3)], [14, 13])}
+    plan = solve(Problem([SINGLE], EACH[:2], [3, 3], shared=shared))
+    assert plan is not None
+    assert (plan.usd, plan.is_proven) == (30.0, True)
+
+
+def test_an_offer_that_costs_more_hides_no_way_to_share() -> None:
+    """Two replicas alone are worth 20, more than the one device for 10 that holds both and less than one for 35."""
+    dear = Offer("dear", "a", devices=1, node=8, usd=35.0, watts=300.0)
+    shared = {"a": Shared([Member(0, "x", 3)], [10, 9])}
+    for offers in ([SINGLE, dear], [dear, SINGLE]):
+        plan = solve(Problem(offers, [Placement("p", "a", 0, 1)], [2], shared=shared))
+        assert plan is not None
+        assert (plan.usd, plan.shared) == (10.0, {(Pattern("a", (0, 0)), offers.index(SINGLE)): 1})
 
 
 def partitions(replicas: list[int]) -> Iterator[list[list[int]]]:
@@ -230,6 +265,10 @@ def cheapest_shared(problem: Problem) -> float | None:
             if any(o.limit is not None and n > o.limit for n, o in zip(units, problem.offers, strict=True)):
                 continue
             usd = sum(n * offer.usd for n, offer in zip(units, problem.offers, strict=True))
+            if sum(n * (offer.watts or 0) for n, offer in zip(units, problem.offers, strict=True)) > (
+                problem.limits.watts or 1e18
+            ):
+                continue
             if usd <= (problem.limits.budget_usd or 1e18) and (best is None or usd < best):
                 best = usd
     return best
@@ -248,7 +287,7 @@ rooms = st.lists(st.integers(6, 12), min_size=2, max_size=4).map(lambda found: s
 devices = st.builds(Shared, st.lists(members, min_size=1, max_size=5), rooms)
 offered = st.builds(
     Offer, st.just("o"), st.sampled_from("ab"), st.sampled_from([1, 1, 2, 4]), st.just(8),
-    st.integers(5, 60).map(float), st.just(100.0), st.sampled_from([None, None, 1, 2]),
+    st.integers(5, 60).map(float), st.sampled_from([100.0, 100.0, 40.0]), st.sampled_from([None, None, 1, 2]),
 )  # fmt: skip
 
 
@@ -261,12 +300,12 @@ offered = st.builds(
         st.builds(Placement, st.just("p"), st.sampled_from("ab"), st.integers(0, 2), st.sampled_from([1, 2])),
         max_size=4,
     ),
-    budget=st.sampled_from([None, None, 40.0]),
+    limits=st.builds(Limits, st.sampled_from([None, None, 40.0]), st.sampled_from([None, None, 150.0])),
 )
 def test_no_way_to_share_is_cheaper(
-    offers: list[Offer], needs: list[int], shared: dict[str, Shared], placements: list[Placement], budget: float | None
+    offers: list[Offer], needs: list[int], shared: dict[str, Shared], placements: list[Placement], limits: Limits
 ) -> None:
-    problem = Problem(offers, placements, needs, Limits(budget_usd=budget), shared)
+    problem = Problem(offers, placements, needs, limits, shared)
     plan, best = solve(problem), cheapest_shared(problem)
     assert (plan is None) == (best is None)
     if plan is not None and best is not None:
