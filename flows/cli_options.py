@@ -54,7 +54,5 @@ DataOption = Annotated[
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Start anew even if an unfinished run could be resumed.")]
 NotifyOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--notify", help="Block of Prefect that is told what changed, like slack-webhook/NAME. Repeatable."
-    ),
+    typer.Option("--notify", help="Block of Prefect that is told what changed, like slack-webhook/NAME. Repeatable."),
 ]

@@ -7,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from flows import report_pages
+from flows.changes.tally import tally
 from flows.report_changes import files as changes_files
 from flows.report_devices import device_pages
 from flows.report_models import model_pages
@@ -15,6 +16,7 @@ from flows.report_quality import method_page, quality_page
 from flows.report_rows import Row, Rows
 from flows.report_validation import validation_page
 from reports import render
+from reports.changes import sentences
 from reports.model import (
     Column,
     Finding,
@@ -158,6 +160,7 @@ def _overview(rows: Rows, night: Night) -> Overview:
         + [(row["model_id"], model_path(row["model_id"]), "model") for row in models],
         is_scored=benchmarks is not None,
         benchmarks=benchmarks or (),
+        changes=sentences(tally(rows.all)),
     )  # fmt: skip
 
 

@@ -63,9 +63,9 @@ def _devices(rows: Rows) -> Table:
         Column("change", "What happened", is_filter=True),
         Column("gpu", "Device", "link"),
         Column("workload", "Workload", is_filter=True),
+        Column("cause", "Cause", is_filter=True),
         Column("before", "Before"),
         Column("after", "Now"),
-        Column("cause", "Cause", is_filter=True),
     )
     cells = [
         [
@@ -73,9 +73,9 @@ def _devices(rows: Rows) -> Table:
             row["change"],
             [row["name"], device_path(row["gpu"])],
             row["workload"],
+            row["cause"],
             _way(row, "before"),
             _way(row, "after"),
-            row["cause"],
         ]
         for row in rows.all(DEVICES)
     ]

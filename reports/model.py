@@ -98,6 +98,7 @@ class Overview:
     search: Sequence[tuple[str, str, str]]  # text, href, kind
     is_scored: bool = False  # the strip is of the best models by score, not of the largest
     benchmarks: Sequence[str] = ()  # that the scores are of, as far as the site says
+    changes: Sequence[str] = ()  # since the night before, in sentences
 
 
 @dataclass(frozen=True)

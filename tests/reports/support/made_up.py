@@ -83,7 +83,7 @@ def pages(name: str = "owner/name", rows: int = 3, scored: bool = False) -> dict
         [m.Finding("Device A", "devices/device-a.html", 24.0, name, "models/owner--name.html", 8_030_261_248, "bf16"),
          m.Finding("Device B", "devices/b.html", None, None, None, None, None), *([best] if scored else [])],
         [("bf16", 1, 2)], [(name, "models/owner--name.html", "model"), ("Device A", "devices/device-a.html", "device")],
-        is_scored=scored, benchmarks=["arena"] if scored else (),
+        is_scored=scored, benchmarks=["arena"] if scored else (), changes=["No price moved.", f"Of {name}."],
     )  # fmt: skip
     quality = m.QualityPage(
         NIGHT, [("fetch", "gated", 1)], replace(table(rows, name), id="errors"),
