@@ -83,19 +83,24 @@ def varied(snapshot: Night, target: Night, models: int) -> None:
 def main() -> None:
     models = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory(prefix="hubfit-bench-") as place:
-        data, folder = Path(place) / "data", Path(place) / "catalogs"
-        folder.mkdir()
-        reduced_catalogs(folder)
-        settings = Settings.from_environment(data=data)
-        snapshot = pipeline.begin(settings, "snapshot", [], [], None, fresh=True)
-        source = inputs.open_source("snapshot", settings)
-        for shard in range(snapshot.shards):
-            stages.fetch(snapshot, shard, source)
-            stages.extract(snapshot, shard)
-        entries = [(f"bench/{number}", None) for number in range(models)]
-        target = night.start(data, "snapshot", entries, folder, now=datetime.now(UTC))
-        varied(snapshot, target, models)
-        run(target, data)
+        run(prepared(Path(place), models), Path(place) / "data")
+
+
+def prepared(place: Path, models: int) -> Night:
+    """A night that has read its models and estimated nothing yet; its data folder is `place`/data."""
+    data, folder = place / "data", place / "catalogs"
+    folder.mkdir()
+    reduced_catalogs(folder)
+    settings = Settings.from_environment(data=data)
+    snapshot = pipeline.begin(settings, "snapshot", [], [], None, fresh=True)
+    source = inputs.open_source("snapshot", settings)
+    for shard in range(snapshot.shards):
+        stages.fetch(snapshot, shard, source)
+        stages.extract(snapshot, shard)
+    entries = [(f"bench/{number}", None) for number in range(models)]
+    target = night.start(data, "snapshot", entries, folder, now=datetime.now(UTC))
+    varied(snapshot, target, models)
+    return target
 
 
 def run(target: Night, data: Path) -> None:

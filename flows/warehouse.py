@@ -88,6 +88,13 @@ def connect(path: Path, *, target: Path | None = None) -> Connection:
     return connection
 
 
+def settle(connection: Connection) -> None:
+    """How a night works on a file: within its memory, by UTC, and without a bar on stdout, where results go."""
+    connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+
+
 @contextmanager
 def disk_errors() -> Iterator[None]:
     """A full or unwritable disk in the words of everybody else: OSError, whatever DuckDB calls it.
@@ -142,8 +149,7 @@ def _answers(night: Night, file: Path, prices_from: Path) -> Iterator[Connection
     """A new database of the night's own tables with the views over them."""
     _write_catalogs(night, prices_from)
     with duckdb.connect(str(file)) as connection:
-        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
-        connection.execute("SET TimeZone = 'UTC'")
+        settle(connection)
         connection.execute("CREATE SCHEMA internal")
         words = ", ".join(f"'{word}'" for word in Verdict.categories)
         connection.execute(f"CREATE TYPE verdict AS ENUM ({words})")
@@ -172,7 +178,7 @@ def check(file: Path, previous: Path | None) -> list[Violation]:
     """
     violations = []
     with duckdb.connect(str(file), read_only=True) as connection:
-        connection.execute(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        settle(connection)
         is_compared = previous is not None and _is_attached(connection, previous)
         for name, query in named_queries(script("checks")):
             if "previous." in query and not is_compared:

@@ -24,8 +24,7 @@ def compare(database: Path, previous: Path | None) -> str:
     table `comparison`: it must not stop the nights after it. Raises OSError when the disk refuses.
     """
     with duckdb.connect(str(database)) as connection:
-        connection.execute(f"SET memory_limit = '{warehouse.MEMORY_LIMIT}'")
-        connection.execute("SET TimeZone = 'UTC'")
+        warehouse.settle(connection)
         if previous is not None and (reason := _compared(connection, previous)) is not None:
             connection.execute("UPDATE comparison SET reason = ?", [reason])
         said = " ".join(sentences(tally(lambda query: _rows(connection, query))))

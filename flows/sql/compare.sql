@@ -135,8 +135,11 @@ LEFT JOIN internal.outcomes n
     ON n.verdict::VARCHAR = b.verdict::VARCHAR AND n.gpus_needed IS NOT DISTINCT FROM b.gpus_needed;
 
 -- name: asked
--- Pairs whose decisions may differ: of another shape, by another method, or where the catalogs have other rows.
+-- Pairs whose decisions may differ: of another shape, by another method, or where the catalogs have other rows. The best way
+-- is chosen out of all formats, so where one is another, all are asked for.
 CREATE TEMP TABLE asked AS
-SELECT DISTINCT pair_ix, shape_ix, before_shape_ix, NOT is_same_shape OR method_changed AS is_whole
+SELECT DISTINCT
+    pair_ix, shape_ix, before_shape_ix,
+    NOT is_same_shape OR method_changed OR EXISTS (FROM internal.changed_inputs WHERE kind = 'precision') AS is_whole
 FROM internal.model_pairs CROSS JOIN comparison
-WHERE NOT is_same_shape OR method_changed OR EXISTS (FROM internal.changed_inputs);
+WHERE is_whole OR EXISTS (FROM internal.changed_inputs);
