@@ -20,7 +20,6 @@ from flows.cli_check import check
 from flows.cli_options import (
     CatalogsOption,
     DataOption,
-    Format,
     FreshOption,
     ListsOption,
     ModelsOption,
@@ -29,6 +28,7 @@ from flows.cli_options import (
     SourceOption,
 )
 from flows.cli_plan import plan
+from flows.cli_sql import sql
 
 USAGE = 2
 
@@ -187,30 +187,9 @@ def prices(catalogs: CatalogsOption = None, data: DataOption = None) -> None:
     print("\n".join(lines))
 
 
-@app.command()
-def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT (or DESCRIBE, SHOW, SUMMARIZE, EXPLAIN).")],
-    format: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.table,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write there instead of stdout; parquet needs it.")
-    ] = None,
-    data: DataOption = None,
-) -> None:
-    """Read-only SQL on the latest published night.
-
-    hubfit sql "FROM fit WHERE gpu = 'nvidia-rtx-4090-24gb' AND verdict = 'fits' LIMIT 5"
-
-    hubfit sql --format csv "SELECT model_id, parameters FROM models ORDER BY parameters DESC"
-    """
-    from flows import publication, sql_shell
-    from flows.settings import Settings
-
-    settings = Settings.from_environment(data=data)
-    sql_shell.answer(publication.latest_database(settings.data), query, format.value, output)
-
-
 app.command()(check)
 app.command()(plan)
+app.command()(sql)
 
 
 def main() -> None:

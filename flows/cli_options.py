@@ -18,7 +18,9 @@ class Format(StrEnum):
     table = "table"
     csv = "csv"
     json = "json"
+    markdown = "markdown"
     parquet = "parquet"
+    xlsx = "xlsx"
 
 
 class Train(StrEnum):

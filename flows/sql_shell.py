@@ -1,92 +1,190 @@
-"""Read-only SQL on one published file, printed for people or for other programs."""
+"""Read-only SQL on one published file, printed for people or written for other programs."""
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 import os
 import sys
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import duckdb
-from rich.console import Console
-from rich.table import Table
 
 from flows import terminal, warehouse
 from flows.failures import Stop
+from flows.sql_formats import WRITERS
+from reports import downloads
 
-TABLE_ROWS = 100
+# Of a table, unless told otherwise: nobody reads more, and columns are as wide as their widest row.
+TABLE_ROWS = 1_000
+ALL = sys.maxsize
+# What a file's suffix asks for; without one it is a table.
+SUFFIXES = {
+    ".csv": "csv",
+    ".json": "json",
+    ".md": "markdown",
+    ".parquet": "parquet",
+    ".txt": "table",
+    ".xlsx": "xlsx",
+    "": "table",
+}
+FOR_FILES = ("parquet", "xlsx")
+BATCH = 1_000
+READS = {
+    duckdb.StatementType.SELECT,  # DESCRIBE, SHOW and SUMMARIZE too
+    duckdb.StatementType.EXPLAIN,
+    duckdb.StatementType.PRAGMA,
+    duckdb.StatementType.MULTI,  # PIVOT
+}
+# What there is to ask: of one who types `hubfit sql` and nothing else.
+TABLES = """
+SELECT name, type, comment FROM (
+    SELECT schema_name, table_name AS name, 'table' AS type, comment FROM duckdb_tables()
+    UNION ALL
+    SELECT schema_name, view_name, 'view', comment FROM duckdb_views() WHERE NOT internal
+)
+WHERE schema_name = 'main' ORDER BY name
+"""
 
 
 class BadQuery(Stop):
     """The query is not one read-only statement, or the database refused it."""
 
 
-def answer(database: Path, query: str, format: str, output: Path | None) -> None:
-    """Run one read-only statement and print its rows; `format` is table, csv, json or parquet.
+def answer(database: Path, query: str, format: str | None, output: Path | None, limit: int | None = None) -> None:
+    """Run one read-only statement and print its rows, or write them to `output`, which appears when it is whole.
 
-    Raises BadQuery with the database's own words.
+    `format` is one of sql_formats.WRITERS, parquet or xlsx; None: what the suffix of `output` says, else table.
+    `limit`: at most so many rows; None: all, of a table TABLE_ROWS. Rows of any number take little memory but as
+    a table. Raises BadQuery with the database's own words.
     """
-    if output is not None and output.resolve().is_relative_to(database.resolve().parents[1]):
-        raise BadQuery(f"cannot write {output}: what is published is never touched again")
-    if format == "parquet":
-        if output is None:
-            raise BadQuery("parquet is not for terminals: give --output FILE")
-        _copy(database, query, output)
-        return
-    columns, rows = ask(database, query)
+    chosen = format or _format_of(output)
     if output is None:
-        try:
-            _print(columns, rows, format, sys.stdout)
-            sys.stdout.flush()
-        except BrokenPipeError:  # `| head` has seen enough; what is left must not fail when Python ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if chosen in FOR_FILES:
+            raise BadQuery(f"{chosen} is not for terminals: give --output FILE")
+        _print(database, query, chosen, limit)
         return
+    if output.resolve().is_relative_to(database.resolve().parents[1]):
+        raise BadQuery(f"cannot write {output}: what is published is never touched again")
     try:
-        with output.open("w", encoding="utf-8", newline="") as file:
-            _print(columns, rows, format, file)
+        with _whole(output, chosen) as target:
+            if chosen == "parquet":
+                _copy(database, query, target, limit)
+            elif chosen == "xlsx":
+                _spreadsheet(database, query, target, limit)
+            else:
+                with target.open("w", encoding="utf-8", errors="replace", newline="") as file:
+                    _write(database, query, chosen, limit, file)
+    except duckdb.IOException as error:
+        raise BadQuery(f"cannot write {output}: {error}") from None
     except OSError as error:
         raise BadQuery(f"cannot write {output}: {error.strerror}") from None
 
 
 def ask(database: Path, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Column names and rows of one read-only statement."""
-    with warehouse.connect(database) as connection:
-        try:
-            result = connection.execute(_one_statement(connection, query))
-            return [column[0] for column in result.description or []], result.fetchall()
-        except duckdb.Error as error:
-            raise BadQuery(str(error)) from None
+    with _asked(database, query) as (names, rows):
+        return names, list(rows)
 
 
-def _copy(database: Path, query: str, output: Path) -> None:
-    """Rows into a Parquet file with the types that the database gives them. The file appears when it is whole."""
-    unfinished = output.absolute().with_name(f".{output.name}.{os.getpid()}")
+def _format_of(output: Path | None) -> str:
+    if output is None:
+        return "table"
+    if output.suffix.lower() not in SUFFIXES:
+        known = ", ".join(suffix for suffix in SUFFIXES if suffix)
+        raise BadQuery(f"no format is known by the name {output.suffix} ({known}): give --format")
+    return SUFFIXES[output.suffix.lower()]
+
+
+@contextmanager
+def _whole(output: Path, format: str) -> Iterator[Path]:
+    """Where to write, so that nobody finds half a file: beside `output`, renamed at the end."""
+    if output.exists() and not output.is_file():
+        if format in FOR_FILES:
+            raise BadQuery(f"cannot write {output}: {format} needs a file")
+        yield output  # a pipe or a device
+        return
+    output = output.resolve()  # a link stays one
+    unfinished = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        with warehouse.connect(database, target=unfinished) as connection:
-            _one_statement(connection, query)
-            target = str(unfinished).replace("'", "''")
-            # on lines of their own: the query may end in a comment
-            connection.execute(f"COPY (\n{_before_semicolon(query)}\n) TO '{target}' (FORMAT parquet)")
+        yield unfinished
         unfinished.replace(output)
-    except duckdb.IOException as error:
-        raise BadQuery(f"cannot write {output}: {error}") from None
-    except duckdb.Error as error:
-        raise BadQuery(str(error)) from None
-    except OSError as error:
-        raise BadQuery(f"cannot write {output}: {error.strerror}") from None
     finally:
         unfinished.unlink(missing_ok=True)
 
 
-def _one_statement(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+@contextmanager
+def _asked(database: Path, query: str) -> Iterator[tuple[list[str], Iterator[tuple[Any, ...]]]]:
+    """Names and rows, read as they are computed."""
+    with warehouse.connect(database) as connection:
+        try:
+            result = connection.execute(one_statement(connection, query))
+            names = [column[0] for column in result.description or []]
+            yield names, _rows(result)
+        except duckdb.Error as error:
+            raise BadQuery(str(error)) from None
+
+
+def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    while batch := result.fetchmany(BATCH):
+        yield from batch
+
+
+def _print(database: Path, query: str, format: str, limit: int | None) -> None:
+    try:
+        _write(database, query, format, limit, sys.stdout)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; what is left must not fail when Python ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write(database: Path, query: str, format: str, limit: int | None, file: Any) -> None:
+    if limit is None:
+        limit = TABLE_ROWS if format == "table" else ALL
+    with _asked(database, query) as (names, rows):
+        WRITERS[format](names, islice(rows, limit), file)
+        is_cut = format == "table" and next(rows, None) is not None
+    if is_cut:
+        terminal.note(f"the first {limit:,} rows; --all for all of them")
+
+
+def _spreadsheet(database: Path, query: str, target: Path, limit: int | None) -> None:
+    about = (("query", query.strip()), ("night", database.resolve().parent.name))
+    created = datetime.fromtimestamp(database.stat().st_mtime, UTC)
+    with _asked(database, query) as (names, rows):
+        try:
+            downloads.write_workbook(target, names, islice(rows, ALL if limit is None else limit), about, created)
+        except downloads.TooManyRows as error:
+            raise BadQuery(f"{error}; --limit, or another format") from None
+
+
+def _copy(database: Path, query: str, target: Path, limit: int | None) -> None:
+    """Rows into a Parquet file with the types that the database gives them."""
+    quoted = str(target).replace("'", "''")
+    with warehouse.connect(database, target=target) as connection:
+        try:
+            one_statement(connection, query)
+            # on lines of their own: the query may end in a comment
+            rows = f"(\n{_before_semicolon(query)}\n)"
+            if limit is not None:
+                rows = f"(FROM {rows} LIMIT {limit})"
+            connection.execute(f"COPY {rows} TO '{quoted}' (FORMAT parquet)")
+        except duckdb.IOException:
+            raise
+        except duckdb.Error as error:
+            raise BadQuery(str(error)) from None
+
+
+def one_statement(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.Statement:
+    """The one question of a text. Raises BadQuery where it is more, none, or anything but a question."""
     statements = connection.extract_statements(query)
     if len(statements) != 1:
-        raise BadQuery(f"one statement at a time, please; this has {len(statements)}")
+        raise BadQuery(f"one statement at a time, please; this has {len(statements) or 'none'}")
+    if statements[0].type not in READS:
+        raise BadQuery("nothing but questions: SELECT, FROM, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN")
     return statements[0]
 
 
@@ -100,70 +198,3 @@ def _before_semicolon(query: str) -> str:
         if kind == duckdb.token_type.operator and raw[position : position + 1] == b";":
             return raw[:position].decode()
     return query
-
-
-def _print(columns: Sequence[str], rows: Sequence[Sequence[Any]], format: str, file: TextIO) -> None:
-    if format == "csv":
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
-    elif format == "json":
-        names = _distinct(columns)
-        records = [dict(zip(names, map(_in_json, row), strict=True)) for row in rows]
-        json.dump(records, file, default=str, ensure_ascii=False, indent=1, allow_nan=False)
-        file.write("\n")
-    else:
-        _print_table(columns, rows, file)
-
-
-def _distinct(columns: Sequence[str]) -> list[str]:
-    """Names of an object's members: one that comes again gets a number, `n`, `n_1`."""
-    names: list[str] = []
-    for column in columns:
-        name, number = column, 0
-        while name in names:
-            number += 1
-            name = f"{column}_{number}"
-        names.append(name)
-    return names
-
-
-def _in_json(value: Any) -> Any:
-    """A value as JSON has it: no number that is none, bytes in hexadecimal, decimals as numbers."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, list | tuple):
-        return [_in_json(one) for one in value]
-    if isinstance(value, dict):
-        return {str(key): _in_json(one) for key, one in value.items()}
-    return value
-
-
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], file: TextIO) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for position, name in enumerate(columns):
-        is_number = all(isinstance(row[position], int | float) or row[position] is None for row in rows[:TABLE_ROWS])
-        table.add_column(terminal.inert(name), justify="right" if is_number else "left", overflow="fold")
-    for row in rows[:TABLE_ROWS]:
-        table.add_row(*(_cell(value) for value in row))
-    # A terminal wraps at its own width; a pipe gets whole lines.
-    console = Console(file=file, highlight=False, markup=False, width=None if file.isatty() else 1000)
-    with console.capture() as captured:  # on a closed pipe it would end the program with status 1
-        console.print(table)
-    file.write(captured.get())
-    if len(rows) > TABLE_ROWS:
-        terminal.note(f"first {TABLE_ROWS} of {len(rows):,} rows; use --format csv for all of them")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e15 else f"{value:.4g}"
-    return terminal.inert(str(value))

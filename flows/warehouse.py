@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,8 +80,17 @@ class PublishBlocked(Stop):
 
 
 def connect(path: Path, *, target: Path | None = None) -> Connection:
-    """Open a published file for reading: no writes, no extensions, no other files but `target` to copy into."""
+    """Open a published file for reading: no writes, no extensions, no other files but `target` to copy into.
+
+    Moments are at UTC, whatever the machine. What memory does not hold is spilled to the system's folder for such
+    things: a published folder is never written to.
+    """
     connection = duckdb.connect(str(path), read_only=True)
+    if connection.execute("SELECT current_setting('lock_configuration')").fetchone() == (True,):
+        return connection  # of the same file, which this process has open: settings are the file's
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    spill = Path(tempfile.gettempdir()) / f"hubfit-{os.getpid()}-{path.parent.name}"
+    connection.execute(f"SET temp_directory = '{_quoted(spill)}'")
     if target is not None:
         connection.execute(f"SET allowed_paths = ['{_quoted(target)}']")
     connection.execute("SET enable_external_access = false")

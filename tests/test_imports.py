@@ -22,7 +22,7 @@ LIBRARIES = {
 DOORS = {
     "huggingface_hub": {"hub.py", "hub_http.py", "hub_bases.py", "hub_list.py"},
     "httpx2": {"hub.py", "hub_http.py", "hub_bases.py", "web.py"},
-    "duckdb": {"compare.py", "warehouse.py", "report_rows.py", "sql_shell.py", "check.py", "options.py"},
+    "duckdb": {"compare.py", "warehouse.py", "nights.py", "report_rows.py", "sql_shell.py", "check.py", "options.py"},
     "highspy": {"program.py"},
     "xlsxwriter": {"downloads.py"},
     "prefect": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import shutil
 import signal
@@ -61,6 +62,55 @@ def test_sql_prints_tables_csv_json_and_parquet(data: Path, tmp_path: Path) -> N
     file = tmp_path / "rows.parquet"
     assert hubfit("sql", query, "--data", data, "--format", "parquet", "-o", file).returncode == 0
     assert pl.read_parquet(file)["parameters"].to_list() == [124_439_808, 596_049_920]
+
+
+def test_sql_is_asked_by_a_file_or_on_stdin(data: Path, tmp_path: Path) -> None:
+    query = tmp_path / "query.sql"
+    query.write_text("\ufeff-- how many\nSELECT count(*) AS n\nFROM models;\n-- all\n", encoding="utf-8")
+    answers = [hubfit("sql", "-f", query, "--data", data, "--format", "csv")]
+    for options in ((), ("--file", "-")):
+        with query.open("rb") as stdin:
+            answers.append(
+                subprocess.run(
+                    [*HUBFIT, "sql", *options, "--data", data, "--format", "csv"],
+                    stdin=stdin, capture_output=True, text=True, timeout=200, check=False,
+                )
+            )  # fmt: skip
+    assert [(done.returncode, done.stdout, done.stderr) for done in answers] == [(0, "n\n2\n", "")] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("SELECT 1", "--file", "x.sql"), "either a query or --file"),
+        (("SELECT 1", "--all", "--limit", "3"), "either --limit or --all"),
+        (("--file", "no/such.sql"), "cannot read no/such.sql: No such file"),
+        (("--file", "latin.sql"), "latin.sql is no text in UTF-8"),
+        (("--file", "empty.sql"), "no query: give one"),
+        (("SELECT 1", "--format", "xlsx"), "xlsx is not for terminals: give --output FILE"),
+    ],
+)
+def test_what_cannot_be_asked_says_why(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "latin.sql").write_bytes("SELECT 'é'".encode("latin-1"))
+    (tmp_path / "empty.sql").write_text("\n", encoding="utf-8")
+    done = hubfit("sql", *options, "--data", data)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in " ".join(done.stderr.split())
+
+
+def test_sql_and_nothing_else_on_a_terminal_says_what_there_is_to_ask(data: Path) -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [*HUBFIT, "sql", "--data", data], stdin=theirs, capture_output=True, text=True, timeout=200, check=False
+    )
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == 0
+    assert re.search(r"^best_fit +view +The best way to run a model", done.stdout, flags=re.MULTILINE)
+    assert "internal" not in {line.split()[0] for line in done.stdout.splitlines()}
 
 
 @pytest.mark.parametrize(
