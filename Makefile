@@ -23,7 +23,10 @@ types: $(VENV)/.installed-test
 	$(BIN)/mypy
 
 docs: $(VENV)/.installed-test
-	$(BIN)/hubfit run --source snapshot --model openai-community/gpt2 --data build/docs && $(BIN)/python docs/generate.py build/docs/published/latest/hubfit.duckdb && $(BIN)/python docs/coverage.py
+	$(BIN)/hubfit run --source snapshot --model openai-community/gpt2 --data build/docs
+	$(BIN)/python docs/generate.py build/docs/published/latest/hubfit.duckdb
+	$(BIN)/python docs/diagram.py build/docs/published/latest/hubfit.duckdb
+	$(BIN)/python docs/coverage.py
 
 bench: $(VENV)/.installed-test
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -317,7 +317,7 @@ COMMENT ON COLUMN kv_precisions.source IS 'Where the facts come from.';
 COMMENT ON COLUMN kv_precisions.as_of IS 'When they were checked.';
 COMMENT ON COLUMN kv_precisions.notes IS 'What a reader should know about the row.';
 
-COMMENT ON TABLE prices IS 'Offers in US dollars for one device. Grain: gpu x provider x region x kind x instance type.';
+COMMENT ON TABLE prices IS 'Offers in US dollars for one device. Grain: gpu x provider x region x kind x instance type x basis x as_of.';
 COMMENT ON COLUMN prices.gpu IS 'gpu_id of gpus.';
 COMMENT ON COLUMN prices.provider IS 'Who offers it.';
 COMMENT ON COLUMN prices.region IS 'Where.';
