@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 Connection = duckdb.DuckDBPyConnection
 
 MEMORY_LIMIT = "1GB"
+# The oldest DuckDB that opens a published file: command lines, drivers of BI tools and R come later than Python's.
+READERS = "v1.2.0"
 # How a system refuses a write.
 REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
 
@@ -158,7 +160,7 @@ def build_answers(night: Night, file: Path, prices_from: Path | None = None) -> 
 def _answers(night: Night, file: Path, prices_from: Path) -> Iterator[Connection]:
     """A new database of the night's own tables with the views over them."""
     _write_catalogs(night, prices_from)
-    with duckdb.connect(str(file)) as connection:
+    with duckdb.connect(str(file), config={"storage_compatibility_version": READERS}) as connection:
         settle(connection)
         connection.execute("CREATE SCHEMA internal")
         words = ", ".join(f"'{word}'" for word in Verdict.categories)

@@ -64,3 +64,10 @@ def test_stored_and_the_ids_of_the_catalogs_are_what_rows_are_called(night: duck
 def test_a_model_without_a_cache_has_none_and_not_an_unknown_one(night: duckdb.DuckDBPyConnection) -> None:
     query = "SELECT DISTINCT kv_cache_bytes FROM requirements JOIN models USING (model_id) WHERE kind = 'encoder'"
     assert night.execute(query).fetchall() == [(0,)]
+
+
+def test_readers_that_are_older_than_ours_open_the_file(whole_night: Path) -> None:
+    """65 is the layout that DuckDB 1.2 reads, and every later one: docs/operations.md promises it to drivers and R."""
+    header = publication.latest_database(whole_night).read_bytes()[:20]
+    assert header[8:12] == b"DUCK"
+    assert int.from_bytes(header[12:20], "little") == 65
