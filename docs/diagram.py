@@ -24,10 +24,14 @@ KEYS = {
     "best_models": "gpu workload kind rank",
     "calculator_gpus": "model_id precision quantity gpu",
     "calculators": "model_id precision calculator quantity",
+    "catalog_changes": "catalog entry field",
+    "changes": "model_id change detail before after precision workload gpu cause",
     "cheapest_assured": "model_id workload",
+    "comparison": "run_id",
     "coverage": "kind",
     "current_prices": "gpu",
     "current_purchases": "gpu",
+    "device_changes": "model_id workload gpu",
     "engines": "engine version_range memory_tier",
     "error_summary": "stage kind",
     "fit": "model_id precision workload gpu",
@@ -36,6 +40,7 @@ KEYS = {
     "kv_precisions": "kv_precision",
     "largest_per_gpu": "gpu workload",
     "links": "link degree",
+    "model_changes": "model_id change detail",
     "model_errors": "model_id",
     "models": "model_id",
     "models_per_gpu": "gpu workload",
@@ -47,6 +52,7 @@ KEYS = {
     "precision_ranks": "precision",
     "precision_reach": "precision workload",
     "precisions": "precision",
+    "price_changes": "gpu kind",
     "price_history": "provider region instance_type kind gpu date",
     "price_unmapped": "provider gpu_name device_memory_gib",
     "prices": "gpu provider region kind instance_type basis as_of",
@@ -60,6 +66,7 @@ KEYS = {
     "unknowns": "model_id",
     "unused_scores": "model_id",
     "validation": "measurement",
+    "verdict_changes": "model_id precision workload gpu",
     "workloads": "workload",
 }
 # A column of this name is the key of that table, wherever it stands.
@@ -71,9 +78,15 @@ NAMED = {
     "kv_precision": ("kv_precisions", "kv_precision"),
     "offer": ("plan_hardware", "offer"),
 }
-# But not there: a model that could not be read, that a site scores or that somebody measured need not be in the night,
-# nor need a device of the past or of a measurement.
+# But not there: what could not be read, what a site scores, what somebody measured and what there was before need not
+# be in the night.
 FREE = {
+    ("changes", "model_id"),
+    ("changes", "gpu"),
+    ("changes", "precision"),
+    ("changes", "workload"),
+    ("model_changes", "model_id"),
+    ("price_changes", "gpu"),
     ("model_errors", "model_id"),
     ("scores", "model_id"),
     ("unused_scores", "model_id"),

@@ -26,6 +26,7 @@ NOT_RUN = {
     "hubfit prices": "asks live price lists; tests/flows/test_prices_flow.py does so with local ones",
     'hubfit serve --cron "0 3 * * *"': "never ends; tests/flows/test_serve.py ends it",
     "hubfit check openai/gpt-oss-20b --source snapshot --gpu auto": "depends on the machine; tests/flows/local_devices",
+    "hubfit plan demand.csv --source snapshot --inventory auto": "the same; tests/flows/procurement/test_owned.py",
     "duckdb -readonly data/published/latest/hubfit.duckdb": "a program of others, and one that waits for people",
     "make audit": "makes an environment of its own",
     "make test": "is who runs this",

@@ -14,7 +14,7 @@ from flows import publication
 
 PLACE = Path(__file__).parents[2] / "docs"
 # Of these a workload and some formats are enough: they are as large as the night itself.
-LARGE = {"fit", "fitting", "tight_splits", "calculator_gpus"}
+LARGE = {"fit", "fitting", "tight_splits", "calculator_gpus", "verdict_changes"}
 PART = {"workload": "'chat-8k'", "precision": "'bf16'"}
 
 
