@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import duckdb
 
@@ -141,7 +141,7 @@ def _print(database: Path, query: str, format: str, limit: int | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _write(database: Path, query: str, format: str, limit: int | None, file: Any) -> None:
+def _write(database: Path, query: str, format: str, limit: int | None, file: TextIO) -> None:
     if limit is None:
         limit = TABLE_ROWS if format == "table" else ALL
     with _asked(database, query) as (names, rows):
