@@ -91,6 +91,7 @@ def connect(path: Path, *, target: Path | None = None) -> Connection:
     if connection.execute("SELECT current_setting('lock_configuration')").fetchone() == (True,):
         return connection  # of the same file, which this process has open: settings are the file's
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # on stdout, where results go
     spill = Path(tempfile.gettempdir()) / f"hubfit-{os.getpid()}-{path.parent.name}"
     connection.execute(f"SET temp_directory = '{_quoted(spill)}'")
     if target is not None:
