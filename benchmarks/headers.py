@@ -29,8 +29,8 @@ from flows.headers.fold import Folder
 from flows.headers.safetensors import Tensor
 from flows.hub_files import RemoteFiles
 from flows.hub_http import HubHttp
-from flows.hub_tensors import tensor_sets
 from flows.settings import Settings
+from flows.tensor_sets import tensor_sets
 
 MEGABYTE = 2**20
 FLOOR_BYTES, FLOOR_REQUESTS = 32 * MEGABYTE, 2

@@ -23,9 +23,10 @@ from flows.headers.tensor_set import dump
 from flows.hub_bases import Bases
 from flows.hub_files import RemoteFiles
 from flows.hub_http import Answer, HubHttp
-from flows.hub_tensors import tensor_sets
 from flows.raw import RawModel, Source
+from flows.repository import LARGEST_CONFIG, config_name
 from flows.settings import Settings
+from flows.tensor_sets import tensor_sets
 
 # Everything but layer counts in one request. HfApi.model_info refuses this combination, so the URL is asked directly.
 EXPAND = [
@@ -33,7 +34,6 @@ EXPAND = [
     "baseModels", "tags", "pipeline_tag", "library_name", "cardData", "downloads", "likes",
 ]  # fmt: skip
 LARGEST_INFO = 32 * 2**20
-LARGEST_CONFIG = 8 * 2**20
 
 # So many answers in a row that fail to connect or time out are nobody's single model: the Hub is away.
 AWAY_AFTER = 20
@@ -128,8 +128,8 @@ def fetch(client: HubHttp, model_id: str, bases: Bases) -> RawModel | Failure:
 
 
 def _config(client: HubHttp, info: Info, model_id: str, revision: str | None) -> str | Failure | None:
-    """Text of config.json (or what stands for it, see _config_name), null when the repository has none."""
-    name = _config_name(info)
+    """Text of config.json (or what stands for it, see config_name), null when the repository has none."""
+    name = config_name(info)
     if name is None:
         return None
     path = quote(model_id, safe="/")
@@ -145,16 +145,6 @@ def _config(client: HubHttp, info: Info, model_id: str, revision: str | None) ->
         return answer.body.decode("utf-8", errors="replace")
     # listed but not there: the repository changed meanwhile, or siblings were not told
     return None if answer.kind == "not_found" and answer.http_status == 404 else answer
-
-
-def _config_name(info: Info) -> str | None:
-    """config.json; an adapter, a pipeline and an old sentence-transformers model have theirs under other names."""
-    if info.files is None:
-        return "config.json"  # the answer does not say; one try
-    usual = ["config.json", "model_index.json", "0_Transformer/config.json"]
-    names = {file.name for file in info.files}
-    wanted = ["adapter_config.json", *usual] if info.is_adapter else usual
-    return next((name for name in wanted if name in names), None)
 
 
 def _object(answer: Answer) -> dict[str, Any] | None:

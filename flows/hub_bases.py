@@ -10,8 +10,7 @@ from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils._validators import validate_repo_id
 
 from flows.hub_http import Answer, HubHttp
-
-LARGEST_CONFIG = 8 * 2**20
+from flows.repository import LARGEST_CONFIG
 
 
 class Bases:

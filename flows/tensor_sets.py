@@ -18,28 +18,28 @@ from flows.extract.info import Info
 from flows.extract.measured import Measured
 from flows.extract.read_config import configured
 from flows.extract.weight_files import FileSet, weight_files
+from flows.gguf_sets import read_gguf
 from flows.headers.tensor_set import TensorSet
-from flows.hub_files import RemoteFiles
-from flows.hub_gguf import read_gguf
-from flows.hub_headers import read_pickle_total, read_set
+from flows.repository import Repository
+from flows.set_headers import read_pickle_total, read_set
 
 MOST_PICKLES = 2  # of more files the index tells the bytes in one request, and the configuration the parameters
 MOST_GGUF = 64  # files of one repository
 MOST_FILES = 64  # of the parts of one pipeline
 
 
-def tensor_sets(remote: RemoteFiles, info: Info, config: Mapping[str, Any] | None) -> list[TensorSet]:
+def tensor_sets(repository: Repository, info: Info, config: Mapping[str, Any] | None) -> list[TensorSet]:
     """The headers of every set that they add something to; a set that cannot be read is there with its problem."""
     names = {file.name for file in info.files or ()}
     wanted = [one for one in weight_files(info) if one.files and _is_worth(one, info, config or {})]
     if sum(len(one.files) for one in wanted if one.role == "component") > MOST_FILES:
         wanted = []
-    found = read_gguf(remote, _gguf_files(info, is_alone=config is None and not wanted))
+    found = read_gguf(repository, _gguf_files(info, is_alone=config is None and not wanted))
     for one in wanted:
         if one.format == "pickle" and len(one.files) > MOST_PICKLES:
-            found.append(read_pickle_total(remote, one))
+            found.append(read_pickle_total(repository, one))
         else:
-            found.append(read_set(remote, one, names))
+            found.append(read_set(repository, one, names))
     return found
 
 

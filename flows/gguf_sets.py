@@ -12,21 +12,21 @@ from flows.headers.gguf_sibling import sibling_tensors
 from flows.headers.problem import HeaderProblem
 from flows.headers.safetensors import Tensor
 from flows.headers.tensor_set import Scalar, TensorSet
-from flows.hub_files import RemoteFiles
-from flows.hub_headers import unusable
+from flows.repository import Repository
+from flows.set_headers import unusable
 
 
-def read_gguf(remote: RemoteFiles, sets: Iterable[FileSet]) -> list[TensorSet]:
+def read_gguf(repository: Repository, sets: Iterable[FileSet]) -> list[TensorSet]:
     """A TensorSet for each of `sets`, which are files or shard sets of one model in several types."""
-    files = _Files(remote)
+    files = _Files(repository)
     return [files.read(one) for one in sets]
 
 
 class _Files:
     """Remembers the last file that was read whole: its tensors are looked for in the next."""
 
-    def __init__(self, remote: RemoteFiles) -> None:
-        self._remote = remote
+    def __init__(self, repository: Repository) -> None:
+        self._repository = repository
         self._known: list[Tensor] = []
         self._like = gguf.GgufHeader()
 
@@ -39,7 +39,7 @@ class _Files:
         for file in sorted(one.files, key=lambda file: file.name):
             header = gguf.GgufHeader()
             try:
-                folder.add(_kept(gguf.tensors(self._remote.reader(file), file.bytes, header), known))
+                folder.add(_kept(gguf.tensors(self._repository.reader(file), file.bytes, header), known))
             except HeaderProblem as problem:
                 return unusable(one, f"{file.name}: {problem}")
             total += header.data_bytes
@@ -54,7 +54,7 @@ class _Files:
             return None
         folder, header = Folder(), gguf.GgufHeader()
         try:
-            read_at = self._remote.reader(file)
+            read_at = self._repository.reader(file)
             folder.add(sibling_tensors(read_at, file.bytes, self._known, self._like, header))
         except HeaderProblem:
             return None

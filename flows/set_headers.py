@@ -1,4 +1,4 @@
-"""Tensor headers of one set of files on the Hub: the fewest requests that give them.
+"""Tensor headers of one set of files: the fewest requests that give them.
 
 A sharded checkpoint costs one request where the Hub serves all headers together, else one for each shard; a single file
 costs one, and a second when its header is larger than the first piece. A failure here is no failure of the model: it is
@@ -17,8 +17,7 @@ from flows.headers import pickled, safetensors, sharded
 from flows.headers.fold import Folder
 from flows.headers.problem import HeaderProblem
 from flows.headers.tensor_set import TensorSet
-from flows.hub_files import RemoteFiles
-from flows.hub_http import Answer
+from flows.repository import Repository
 
 INDEX = "model.safetensors.index.json"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
@@ -27,30 +26,30 @@ MOST_BESIDE = safetensors.LARGEST_HEADER + 8  # bytes of a file that are no data
 READERS = {"safetensors": safetensors.tensors, "pickle": pickled.tensors}
 
 
-def read_set(remote: RemoteFiles, one: FileSet, names: Collection[str]) -> TensorSet:
+def read_set(repository: Repository, one: FileSet, names: Collection[str]) -> TensorSet:
     """The headers of one set, all of it or a problem. `names` are the repository's files."""
     if one.role == "model" and one.format == "safetensors" and len(one.files) > 1 and INDEX in names:
-        found = _together(remote, one)
+        found = _together(repository, one)
         if found is not None:
             return found
     folder, total = Folder(), 0
     for file in one.files:
         header = safetensors.Header()
         try:
-            folder.add(READERS[one.format](remote.reader(file), file.bytes, header))
+            folder.add(READERS[one.format](repository.reader(file), file.bytes, header))
         except HeaderProblem as problem:
             return unusable(one, f"{file.name}: {problem}")
         total += header.data_bytes
     return TensorSet(one.artifact, one.format, len(one.files), total, folder.groups())
 
 
-def read_pickle_total(remote: RemoteFiles, one: FileSet) -> TensorSet:
+def read_pickle_total(repository: Repository, one: FileSet) -> TensorSet:
     """Bytes of a sharded pickle by its index, without its tensors: one request instead of one for each shard."""
-    answer = remote.client.get(remote.url(PICKLE_INDEX), bucket="resolvers", params=None, limit=LARGEST_INDEX)
-    if isinstance(answer, Failure):
-        return unusable(one, f"{PICKLE_INDEX}: {answer.kind}: {answer.message}")
+    content = repository.content(PICKLE_INDEX, LARGEST_INDEX)
+    if isinstance(content, Failure):
+        return unusable(one, f"{PICKLE_INDEX}: {content.kind}: {content.message}")
     try:
-        total = whole(json.loads(answer.body)["metadata"]["total_size"], LARGEST_SIZE)
+        total = whole(json.loads(content)["metadata"]["total_size"], LARGEST_SIZE)
     except (ValueError, RecursionError, LookupError, TypeError):
         total = None
     if not total:
@@ -58,23 +57,21 @@ def read_pickle_total(remote: RemoteFiles, one: FileSet) -> TensorSet:
     return TensorSet(one.artifact, one.format, len(one.files), total, ())
 
 
-def _together(remote: RemoteFiles, one: FileSet) -> TensorSet | None:
-    """All headers in one answer; null when the Hub does not give it, or gives it for other files."""
+def _together(repository: Repository, one: FileSet) -> TensorSet | None:
+    """All headers in one answer; null when there is none, or it is of other files."""
     folder, shards = Folder(), sharded.Shards()
 
-    def read(pieces: Iterator[bytes]) -> Answer:
+    def read(pieces: Iterator[bytes]) -> None:
         nonlocal folder, shards
         folder, shards = Folder(), sharded.Shards()  # a second try starts again
         folder.add(sharded.tensors(_sequential(pieces), shards))
-        return Answer(b"")
 
     try:
-        path = f"/api/models/{remote.path}/safetensors-metadata/{INDEX}"
-        answer = remote.client.consume(path, bucket="api", reader=read)
+        is_served = repository.headers_together(INDEX, read)
     except HeaderProblem:
         return None
     # it is of the current revision, which may have moved on since the list of files was made
-    if isinstance(answer, Failure) or shards.files.keys() != {file.name for file in one.files}:
+    if not is_served or shards.files.keys() != {file.name for file in one.files}:
         return None
     beside = [file.bytes - shards.files[file.name] for file in one.files if file.bytes is not None]
     if not all(0 < size <= MOST_BESIDE for size in beside):
