@@ -30,7 +30,7 @@ def what_if(place: Path, folder: Path | None, workloads: Sequence[Mapping[str, A
 
 
 def answer(
-    model_ids: Sequence[str],
+    entries: Sequence[tuple[str, str | None]],
     settings: Settings,
     source: str,
     place: Path,
@@ -40,12 +40,12 @@ def answer(
 ) -> tuple[Night, Path]:
     """Crawl, extract, estimate and build, exactly as a night does. `folder` holds what-if catalogs.
 
-    `reader` answers for the ids, where that is not the `source` itself. The prices are those of a night that starts
-    `now` in the data folder of `settings`, of which nothing else is looked at. A model that cannot be read is a row of
-    `model_errors`. Raises catalogs.CatalogError where none is a model id, and HubUnavailable.
+    `entries` are as inputs.listed makes them. `reader` answers for the ids, where that is not the `source` itself. The
+    prices are those of a night that starts `now` in the data folder of `settings`, of which nothing else is looked at.
+    A model that cannot be read is a row of `model_errors`. Raises HubUnavailable.
     """
     inside = replace(settings, data=place)
-    this = night.start(inside.data, source, inputs.listed([], list(model_ids)), folder, now=now)
+    this = night.start(inside.data, source, entries, folder, now=now)
     reader = reader or inputs.open_source(source, inside)
     for shard in range(this.shards):
         stages.fetch(this, shard, reader)

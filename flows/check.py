@@ -15,9 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 import catalogs
-from flows import asked_night, check_calculators, check_cheapest, check_question, stages, terminal
+from flows import asked_night, check_calculators, check_cheapest, check_question, inputs, stages, terminal
 from flows.check_question import Question, Unreadable, known
+from flows.extract.info import printable
+from flows.local_bases import bases_of
 from flows.local_devices import node
+from flows.local_model import LocalModel
+from flows.local_source import local_source
 from flows.night import Night
 from flows.settings import Settings
 
@@ -37,12 +41,14 @@ VERDICT_STYLES = {
 }
 
 
-def check(model_ids: Sequence[str], settings: Settings, question: Question, *, as_json: bool) -> None:
+def check(asked: Sequence[str | LocalModel], settings: Settings, question: Question, *, as_json: bool) -> None:
     """Print what each model needs at each precision and what it fits on: one object as JSON, a list for several.
+
+    A model is an id, for the source of the question, or one of this machine.
 
     Raises Unreadable when a model cannot be read, of several after the others; HubUnavailable, catalogs.CatalogError.
     """
-    if not 0 < len(model_ids) <= MOST_MODELS:
+    if not 0 < len(asked) <= MOST_MODELS:
         raise Unreadable(f"name one to {MOST_MODELS} models; `hubfit run` audits whole lists")
     for option, value in (("--loss", question.loss), ("--lora-targets", question.lora_targets)):
         if value and not question.train:
@@ -50,9 +56,9 @@ def check(model_ids: Sequence[str], settings: Settings, question: Question, *, a
     catalogs.validate(question.catalogs_folder)  # under the name that its owner knows
     question = check_question.on_this_machine(question)
     answers, failures = [], []
-    for model_id in model_ids:
+    for model in asked:
         try:
-            answers.append(_ask(model_id, settings, question))
+            answers.append(_ask(model, settings, question))
         except Unreadable as failure:
             failures.append(str(failure))
             continue
@@ -61,20 +67,21 @@ def check(model_ids: Sequence[str], settings: Settings, question: Question, *, a
                 print()
             _print(answers[-1])
     if as_json and answers:
-        found = answers if len(model_ids) > 1 else answers[0]
+        found = answers if len(asked) > 1 else answers[0]
         print(json.dumps(found, default=str, ensure_ascii=False, indent=1))
     if failures:
         raise Unreadable("; ".join(failures))
 
 
-def _ask(model_id: str, settings: Settings, question: Question) -> dict[str, Any]:
+def _ask(model: str | LocalModel, settings: Settings, question: Question) -> dict[str, Any]:
     rows, bounded = check_question.workloads(question)
     with _workplace(question, rows) as (place, folder):
         known("gpu", question.gpus, catalogs.gpus(folder)["gpu_id"].to_list())
         known("precision", question.precisions, catalogs.precisions(folder)["precision"].to_list())
-        this, database = _estimate(model_id, settings, question.source, place, folder)
+        this, database = _estimate(model, settings, question.source, place, folder)
         with duckdb.connect(str(database), read_only=True) as connection:
             answer = _answer(connection, str(rows[0]["workload"]), question, bounded)
+        answer["path"] = printable(str(model.path.absolute())) if isinstance(model, LocalModel) else None
         if question.has_calculators:
             answer["calculators"] = check_calculators.answer(
                 stages.read(this, "shapes"),
@@ -102,16 +109,28 @@ def _workplace(question: Question, workloads: Sequence[Mapping[str, Any]]) -> It
         yield Path(place), folder
 
 
-def _estimate(model_id: str, settings: Settings, source: str, place: Path, folder: Path) -> tuple[Night, Path]:
+def _estimate(
+    model: str | LocalModel, settings: Settings, source: str, place: Path, folder: Path
+) -> tuple[Night, Path]:
     """The night of one model and its database. Raises Unreadable where the model cannot be read."""
-    try:
-        this, database = asked_night.answer([model_id], settings, source, place, folder)
-    except catalogs.CatalogError:
-        raise Unreadable(f"{terminal.inert(model_id)!r} is no model id; write owner/name") from None
+    reader = None
+    name = model.name if isinstance(model, LocalModel) else model
+    entries: list[tuple[str, str | None]]
+    if isinstance(model, LocalModel):
+        entries = [(model.name, None)]
+        reader = local_source(model, bases_of(model.folder, source, settings))
+        source = "local"
+    else:
+        try:
+            entries = inputs.listed([], [model])
+        except catalogs.CatalogError:
+            said = f"{terminal.inert(model)!r} is no model id; write owner/name, or the path of a model on this machine"
+            raise Unreadable(said) from None
+    this, database = asked_night.answer(entries, settings, source, place, folder, reader)
     failed = stages.read(this, "model_errors")
     if failed.height:
         row = failed.row(0, named=True)
-        raise Unreadable(f"{model_id}: {row['kind']}: {row['message']}")
+        raise Unreadable(f"{name}: {row['kind']}: {row['message']}")
     return this, database
 
 

@@ -20,7 +20,7 @@ from flows.cli_options import (
 
 
 def check(
-    models: Annotated[list[str] | None, typer.Argument(help="owner/name, up to twenty.")] = None,
+    models: Annotated[list[str] | None, typer.Argument(help="owner/name, ./folder or file.gguf; up to 20.")] = None,
     model: ModelsOption = None,
     lists: ListsOption = None,
     gpu: Annotated[
@@ -69,7 +69,7 @@ def check(
 
     hubfit check openai/gpt-oss-20b --gpu nvidia-rtx-4090-24gb --context 32768 --concurrency 4
 
-    hubfit check Qwen/Qwen3-8B --gpu auto
+    hubfit check ./my-finetune --gpu auto
 
     hubfit check meta-llama/Llama-3.1-70B --gpu nvidia-rtx-4090-24gb --engine llamacpp --precision gguf_q4_k_m
     --host-memory 64
@@ -80,6 +80,7 @@ def check(
     from flows import check as checking
     from flows import inputs
     from flows.check_question import Question, speculation
+    from flows.local_model import recognised
     from flows.settings import Settings
 
     listed = [model_id for model_id, _ in inputs.listed(lists, [])] if lists else []
@@ -105,5 +106,5 @@ def check(
         fsdp=fsdp,
         lora_percent=ADAPTER_PERCENT if lora_percent is None else lora_percent,
     )
-    asked = list(dict.fromkeys([*(models or []), *(model or []), *listed]))
+    asked = list(dict.fromkeys([*map(recognised, models or []), *(model or []), *listed]))
     checking.check(asked, Settings.from_environment(data=data), question, as_json=json)

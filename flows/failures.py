@@ -24,6 +24,7 @@ KINDS: dict[str, bool] = {
     "not_in_snapshot": False,
     "malformed_info": False,
     "malformed_config": False,
+    "unreadable": False,  # a folder or a file of this machine that the disk refuses
     "no_weights": False,  # neither a configuration nor a weight set that we can size
 }
 

@@ -20,7 +20,7 @@ from flows.extract.info import Info, load_object, parse
 from flows.extract.inherit import missing_base
 from flows.failures import Failure, HubUnavailable
 from flows.headers.tensor_set import dump
-from flows.hub_bases import Bases
+from flows.hub_bases import Bases, is_id
 from flows.hub_files import RemoteFiles
 from flows.hub_http import Answer, HubHttp
 from flows.raw import RawModel, Source
@@ -115,7 +115,7 @@ def fetch(client: HubHttp, model_id: str, bases: Bases) -> RawModel | Failure:
         return Failure("disabled", "the Hub has disabled this repository", 200)
     sha = answer.get("sha")
     revision = sha if isinstance(sha, str) and sha.isalnum() else None
-    final = info.id if info.id and _is_id(info.id) else model_id  # a renamed repository answers under its new name
+    final = info.id if info.id and is_id(info.id) else model_id  # a renamed repository answers under its new name
     config = _config(client, info, final, revision)
     if isinstance(config, Failure):
         return config
@@ -153,11 +153,3 @@ def _object(answer: Answer) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _is_id(text: str) -> bool:
-    try:
-        validate_repo_id(text)
-    except HFValidationError:
-        return False
-    return True

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import Future
+from pathlib import Path
 from urllib.parse import quote
 
+from huggingface_hub import constants
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils._validators import validate_repo_id
 
@@ -36,10 +38,37 @@ class Bases:
         return answer.result()
 
     def _fetch(self, model_id: str) -> str | None:
-        try:
-            validate_repo_id(model_id)
-        except HFValidationError:
+        if not is_id(model_id):
             return None
         path = f"/{quote(model_id, safe='/')}/resolve/main/config.json"
         answer = self._client.get(path, bucket="resolvers", params=None, limit=LARGEST_CONFIG)
         return answer.body.decode("utf-8", errors="replace") if isinstance(answer, Answer) else None
+
+
+def kept(model_id: str) -> str | None:
+    """Text of a config.json that the cache of huggingface_hub has, null when it has none."""
+    if not is_id(model_id):
+        return None
+    from huggingface_hub import try_to_load_from_cache  # its module costs a third of a second
+
+    found = try_to_load_from_cache(model_id, "config.json")
+    try:
+        with Path(str(found)).open(encoding="utf-8", errors="replace") as file:
+            text = file.read(LARGEST_CONFIG + 1)
+    except OSError:
+        return None
+    return text if len(text) <= LARGEST_CONFIG else None
+
+
+def may_ask(model_id: str) -> bool:
+    """Whether there is an id to ask for, and a Hub that may be asked."""
+    return is_id(model_id) and not constants.is_offline_mode()
+
+
+def is_id(text: str) -> bool:
+    """Whether the Hub could have a repository of that name."""
+    try:
+        validate_repo_id(text)
+    except HFValidationError:
+        return False
+    return True

@@ -18,7 +18,7 @@ import polars as pl
 
 import estimator
 from catalogs.demand import ANY
-from flows import asked_night, check_question, dimensions, stages
+from flows import asked_night, check_question, dimensions, inputs, stages
 from flows.check_question import Question
 from flows.failures import Stop
 from flows.local_devices import node
@@ -108,7 +108,8 @@ def find(
         if on_one_node:
             node.hold(on_one_node, what_if)
         models = demand["model_id"].unique(maintain_order=True).to_list()
-        this, database = asked_night.answer(models, settings, source, Path(place), what_if, reader, now)
+        entries = inputs.listed([], models)
+        this, database = asked_night.answer(entries, settings, source, Path(place), what_if, reader, now)
         failed = stages.read(this, "model_errors")
         if failed.height:
             lines = dict(demand.group_by("model_id").agg(pl.col("line").cast(pl.String).unique().sort()).iter_rows())

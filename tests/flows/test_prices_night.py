@@ -48,7 +48,7 @@ def test_one_who_asks_counts_with_the_same_prices(tmp_path: Path) -> None:
     keep(folder, "precisions", ("stored",))
     keep(folder, "workloads", ("min-8k",))
     snapshots.write(data, "prices", "aws", TODAY, price_rows({"usd_per_gpu_hour": 2.5, "as_of": TODAY}))
-    _, asked = asked_night.answer(["openai-community/gpt2"], Settings(data=data), "snapshot", place, folder)
+    _, asked = asked_night.answer([("openai-community/gpt2", None)], Settings(data=data), "snapshot", place, folder)
     assert rows(asked, "SELECT usd_per_gpu_hour, origin FROM current_prices") == [(2.5, "snapshot")]
     assert [path.name for path in (data / "lake").iterdir()] == ["prices"]
 
