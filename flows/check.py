@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from rich.console import Console
-from rich.table import Table
 
 import catalogs
-from flows import asked_night, check_calculators, check_cheapest, check_question, inputs, stages, terminal
+from flows import (
+    asked_night,
+    check_calculators,
+    check_cheapest,
+    check_print,
+    check_question,
+    inputs,
+    night_source,
+    stages,
+    terminal,
+)
 from flows.check_question import Question, Unreadable, known
 from flows.extract.info import printable
 from flows.local_bases import bases_of
@@ -23,22 +31,24 @@ from flows.local_devices import node
 from flows.local_model import LocalModel
 from flows.local_source import local_source
 from flows.night import Night
+from flows.raw import Source
 from flows.settings import Settings
 
-GIB = 2**30
 MOST_MODELS = 20
 
 # What a person asks about first; --precision asks for any other.
 PRECISIONS = ("stored", "bf16", "fp8_e4m3_block128", "int4_awq_g128", "nf4_dq", "gguf_q8_0", "gguf_q4_k_m")
 # Instead of these where an engine has formats of its own.
 PRECISIONS_OF = {"mlx": ("stored", "bf16", "mlx_8bit_g64", "mlx_6bit_g64", "mlx_4bit_g64")}
-VERDICT_STYLES = {
-    "fits": "green",
-    "tight": "yellow",
-    "sharded": "cyan",
-    "unknown": "dim",
-    "unsupported": "dim",
-}
+
+# Of every device, from the decisions alone: the view `fit` adds what they need.
+_VERDICTS = """
+    SELECT p.precision, t.verdict, count(*) AS devices
+    FROM internal.fit f JOIN precisions p USING (precision_ix) JOIN workloads w USING (workload_ix)
+    JOIN internal.outcomes t USING (outcome_ix)
+    WHERE w.workload = ? AND list_contains(?, p.precision)
+    GROUP BY ALL ORDER BY ALL
+"""
 
 
 def check(asked: Sequence[str | LocalModel], settings: Settings, question: Question, *, as_json: bool) -> None:
@@ -65,7 +75,7 @@ def check(asked: Sequence[str | LocalModel], settings: Settings, question: Quest
         if not as_json:
             if len(answers) > 1:
                 print()
-            _print(answers[-1])
+            check_print.show(answers[-1])
     if as_json and answers:
         found = answers if len(asked) > 1 else answers[0]
         print(json.dumps(found, default=str, ensure_ascii=False, indent=1))
@@ -73,14 +83,21 @@ def check(asked: Sequence[str | LocalModel], settings: Settings, question: Quest
         raise Unreadable("; ".join(failures))
 
 
-def _ask(model: str | LocalModel, settings: Settings, question: Question) -> dict[str, Any]:
+def _ask(
+    model: str | LocalModel, settings: Settings, question: Question, reader: Source | None = None
+) -> dict[str, Any]:
+    """`reader` answers for the model, where that is not the question's source or the model's own files."""
     rows, bounded = check_question.workloads(question)
     with _workplace(question, rows) as (place, folder):
         known("gpu", question.gpus, catalogs.gpus(folder)["gpu_id"].to_list())
         known("precision", question.precisions, catalogs.precisions(folder)["precision"].to_list())
-        this, database = _estimate(model, settings, question.source, place, folder)
+        reader = reader or _reader(model, settings, question.source)
+        this, database = _estimate(model, settings, question.source, reader, place, folder)
         with duckdb.connect(str(database), read_only=True) as connection:
             answer = _answer(connection, str(rows[0]["workload"]), question, bounded)
+        if (engine := _engine_instead(answer, question)) is not None:
+            # what was read is read no second time
+            return _ask(model, settings, replace(question, engine=engine), night_source.of_night(this, reader))
         answer["path"] = printable(str(model.path.absolute())) if isinstance(model, LocalModel) else None
         if question.has_calculators:
             answer["calculators"] = check_calculators.answer(
@@ -93,6 +110,20 @@ def _ask(model: str | LocalModel, settings: Settings, question: Question) -> dic
                 lora_percent=question.lora_percent,
             )
         return answer
+
+
+def _engine_instead(answer: Mapping[str, Any], question: Question) -> str | None:
+    """The engine to ask instead of the default one that runs this model nowhere; null where one was asked for.
+
+    llama.cpp for files of its own, else the bare minimum that any engine needs.
+    """
+    is_open = question.engine is None and not question.train and answer["workload"]["engine"] != "none"
+    if not is_open or any(set(found) != {"unsupported"} for found in answer["verdicts"].values()):
+        return None
+    models = [row for row in answer["artifacts"] if row["role"] == "model"]
+    engine = "llamacpp" if models and all(row["format"] == "gguf" for row in models) else "none"
+    terminal.note(f"{answer['workload']['engine']} does not run it; --engine {engine} is answered for")
+    return engine
 
 
 @contextmanager
@@ -109,29 +140,32 @@ def _workplace(question: Question, workloads: Sequence[Mapping[str, Any]]) -> It
         yield Path(place), folder
 
 
+def _reader(model: str | LocalModel, settings: Settings, source: str) -> Source:
+    if isinstance(model, LocalModel):
+        return local_source(model, bases_of(model.folder, source, settings))
+    return inputs.open_source(source, settings)
+
+
 def _estimate(
-    model: str | LocalModel, settings: Settings, source: str, place: Path, folder: Path
+    model: str | LocalModel, settings: Settings, source: str, reader: Source, place: Path, folder: Path
 ) -> tuple[Night, Path]:
     """The night of one model and its database. Raises Unreadable where the model cannot be read."""
-    reader = None
     name = model.name if isinstance(model, LocalModel) else model
-    entries: list[tuple[str, str | None]]
-    if isinstance(model, LocalModel):
-        entries = [(model.name, None)]
-        reader = local_source(model, bases_of(model.folder, source, settings))
-        source = "local"
-    else:
-        try:
-            entries = inputs.listed([], [model])
-        except catalogs.CatalogError:
-            said = f"{terminal.inert(model)!r} is no model id; write owner/name, or the path of a model on this machine"
-            raise Unreadable(said) from None
+    entries = [(name, None)] if isinstance(model, LocalModel) else _entries(model)
     this, database = asked_night.answer(entries, settings, source, place, folder, reader)
     failed = stages.read(this, "model_errors")
     if failed.height:
         row = failed.row(0, named=True)
         raise Unreadable(f"{name}: {row['kind']}: {row['message']}")
     return this, database
+
+
+def _entries(model_id: str) -> list[tuple[str, str | None]]:
+    try:
+        return inputs.listed([], [model_id])
+    except catalogs.CatalogError:
+        said = "is no model id; write owner/name, or the path of a model on this machine"
+        raise Unreadable(f"{terminal.inert(model_id)!r} {said}") from None
 
 
 def _answer(
@@ -146,11 +180,12 @@ def _answer(
 
     asked = rows("FROM workloads WHERE workload = ?", workload)[0]
     gpus = list(question.gpus)
-    shown = list(question.precisions) or list(PRECISIONS_OF.get(asked["engine"], PRECISIONS))
+    artifacts = rows("FROM artifacts ORDER BY artifact")
+    shown = list(question.precisions) or _precisions(asked["engine"], artifacts)
     fit = rows(
         """
         SELECT f.* EXCLUDE (model_id, workload), t.gpus_at_middle, t.parallelism AS parallelism_at_middle,
-            g.name, g.memory_gib_nominal
+            g.name, g.memory_gib_nominal, g.segment
         FROM fit f JOIN gpus g ON g.gpu_id = f.gpu
         LEFT JOIN tight_splits t USING (model_id, precision, workload, gpu)
         WHERE list_contains(?, f.precision)
@@ -172,7 +207,7 @@ def _answer(
         "model": rows("FROM models")[0],
         "workload": asked,
         "attention_groups": rows("FROM attention_groups ORDER BY position"),
-        "artifacts": rows("FROM artifacts ORDER BY artifact"),
+        "artifacts": artifacts,
         "requirements": rows(
             "FROM requirements WHERE workload = ? AND list_contains(?, precision) ORDER BY list_position(?, precision)",
             workload,
@@ -180,6 +215,7 @@ def _answer(
             shown,
         ),
         "fit": fit,
+        "verdicts": _verdicts(fit if gpus else rows(_VERDICTS, workload, shown)),
         "cheapest": check_cheapest.cheapest(fit, rows(check_cheapest.PRICES)),
         "gpus_without_price": check_cheapest.without_price(fit),
         "asked_gpus": gpus,
@@ -187,102 +223,21 @@ def _answer(
     }
 
 
-def _print(answer: dict[str, Any]) -> None:
-    out = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-    model, workload = answer["model"], answer["workload"]
-    out.print(f"[bold]{terminal.plain(model['model_id'])}[/]  {_facts(model)}")
-    out.print(f"for {terminal.plain(workload['title'])} (engine {workload['engine']})")
-    clipped = {row["context_tokens"] for row in answer["requirements"]} - {workload["context_tokens"], None}
-    if clipped:
-        out.print(f"the model's own limit of {max(clipped):,} tokens is counted instead")
-    if model["notes"]:
-        out.print(f"[dim]{terminal.plain(model['notes'])}[/]")
-    out.print()
-    out.print(_requirements_table(answer))
-    out.print()
-    out.print(_fit_table(answer))
-    out.print()
-    out.print(check_cheapest.table(answer["cheapest"]))
-    if (unpriced := check_cheapest.remark(answer["gpus_without_price"])) is not None:
-        out.print(f"[dim]{unpriced}[/]")
-    if "calculators" in answer:
-        out.print()
-        if answer["calculators"]["rows"]:
-            out.print(check_calculators.table(answer["calculators"]))
-        out.print(f"[dim]{check_calculators.remark(answer['calculators'])}[/]")
+def _precisions(engine: str, artifacts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a person asks about first, with the formats of the repository's own GGUF files; those alone where it has
+    nothing else."""
+    wanted = list(PRECISIONS_OF.get(engine, PRECISIONS))
+    models = [row for row in artifacts if row["role"] in ("model", "component", "adapter")]
+    files = [row for row in models if row["format"] == "gguf" and row["precision"]]
+    files.sort(key=lambda row: -(row["bytes"] or 0))
+    own = list(dict.fromkeys(str(row["precision"]) for row in files))
+    return own if own and len(files) == len(models) else list(dict.fromkeys([*wanted, *own]))
 
 
-def _facts(model: dict[str, Any]) -> str:
-    parameters = model["parameters"]
-    parts = [f"{parameters / 1e9:,.2f} B parameters" if parameters else "parameters unknown"]
-    if model["active_parameters"] and model["active_parameters"] != parameters:
-        parts.append(f"{model['active_parameters'] / 1e9:,.2f} B active")
-    parts += [str(model[key]) for key in ("kind", "model_type") if model[key]]
-    if model["max_context_tokens"]:
-        parts.append(f"up to {model['max_context_tokens']:,} tokens")
-    if model["confidence"]:
-        parts.append(f"confidence: {model['confidence']}")
-    return terminal.plain(", ".join(parts))
-
-
-def _requirements_table(answer: dict[str, Any]) -> Table:
-    table = Table(box=None, header_style="bold", title="What it needs, GiB", title_justify="left")
-    table.add_column("precision")
-    columns = ("weights", "kv_cache", "state", "activation", "gradient", "optimizer", "overhead", "total")
-    for name in columns:
-        table.add_column(name.replace("_", " "), justify="right")
-    for row in answer["requirements"]:
-        table.add_row(row["precision"], *(_gib(row[f"{name}_bytes"]) for name in columns))
-    return table
-
-
-def _fit_table(answer: dict[str, Any]) -> Table:
-    """With --gpu every answer for those devices; otherwise the smallest device for each precision and degree."""
-    table = Table(box=None, header_style="bold", title="Where it runs", title_justify="left")
-    for name in ("precision", "device", "verdict"):
-        table.add_column(name)
-    for name in ("devices", "needs GiB", "usable GiB", "max context", "max sequences", "tokens/s", "USD/h", "USD/Mtok"):
-        table.add_column(name, justify="right")
-    seen: set[tuple[str, int]] = set()
-    for row in answer["fit"]:
-        key = (row["precision"], row["gpus_needed"] or 0)
-        verdict = row["verdict"]
-        said = f"{verdict}, {_gib(row['host_bytes'])} on the host" if row["host_bytes"] is not None else verdict
-        if not answer["asked_gpus"] and key in seen:
-            continue
-        seen.add(key)
-        style = VERDICT_STYLES.get(verdict, "")
-        table.add_row(
-            row["precision"],
-            terminal.plain(row["name"]),
-            f"[{style}]{said}[/]" if style else said,
-            _devices(row),
-            _gib(row["required_bytes"]),
-            _gib(row["usable_bytes"]),
-            _count(row["max_context_tokens"]),
-            _count(row["max_sequences"]),
-            _speed(row["decode_tokens_per_second"]),
-            f"{row['usd_per_hour']:.2f}" if row["usd_per_hour"] is not None else "-",
-            f"{row['usd_per_million_tokens']:.2f}" if row["usd_per_million_tokens"] is not None else "-",
-        )
-    if not answer["fit"]:
-        table.caption = "no device of the catalog holds it"
-    return table
-
-
-def _devices(row: dict[str, Any]) -> str:
-    """How several devices share the model, which says how many they are, and fewer that may do, too."""
-    told = "-" if row["gpus_needed"] is None else "1" if row["gpus_needed"] == 1 else str(row["parallelism"])
-    return told if row["gpus_at_middle"] is None else f"{told} ({row['parallelism_at_middle']} tight)"
-
-
-def _speed(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.1f}" if value < 10 else f"{value:,.0f}"
-
-
-def _gib(value: int | None) -> str:
-    return "unknown" if value is None else f"{value / GIB:,.2f}"
-
-
-def _count(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
+def _verdicts(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Precision -> verdict -> devices that have it."""
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        found = counts.setdefault(row["precision"], {})
+        found[row["verdict"]] = found.get(row["verdict"], 0) + row.get("devices", 1)
+    return counts

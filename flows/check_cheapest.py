@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
+from rich.console import RenderableType
 
 from flows import terminal
+from flows.check_columns import Column, fitted
 
 RUNS = ("fits", "tight", "sharded")
 MOST_DEVICES = 5
+ROOMY = 130  # characters that hold the whole story of a price beside the rest
 
 PRICES = "FROM option_prices"
 
@@ -41,27 +43,29 @@ def without_price(fit: Sequence[Row]) -> list[str]:
     return sorted({row["gpu"] for row in running} - {row["gpu"] for row in running if _is_priced(row)})
 
 
-def table(ways: Sequence[Row]) -> Table:
-    """One row for each way; what is old or comes in larger numbers says so beside its price."""
-    shown = Table(box=None, header_style="bold", title="Cheapest ways to run it", title_justify="left")
-    for name in ("precision", "device"):
-        shown.add_column(name)
-    for name in ("devices", "tokens/s", "USD/h", "USD/Mtok"):
-        shown.add_column(name, justify="right")
-    shown.add_column("price of")
-    for way in ways:
-        shown.add_row(
+def table(ways: Sequence[Row], width: int) -> RenderableType:
+    """One row for each way; what is old or comes in larger numbers says so beside its price.
+
+    Where `width` characters do not hold that, the region and who told the price are left to `--json`.
+    """
+    columns = [Column("precision", is_number=False), Column("device", is_number=False, least=18)]
+    columns += [Column("devices", is_number=False), Column("tokens/s", rank=2), Column("USD/h")]
+    columns += [Column("USD/Mtok", rank=3), Column("price of", rank=1, is_number=False, least=16)]
+    rows = [
+        (
             way["precision"],
             terminal.plain(way["name"]),
             "1" if way["gpus_needed"] == 1 else str(way["parallelism"]),
-            _speed(way["decode_tokens_per_second"]),
+            speed(way["decode_tokens_per_second"]),
             f"{way['usd_per_hour']:.2f}",
             "-" if way["usd_per_million_tokens"] is None else f"{way['usd_per_million_tokens']:.2f}",
             _price(way),
         )
-    if not ways:
-        shown.caption = "no way with a known price"
-    return shown
+        for way in ways
+    ]
+    if width < ROOMY:
+        rows = [(*row[:-1], _short_price(way)) for row, way in zip(rows, ways, strict=True)]
+    return fitted("Cheapest ways to run it", columns, rows, width, "no way with a known price")
 
 
 def remark(unpriced: Sequence[str]) -> str | None:
@@ -112,5 +116,13 @@ def _price(way: Row) -> str:
     return told + stale
 
 
-def _speed(value: float | None) -> str:
+def _short_price(way: Row) -> str:
+    paid = way["instances"] * way["devices_per_instance"]
+    by = f", for {paid}" if paid > way["gpus_needed"] else ""
+    told = terminal.plain(f"{way['provider']}{by}, {way['price_as_of']}")
+    return f"{told} [yellow]stale[/]" if way["price_is_stale"] else told
+
+
+def speed(value: float | None) -> str:
+    """Tokens a second, with a digit more where they are few; a dash for unknown."""
     return "-" if value is None else f"{value:,.1f}" if value < 10 else f"{value:,.0f}"

@@ -36,7 +36,7 @@ def ways(*rows: dict[str, Any]) -> list[tuple[str, str]]:
 
 def printed(found: list[dict[str, Any]]) -> str:
     out = Console(file=io.StringIO(), width=200)
-    out.print(check_cheapest.table(found))
+    out.print(check_cheapest.table(found, 200))
     assert isinstance(out.file, io.StringIO)
     return out.file.getvalue()
 
