@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from flows import inputs, night, stages, warehouse
+from flows import inputs, lake, night, stages, warehouse
 from flows.night import Night
 from flows.raw import Source
 from flows.settings import Settings
@@ -47,11 +47,12 @@ def answer(
     inside = replace(settings, data=place)
     this = night.start(inside.data, source, entries, folder, now=now)
     reader = reader or inputs.open_source(source, inside)
-    for shard in range(this.shards):
-        stages.fetch(this, shard, reader)
-        stages.extract(this, shard)
-    for shard in range(stages.shapes(this)):
-        stages.estimate(this, shard)
     database = place / "asked.duckdb"
-    warehouse.build_answers(this, database, settings.data)
+    with lake.in_passing():
+        for shard in range(this.shards):
+            stages.fetch(this, shard, reader)
+            stages.extract(this, shard)
+        for shard in range(stages.shapes(this)):
+            stages.estimate(this, shard)
+        warehouse.build_answers(this, database, settings.data, warehouse.OF_ONE_ANSWER)
     return this, database

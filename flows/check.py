@@ -26,10 +26,8 @@ from flows import (
 )
 from flows.check_question import Question, Unreadable, known
 from flows.extract.info import printable
-from flows.local_bases import bases_of
 from flows.local_devices import node
 from flows.local_model import LocalModel
-from flows.local_source import local_source
 from flows.night import Night
 from flows.raw import Source
 from flows.settings import Settings
@@ -142,6 +140,10 @@ def _workplace(question: Question, workloads: Sequence[Mapping[str, Any]]) -> It
 
 def _reader(model: str | LocalModel, settings: Settings, source: str) -> Source:
     if isinstance(model, LocalModel):
+        # whoever names an id does not wait for the readers of headers
+        from flows.local_bases import bases_of
+        from flows.local_source import local_source
+
         return local_source(model, bases_of(model.folder, source, settings))
     return inputs.open_source(source, settings)
 

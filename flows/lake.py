@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import polars as pl
@@ -23,6 +24,22 @@ log = logging.getLogger(__name__)
 ROW_GROUP_ROWS = 122_880 * 8
 # As much as any buffer that polars could not write: a disk that takes this did not refuse the part.
 PROBE_BYTES = 128 * 1024
+
+
+_is_waited_for = ContextVar("is_waited_for", default=True)
+
+
+@contextmanager
+def in_passing() -> Iterator[None]:
+    """Parts that this thread writes in here are not waited for: they are thrown away before anything can fail.
+
+    A whole night syncs each of its parts; that of one question would wait for the disk a hundred times.
+    """
+    token = _is_waited_for.set(False)
+    try:
+        yield
+    finally:
+        _is_waited_for.reset(token)
 
 
 def part_path(data: Path, table: str, run_id: str, part: int) -> Path:
@@ -121,6 +138,8 @@ def _checksum(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
+    if not _is_waited_for.get():
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

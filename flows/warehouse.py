@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -60,6 +60,11 @@ FROM_DIMENSIONS = (
     "internal.splits",
     *("internal.device_speeds", "internal.device_links", "internal.qualities"),
 )
+
+
+# What the answer for one model or a plan needs; making the views over all models takes a third of a second besides.
+OF_ONE_ANSWER = ("formulas", "costs", "fit", "ranks")
+OF_A_NIGHT = (*OF_ONE_ANSWER, "views")
 
 
 @dataclass(frozen=True)
@@ -147,18 +152,20 @@ def build(night: Night, file: Path) -> None:
 
 
 @disk_errors()
-def build_answers(night: Night, file: Path, prices_from: Path | None = None) -> None:
+def build_answers(
+    night: Night, file: Path, prices_from: Path | None = None, scripts: Sequence[str] = OF_A_NIGHT
+) -> None:
     """What `build` makes, without the ledger, the history and the words of the columns, for one who asks and leaves.
 
-    `prices_from`: the data folder whose snapshots of prices count, where it is not the night's own.
-    Raises OSError when the disk refuses.
+    `prices_from`: the data folder whose snapshots of prices count, where it is not the night's own. `scripts` make the
+    views. Raises OSError when the disk refuses.
     """
-    with _answers(night, file, prices_from or night.data):
+    with _answers(night, file, prices_from or night.data, scripts):
         pass
 
 
 @contextmanager
-def _answers(night: Night, file: Path, prices_from: Path) -> Iterator[Connection]:
+def _answers(night: Night, file: Path, prices_from: Path, scripts: Sequence[str] = OF_A_NIGHT) -> Iterator[Connection]:
     """A new database of the night's own tables with the views over them."""
     _write_catalogs(night, prices_from)
     with duckdb.connect(str(file), config={"storage_compatibility_version": READERS}) as connection:
@@ -171,7 +178,7 @@ def _answers(night: Night, file: Path, prices_from: Path) -> Iterator[Connection
         for name in (*FROM_CATALOGS, *FROM_DIMENSIONS):
             _create_table(connection, name, night.parts(_catalog_table(name)))
         with _together(connection):
-            connection.execute(views_script())
+            connection.execute(views_script(scripts))
         yield connection
 
 
@@ -300,9 +307,9 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def views_script() -> str:
+def views_script(scripts: Sequence[str] = OF_A_NIGHT) -> str:
     """Statements that make the macros and views of a database, in their order."""
-    return "\n".join(map(script, ("formulas", "costs", "fit", "views")))
+    return "\n".join(map(script, scripts))
 
 
 def script(name: str) -> str:

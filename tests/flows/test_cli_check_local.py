@@ -104,3 +104,19 @@ def test_a_folder_that_may_not_be_read_is_one_message(place: Path) -> None:
     assert shut.stderr == "error: shut: unreadable: the folder cannot be read: Permission denied\n"
     assert half.returncode == 0, half.stderr
     assert "model.safetensors: cannot be read: Permission denied" in json.loads(half.stdout)["model"]["notes"]
+
+
+@pytest.mark.parametrize("model", ["openai-community/gpt2", "./folder"])
+def test_an_answer_waits_for_no_library_that_it_does_not_need(place: Path, model: str) -> None:
+    write(place / "folder", {"config.json": LLAMA, "model.safetensors": MATRIX})
+    program = (
+        "import sys; from flows import cli; sys.argv = ['hubfit', *sys.argv[1:]]\n"
+        "try: cli.main()\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "print(sorted({'prefect', 'huggingface_hub', 'httpx2', 'highspy', 'jinja2', 'numpy'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "check", model, "--source", "snapshot", "--json"],
+        capture_output=True, text=True, timeout=200, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "[]"

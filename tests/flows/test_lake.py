@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -98,3 +99,16 @@ def test_a_seal_that_is_not_text_is_damage(tmp_path: Path) -> None:
     path = lake.write(pl.DataFrame({"a": [1]}), part(tmp_path))
     path.with_suffix(".blake2b").write_bytes(b"\xff\xfe")
     assert not lake.is_whole(path)
+
+
+def test_parts_in_passing_are_whole_but_nobody_waits_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    rows = pl.DataFrame({"model_id": ["a/b"]})
+    with lake.in_passing():
+        written = lake.write(rows, tmp_path / "part-0000.parquet")
+    assert (lake.is_whole(written), waited) == (True, [])
+    lake.write(rows, tmp_path / "part-0001.parquet")
+    assert len(waited) == 2  # the part and its seal
