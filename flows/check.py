@@ -113,13 +113,17 @@ def _ask(
 def _engine_instead(answer: Mapping[str, Any], question: Question) -> str | None:
     """The engine to ask instead of the default one that runs this model nowhere; null where one was asked for.
 
-    llama.cpp for files of its own, else the bare minimum that any engine needs.
+    llama.cpp for files of its own, else the bare minimum that any engine needs. That the default engine does not run a
+    language model on the devices that are asked for is the answer.
     """
-    is_open = question.engine is None and not question.train and answer["workload"]["engine"] != "none"
+    is_open = question.engine is None and not question.train and question.speculative_tokens is None
     if not is_open or any(set(found) != {"unsupported"} for found in answer["verdicts"].values()):
         return None
     models = [row for row in answer["artifacts"] if row["role"] == "model"]
     engine = "llamacpp" if models and all(row["format"] == "gguf" for row in models) else "none"
+    is_served = answer["model"]["kind"] in ("decoder", "encoder", "encoder_decoder")
+    if answer["workload"]["engine"] == engine or (question.gpus and engine == "none" and is_served):
+        return None
     terminal.note(f"{answer['workload']['engine']} does not run it; --engine {engine} is answered for")
     return engine
 

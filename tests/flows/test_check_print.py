@@ -84,6 +84,13 @@ def test_files_of_llama_cpp_are_answered_for_with_llama_cpp(tmp_path: Path, monk
     assert row[1:3] == ["model", "gguf_q4_0"]
 
 
+def test_a_device_that_the_engine_does_not_run_on_is_answered_for_as_it_is() -> None:
+    apple = ("--gpu", "apple-m4-max-40c-64gb")
+    done = hubfit("check", "Qwen/Qwen3-0.6B", *SNAPSHOT, *apple, "--json")
+    assert json.loads(done.stdout)["verdicts"]["stored"] == {"unsupported": 1}
+    assert "answered for" not in done.stderr
+
+
 def test_a_pipeline_is_answered_for_at_its_bare_minimum() -> None:
     done = hubfit("check", "black-forest-labs/FLUX.1-dev", *SNAPSHOT)
     assert "--engine none is answered for" in done.stderr

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from gguf_bytes import STRING, described, gguf, pair
 from gguf_llama import F16, Q4_0, Q8_0, gguf_llama
 from local_folders import MATRIX, Files, here, rows, write
 from local_hub import LLAMA, SHA
@@ -28,6 +29,7 @@ LORA = {"r": 4, "peft_type": "LORA", "base_model_name_or_path": "ok/base"}
 PACKED = safetensors({"model.layers.0.mlp.up_proj.qweight": ("I32", (64, 16)), "model.norm.weight": ("F16", (64,))})
 LOW_RANK = safetensors({"x.lora_A.weight": ("F32", (4, 64)), "x.lora_B.weight": ("F32", (64, 4))})
 CUT = MATRIX[:40]
+CLIP = gguf([pair("general.architecture", STRING, "clip")], [described("x", (32, 2), F16, 0)], data=128)
 FOLDERS: dict[str, Files] = {
     "single": {"config.json": LLAMA, "model.safetensors": MATRIX},
     "sharded": {
@@ -40,6 +42,7 @@ FOLDERS: dict[str, Files] = {
     "packed": {"config.json": AWQ, "model.safetensors": PACKED},
     "gguf": {"m-Q8_0.gguf": gguf_llama(), "m-Q4_0.gguf": gguf_llama(Q4_0), "mmproj-F16.gguf": gguf_llama(F16)},
     "one gguf of a name that says nothing": {"weights.gguf": gguf_llama(Q8_0)},
+    "gguf of an architecture without a table": {"m-F16.gguf": CLIP},
     "pipeline": {
         "model_index.json": {"_class_name": "SomePipeline"},
         "transformer/config.json": {},
@@ -79,8 +82,10 @@ def on_the_hub(hub: HubServer, files: Files, **facts: Any) -> RawModel:
 
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_folder_has_the_rows_of_a_repository_with_the_same_files(hub: HubServer, tmp_path: Path, name: str) -> None:
-    facts = {}
-    if name == "gguf" or name.startswith("one gguf"):
+    facts: dict[str, Any] = {}
+    if "without a table" in name:
+        facts = {"gguf": {"total": 64, "architecture": "clip"}}
+    elif name == "gguf" or name.startswith("one gguf"):
         # what the Hub reads of a file itself: 57,664 weights of a llama of two layers
         facts = {"gguf": {"total": 57_664, "architecture": "llama", "context_length": 512}}
     there = on_the_hub(hub, FOLDERS[name], **facts)
