@@ -11,10 +11,11 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from blocks import commands, fenced, languages, mentioned
+from blocks import answered, commands, fenced, languages, mentioned
 from command import hubfit
 from whole_night import DEMAND
 
+import catalogs
 from flows import publication
 
 LIVE = "asks the live Hub; tests/flows/test_hub.py and test_nightly.py do so with a local one"
@@ -34,6 +35,8 @@ NOT_RUN = {
 # What a run here has besides, so that it takes a second.
 BESIDES = {"hubfit run --source snapshot --catalogs what-if/ --data what-if/data": ["--model", "openai-community/gpt2"]}
 RUN = [command for command in commands() if command not in NOT_RUN]
+# Documents whose queries have tests of their own.
+ASKED_ELSEWHERE = ("README.md", "docs/sql-cookbook.md")
 # Languages of blocks that are read by people, or by programs that are not here.
 FOR_OTHERS = {"mermaid", "r", "text"}
 CATALOGS = Path(__file__).parents[2] / "catalogs"
@@ -45,6 +48,9 @@ def desk(whole_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "data").symlink_to(whole_night)
     (tmp_path / "demand.csv").write_text(DEMAND, encoding="utf-8")
     (tmp_path / "query.sql").write_text("SELECT count(*) AS models FROM models;\n", encoding="utf-8")
+    (tmp_path / "my-finetune").mkdir()
+    [config] = [row["config"] for row in catalogs.hub_snapshot() if row["model_id"] == "Qwen/Qwen3-8B"]
+    (tmp_path / "my-finetune" / "config.json").write_text(config, encoding="utf-8")
     (tmp_path / "what-if").mkdir()
     shutil.copy(CATALOGS / "gpus.csv", tmp_path / "what-if")
     monkeypatch.chdir(tmp_path)
@@ -53,9 +59,9 @@ def desk(whole_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_documents_have_commands_and_what_is_not_run_is_in_them() -> None:
-    assert len(RUN) >= 15
+    assert len(RUN) + len(answered()) >= 17
     assert set(NOT_RUN) | set(BESIDES) <= set(commands())
-    assert len([command for command in RUN if command.startswith("hubfit sql")]) >= 10
+    assert len([command for command in RUN if command.startswith("hubfit sql")]) + len(answered()) >= 10
 
 
 @pytest.mark.parametrize("command", RUN)
@@ -108,9 +114,22 @@ def test_every_block_of_python_runs(desk: Path, document: str, block: str) -> No
     assert done.stdout
 
 
-@pytest.mark.parametrize(("document", "block"), [one for one in fenced("sql") if one[0] != "docs/sql-cookbook.md"])
+def test_the_readme_answers_five_questions() -> None:
+    assert len(answered()) == 5
+
+
+@pytest.mark.parametrize(("query", "answer"), answered())
+def test_every_answer_of_the_readme_is_the_one_that_is_printed(desk: Path, query: str, answer: str) -> None:
+    done = hubfit("sql", query)
+    assert done.returncode == 0, done.stderr
+    assert [line.rstrip() for line in done.stdout.splitlines()] == answer.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("document", "block"), [one for one in fenced("sql") if one[0] not in ("README.md", "docs/sql-cookbook.md")]
+)
 def test_every_block_of_sql_runs_in_a_shell_of_duckdb(desk: Path, document: str, block: str) -> None:
-    """The cookbook has tests of its own. The night before is the same one here: nothing differs."""
+    """The night before is the same one here: nothing differs."""
     database = publication.latest_database(desk / "data")
     shutil.copy(database, desk / "before.duckdb")
     asked = re.sub(r"data/published/[^/]+/hubfit\.duckdb", "before.duckdb", block)

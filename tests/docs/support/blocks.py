@@ -37,6 +37,12 @@ def fenced(language: str) -> list[tuple[str, str]]:
     ]
 
 
+def answered() -> list[tuple[str, str]]:
+    """(query, answer) of the blocks of the README that are followed by what `hubfit sql` prints for them."""
+    pairs = re.findall(r"^```sql\n(.*?)^```\n\n```text\n(.*?)^```$", text("README.md"), flags=re.MULTILINE | re.DOTALL)
+    return [(query, answer) for query, answer in pairs]
+
+
 def languages() -> set[str]:
     """Languages of all fenced blocks; a fence that opens none is the empty one."""
     return {
