@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import duckdb
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from flows import lake, run_history
 from flows.night import Night
+
+if TYPE_CHECKING:
+    from flows.warehouse import Connection  # which calls this module
 
 # Grain: run x topic x item.
 TRENDS = pl.Schema(
@@ -28,7 +32,7 @@ FROM runs
 """
 
 
-def record(connection: duckdb.DuckDBPyConnection, night: Night, queries: list[str]) -> None:
+def record(connection: Connection, night: Night, queries: list[str]) -> None:
     """Write the figures of a night that is being built; once more writes the same part. Raises OSError.
 
     `queries` are those of trends.sql, each with rows of some columns of TRENDS.
@@ -66,7 +70,7 @@ def record(connection: duckdb.DuckDBPyConnection, night: Night, queries: list[st
     lake.write(frame, night.part("trends", 0), TRENDS)
 
 
-def collect(connection: duckdb.DuckDBPyConnection, night: Night) -> None:
+def collect(connection: Connection, night: Night) -> None:
     """Make the table `trends` of a file that has its `runs`: every published night, and the one that is being built."""
     ended = run_history.ended(night.data) | {night.run_id}
     connection.execute("CREATE TEMP TABLE counted (run_id VARCHAR)")
