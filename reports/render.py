@@ -30,7 +30,7 @@ from reports.model import (
 )
 from reports.pareto import pareto
 from reports.procurement import ProcurementPage
-from reports.trends import TrendsPage
+from reports.trends import NONE, TrendsPage
 
 # Characters that could end a script element or a line of JavaScript.
 _IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -118,7 +118,7 @@ def trends(page: TrendsPage) -> str:
     return _page(
         "trends.html", page.night, "", "trends", page=page, sentences=trend_words.sentences(page),
         charts=trend_charts.charts(page), marks=trend_words.marks(page), figures=trend_words.figures(page),
-        classes=trend_words.classes(page),
+        classes=trend_words.classes(page), none=NONE,
     )  # fmt: skip
 
 

@@ -58,8 +58,8 @@ def _fit(page: TrendsPage) -> TrendChart:
         page, "fit", title,
         "Of the models whose need is known, the share that one device holds, sure or tight, at four bits or"
         f" more{workload}. A class is a segment and the lower end of a band of advertised memory; the figure is that of"
-        " its middle device. For each band the consumer or datacenter class with more devices, at most eight; the table"
-        " below has all.",
+        " the middle one of its devices that the engine runs on. For each band the consumer or datacenter"
+        " class with more devices, at most eight; the table below has all.",
         "share of the models",
         [lines.Series(item, _values(page, "fit", item)) for item in chosen],
         percent,

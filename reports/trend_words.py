@@ -93,7 +93,7 @@ def classes(page: TrendsPage) -> tuple[Class, ...]:
             Class(
                 item,
                 count(devices),
-                UNKNOWN if ends.now is None else percent(ends.now),
+                NONE if ends.now is None else percent(ends.now),
                 NONE if ends.before is None else percent(ends.before),
                 usd(price),
                 int(stale),

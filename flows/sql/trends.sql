@@ -35,7 +35,8 @@ FROM models m LEFT JOIN precisions p ON p.precision = m.stored_precision
 GROUP BY item;
 
 -- name: fit
--- Of each class of devices what the middle one of them holds; a slice is no device that anybody looks for on a shelf.
+-- Of each class of devices what the middle one of those holds that the workload's engine is known to run on, for nothing
+-- is held where it does not, whatever the memory; a slice is no device that anybody looks for on a shelf.
 -- `served` and `held_shapes` are what flows/trends.py asks for: one workload, and for each device a bit a shape.
 WITH known AS (
     SELECT count(DISTINCT model_id) AS models
@@ -62,7 +63,13 @@ shares AS (
     FROM classes c
     CROSS JOIN (FROM known WHERE models > 0) k
     CROSS JOIN served s
-    LEFT JOIN held h USING (gpu_ix)
+    SEMI JOIN (
+        FROM internal.supports
+        WHERE is_supported
+            AND workload_ix = (SELECT workload_ix FROM served)
+            AND precision_ix IN (SELECT precision_ix FROM internal.precision_ranks)
+    ) r ON r.gpu_ix = c.gpu_ix
+    LEFT JOIN held h ON h.gpu_ix = c.gpu_ix
 )
 SELECT 'fit' AS topic, item, workload, quantile_disc(share, 0.5) AS value, 'share' AS unit
 FROM shares GROUP BY item, workload

@@ -21,6 +21,7 @@ from reports.model import Night as Footer
 
 MODELS = ("openai-community/gpt2", "google-bert/bert-base-uncased", "openai/gpt-oss-20b", "meta-llama/Llama-3.1-70B")
 MEASURED = catalogs.measurements().filter(model_id="openai/gpt-oss-20b", gpu="nvidia-h100-sxm-80gb", precision="stored")
+SLICE, MAC = "nvidia-a100-sxm-40gb-mig-1g.5gb", "apple-m3-ultra-512gb"  # in no class, and no device of vLLM
 UNKNOWN = "stabilityai/stable-diffusion-xl-base-1.0"  # whose need for a chat nobody knows
 
 
@@ -41,7 +42,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
         {
             "gpus": [
-                *rows_of("gpus", "nvidia-rtx-4090-24gb", "nvidia-h100-sxm-80gb", "nvidia-a100-mig-1g-5gb"),
+                *rows_of("gpus", "nvidia-rtx-4090-24gb", "nvidia-h100-sxm-80gb", SLICE, MAC),
                 *rows_of("gpus", "nvidia-rtx-3090-24gb", memory_mib_driver=4096, memory_gib_runtime=""),
             ],
             "precisions": rows_of("precisions", "fp32", "bf16", "mxfp4", "int4_awq_g128", "stored"),
@@ -59,6 +60,7 @@ def test_the_figures_of_a_night_are_those_worked_by_hand(small: Path) -> None:
     assert asked(small, "SELECT topic, item, workload, value, unit FROM trends ORDER BY ALL") == [
         ("devices", "consumer 24 GiB", None, 2.0, "devices"),
         ("devices", "datacenter 80 GiB", None, 1.0, "devices"),
+        ("devices", "unified 256 GiB", None, 1.0, "devices"),
         ("fit", "consumer 24 GiB", "chat-8k", 2 / 4, "share"),
         ("fit", "datacenter 80 GiB", "chat-8k", 4 / 4, "share"),
         ("kind", "decoder", None, 3.0, "models"),

@@ -182,6 +182,13 @@ def test_classes_are_sorted_by_segment_and_memory_and_say_what_is_stale() -> Non
     assert (found[0].price, found[0].stale) == ("no price", 0)
 
 
+def test_a_class_that_the_engine_does_not_run_on_holds_no_share() -> None:
+    page = trends_page(2)
+    mac = {**page.figures, ("devices", "unified 24 GiB"): {then.run_id: 6.0 for then in page.nights}}
+    [row] = [row for row in classes(replace(page, figures=mac)) if row.item == "unified 24 GiB"]
+    assert (row.devices, row.before, row.fit) == ("6", "\N{EN DASH}", "\N{EN DASH}")
+
+
 def test_figures_say_what_was_and_what_is() -> None:
     assert ("models", "read", "218", "218") in figures(trends_page(2))
     assert ("parameters", "largest", "671 B", "1,040 B") in figures(trends_page(2))
