@@ -63,6 +63,7 @@ KEYS = {
     "speeds": "engine memory_kind",
     "tensor_types": "model_id artifact dtype",
     "tight_splits": "model_id precision workload gpu",
+    "trends": "run_id topic item",
     "unknowns": "model_id",
     "unused_scores": "model_id",
     "validation": "measurement",
@@ -95,6 +96,7 @@ FREE = {
     ("validation", "precision"),
     ("validation", "kv_precision"),
     ("price_history", "gpu"),
+    ("trends", "workload"),
 }
 HEADER = """# How tables hang together
 

@@ -9,7 +9,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows import lake
+from flows import lake, run_history
 from flows.failures import Stop
 
 KEEP_NIGHTS = 30
@@ -69,7 +69,7 @@ def latest_database(data: Path) -> Path:
 def retire(data: Path, keep: int = KEEP_NIGHTS) -> list[str]:
     """Delete published nights beyond the newest `keep`, and the lake partitions of nights that are gone.
 
-    Never the night that `latest` points at. The `runs` table keeps the history of every night.
+    Never the night that `latest` points at. What is history (run_history.HISTORY) stays.
     """
     published = data / "published"
     nights = sorted(path for path in published.glob("*") if RUN_ID.fullmatch(path.name) and not path.is_symlink())
@@ -86,8 +86,8 @@ def _retire_lake(data: Path, kept: set[str]) -> None:
     oldest = min(kept, default=None)
     for partition in (data / "lake").glob("*/run=*"):
         run_id = partition.name.removeprefix("run=")
-        # Newer unpublished runs may still be resumed or looked into; `runs` is the history.
-        if oldest and run_id < oldest and partition.parent.name != "runs":
+        # Newer unpublished runs may still be resumed or looked into.
+        if oldest and run_id < oldest and partition.parent.name not in run_history.HISTORY:
             shutil.rmtree(partition)
 
 

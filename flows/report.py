@@ -14,6 +14,7 @@ from flows.report_models import model_pages
 from flows.report_procurement import files as procurement_files
 from flows.report_quality import method_page, quality_page
 from flows.report_rows import Row, Rows
+from flows.report_trends import trends_page
 from flows.report_validation import validation_page
 from reports import render
 from reports.changes import sentences
@@ -56,6 +57,7 @@ def write(database: Path, folder: Path) -> None:
         report_pages.write(folder, "models/index.html", render.listing(_models(rows, night)))
         for path, content in chain(procurement_files(rows, night), changes_files(rows, night)):
             report_pages.write(folder, path, content)
+        report_pages.write(folder, "trends.html", render.trends(trends_page(rows, night)))
         report_pages.write(folder, "quality.html", render.quality(quality_page(rows, night)))
         report_pages.write(folder, "validation.html", render.validation(validation_page(rows, night)))
         report_pages.write(folder, "method.html", render.method(method_page(rows, night)))

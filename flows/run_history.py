@@ -1,4 +1,4 @@
-"""What the lake remembers of every night that reached the build: one row each, the only table with history."""
+"""What the lake remembers of every night that reached the build: one row each, kept for ever as HISTORY is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from flows import lake
 from flows.night import Night
 
 log = logging.getLogger(__name__)
+
+# Tables of the lake that outlive the nights that wrote them: a small part each.
+HISTORY = ("runs", "trends")
 
 # Grain: run.
 RUNS = pl.Schema(
@@ -59,12 +62,20 @@ def correct(night: Night, **words: str) -> None:
     lake.write(pl.read_parquet(part).with_columns(**{name: pl.lit(value) for name, value in words.items()}), part, RUNS)
 
 
-def parts(data: Path) -> list[Path]:
-    """The rows of all nights that are whole. The others are reported: one damaged file must not stop every night."""
+def parts(data: Path, table: str = "runs") -> list[Path]:
+    """The parts of all nights that are whole, of a table of HISTORY.
+
+    The others are reported: one damaged file must not stop every night.
+    """
     whole = []
-    for path in sorted((data / "lake" / "runs").glob("run=*/part-*.parquet")):
+    for path in sorted((data / "lake" / table).glob("run=*/part-*.parquet")):
         if lake.is_sealed(path):
             whole.append(path)
         else:
             log.warning("%s is damaged: that night is left out of the history; delete the file to forget it", path)
     return whole
+
+
+def ended(data: Path) -> set[str]:
+    """Runs that came to their end. One that died behind its build is recorded, but nobody has seen it published."""
+    return {path.parent.name.removeprefix("run=") for path in (data / "lake" / "runs").glob("run=*/finished")}

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from estimator.schema import Verdict
-from flows import dimensions, lake, run_history, validation
+from flows import dimensions, lake, run_history, trends, validation
 from flows.failures import Stop
 from flows.night import Night
 from flows.prices import snapshots
@@ -141,6 +141,8 @@ def build(night: Night, file: Path) -> None:
     with _answers(night, file, night.data) as connection:
         _create_table(connection, "validation", night.parts("validation"))
         _create_runs(connection, night)
+        trends.record(connection, night, [query for _, query in named_queries(script("trends"))])
+        trends.collect(connection, night)
         _create_price_history(connection, night)
         for table in PLANNED:
             _create_table(connection, table, night.parts(table))

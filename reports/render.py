@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import changes as overnight
-from reports import charts, comparisons, findings, format, plans, scatter
+from reports import charts, comparisons, findings, format, plans, scatter, trend_charts, trend_words
 from reports import procurement as buying
 from reports.changes import ChangesPage
 from reports.model import (
@@ -30,6 +30,7 @@ from reports.model import (
 )
 from reports.pareto import pareto
 from reports.procurement import ProcurementPage
+from reports.trends import NONE, TrendsPage
 
 # Characters that could end a script element or a line of JavaScript.
 _IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
@@ -110,6 +111,15 @@ def procurement(page: ProcurementPage) -> str:
 def changes(page: ChangesPage) -> str:
     """changes.html."""
     return _page("changes.html", page.night, "", "changes", page=page, sentences=overnight.sentences(page.tally))
+
+
+def trends(page: TrendsPage) -> str:
+    """trends.html; lists of one night, charts of more."""
+    return _page(
+        "trends.html", page.night, "", "trends", page=page, sentences=trend_words.sentences(page),
+        charts=trend_charts.charts(page), marks=trend_words.marks(page), figures=trend_words.figures(page),
+        classes=trend_words.classes(page), none=NONE,
+    )  # fmt: skip
 
 
 def rows_beside(table: Table) -> str:

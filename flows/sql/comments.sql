@@ -16,6 +16,14 @@ COMMENT ON COLUMN runs.fit_rows IS 'Rows of the view fit: models x precisions x 
 COMMENT ON COLUMN runs.outcome IS 'published or blocked (a check failed; the previous night stayed).';
 COMMENT ON COLUMN runs.changes IS 'What changed since the night before, in words; null of runs that were never compared.';
 
+COMMENT ON TABLE trends IS 'Figures of every published night, this one included; a night that was blocked has none. Grain: run x topic x item. Topics of nights that older versions built may lack.';
+COMMENT ON COLUMN trends.run_id IS 'Key of runs.';
+COMMENT ON COLUMN trends.topic IS 'models (listed, read, failed); kind (models read, by kind); known (share of the models read); parameters (of the decoders); stored precision (share of the models read, by family); and by class of device fit, devices, price, stale prices.';
+COMMENT ON COLUMN trends.item IS 'What of it. A class of device is its segment and the lower end of its band of memory as advertised (8, 12, 16, 24, 32, 48, 64, 80, 128, 192, 256 GiB); slices belong to none.';
+COMMENT ON COLUMN trends.workload IS 'Workload that fit is about: the first inference workload of an engine in that night''s catalog. Null of everything else.';
+COMMENT ON COLUMN trends.value IS 'The figure, in its unit. fit: of the models whose need is known, the share that one device holds at four bits or more, as models_on_one of models_per_gpu counts, of the middle one of those devices of the class that the engine is known to run on; classes without one have no row. price: cheapest on-demand price of the middle device that has one. stale prices: devices whose cheapest price is stale. Parameters are those of a model that there is: the middle one, that at nine tenths, the largest.';
+COMMENT ON COLUMN trends.unit IS 'models, share (0 to 1), parameters, devices or USD per hour.';
+
 COMMENT ON TABLE models IS 'Models that could be read. Grain: model.';
 COMMENT ON COLUMN models.model_id IS 'Hub id as listed (owner/name).';
 COMMENT ON COLUMN models.resolved_id IS 'Id as the Hub answered; differs after a rename or move.';

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from chromium import CHROMIUM, CONTRAST, NO_CHROMIUM, Watched
+from history import nights, trends_page
 from made_up import pages
 from made_up_night import CHAT, NIGHT
 from playwright.sync_api import Browser, Page
@@ -182,10 +183,53 @@ def test_the_numbers_behind_the_heat_map_open_by_keyboard(site: Path, watched: W
 
 
 @pytest.mark.parametrize("watched", [{"width": 800, "scheme": "dark"}], indirect=True)
-@pytest.mark.parametrize("path", ["devices/device-a.html", "models/owner--name.html", "procurement.html"])
+@pytest.mark.parametrize(
+    "path", ["devices/device-a.html", "models/owner--name.html", "procurement.html", "trends.html"]
+)
 def test_paper_is_white_even_where_the_screen_is_dark(site: Path, watched: Watched, path: str) -> None:
     watched.page.goto((site / path).as_uri())
     watched.page.emulate_media(media="print")
     paper = "getComputedStyle(document.body).backgroundColor"
     assert watched.page.evaluate(paper) == "rgb(255, 255, 255)"
     assert watched.page.evaluate(CONTRAST) == []
+
+
+# Boxes of words in a chart that lie over one another, or outside of the drawing, by the letters of a real font.
+CROWDED = """() => [...document.querySelectorAll(".trend svg")].flatMap(svg => {
+    const frame = svg.getBoundingClientRect();
+    const words = [...svg.querySelectorAll("text")].map(text => [text.textContent, text.getBoundingClientRect()]);
+    const out = words.filter(([, a]) => a.left < frame.left || a.right > frame.right || a.bottom > frame.bottom);
+    // lines of text have room above and below their letters
+    const over = ([, a], [, b]) => a.left < b.right && b.left < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom;
+    const crowded = words.filter((a, n) => words.slice(n + 1).some(b => over(a, b)));
+    return [...out, ...crowded].map(([text]) => text);
+})"""
+
+
+@pytest.mark.parametrize(
+    "watched",
+    [{"width": 1280, "scheme": "dark"}, {"width": 360, "scheme": "light"}],
+    indirect=True,
+    ids=["screen", "phone"],
+)
+@pytest.mark.parametrize("number", [1, 2, 40, 400])
+def test_trends_of_few_and_many_nights_have_room(site: Path, watched: Watched, number: int) -> None:
+    made = nights(number, without=tuple(range(20, 26)))
+    (site / "trends-of.html").write_text(render.trends(trends_page(nights=made)), encoding="utf-8")
+    watched.page.goto((site / "trends-of.html").as_uri())
+    assert watched.complaints == []
+    assert [url for url in watched.requests if not url.startswith(("file:", "data:"))] == []
+    assert watched.page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert watched.page.locator(".trend svg").count() == (0 if number == 1 else 4)
+    assert watched.page.evaluate(CROWDED) == []
+    assert watched.page.evaluate(CONTRAST) == []
+
+
+@pytest.mark.parametrize("watched", [{"width": 360, "scheme": "light"}], indirect=True)
+def test_a_phone_sees_the_names_of_the_lines_first(site: Path, watched: Watched) -> None:
+    watched.page.goto((site / "trends.html").as_uri())
+    figure, name = (watched.page.locator(it).first.bounding_box() for it in (".trend", ".trend .name"))
+    assert figure is not None
+    assert name is not None
+    assert figure["x"] <= name["x"]
+    assert name["x"] + name["width"] <= figure["x"] + figure["width"]

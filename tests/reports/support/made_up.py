@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bought import procurement_page
+from history import trends_page
 from made_up_night import CHAT, NIGHT
 
 from reports import model as m
@@ -105,6 +106,7 @@ def pages(name: str = "owner/name", rows: int = 3, scored: bool = False) -> dict
         "devices/device-a.html": render.device(device_page(name, rows)),
         "procurement.html": render.procurement(procurement_page(name, rows)),
         "changes.html": render.changes(changes_page(name, rows)),
+        "trends.html": render.trends(trends_page(4, name if name != "owner/name" else "float")),
         "quality.html": render.quality(quality),
         "validation.html": render.validation(validation),
         "method.html": render.method(
