@@ -9,6 +9,7 @@ from pathlib import Path
 from flows import report_pages
 from flows.changes.tally import tally
 from flows.report_changes import files as changes_files
+from flows.report_compare import Compared
 from flows.report_devices import device_pages
 from flows.report_models import model_pages
 from flows.report_procurement import files as procurement_files
@@ -61,9 +62,12 @@ def write(database: Path, folder: Path) -> None:
         report_pages.write(folder, "quality.html", render.quality(quality_page(rows, night)))
         report_pages.write(folder, "validation.html", render.validation(validation_page(rows, night)))
         report_pages.write(folder, "method.html", render.method(method_page(rows, night)))
-        devices, models = device_pages(rows, night, _workload(rows)), model_pages(rows, night)
+        compared = Compared(rows, night)
+        devices, models = device_pages(rows, night, _workload(rows)), model_pages(rows, night, compared)
         pages: Iterator[report_pages.Page] = chain(devices, models)
         report_pages.write_pages(folder, pages, night.devices + night.models_read)
+        for path, script in compared.files():
+            report_pages.write(folder, path, script)
     finally:
         rows.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from flows.report_calculators import Calculators
+from flows.report_compare import Compared
 from flows.report_rows import Row, Rows
 from reports.model import Artifact, Bar, Comparison, Group, Heat, ModelPage, Night, Option, Silence, Workload
 from reports.paths import device_path
@@ -35,8 +36,11 @@ ARTIFACTS = """
 """
 
 
-def model_pages(rows: Rows, night: Night) -> Iterator[ModelPage]:
-    """Every model read, shape by shape, so that a heat map is unfolded once for all models of its shape."""
+def model_pages(rows: Rows, night: Night, compared: Compared) -> Iterator[ModelPage]:
+    """Every model read, shape by shape, so that a heat map is unfolded once for all models of its shape.
+
+    What the page of comparisons needs of each is left in `compared`.
+    """
     if not rows.workloads:
         return
     workload = Workload(rows.served["workload"], rows.served["title"])
@@ -74,13 +78,16 @@ def model_pages(rows: Rows, night: Night) -> Iterator[ModelPage]:
             )
             for row, (_, pairs) in zip(mapped, found, strict=True)
         ]
+        compared.shape(shape_ix, {row["workload_ix"]: pairs for row, (_, pairs) in zip(mapped, found, strict=True)})
         for model in models.get(shape_ix, ()):
             model_id = model["model_id"]
-            yield _page(
+            page = _page(
                 night, model, workload, [heat for heat in heats if heat.rows], needs.get(model_id, ()),
                 reach.get(shape_ix), groups.get(model_id, ()), artifacts.get(model_id, ()), options.get(model_id, ()),
                 *calculators.of(model_id),
             )  # fmt: skip
+            compared.model(model, page, reach.get(shape_ix))
+            yield page
 
 
 def _page(

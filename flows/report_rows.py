@@ -195,6 +195,21 @@ class Rows:
             found.setdefault(row["model_id"], []).append(row)
         return found
 
+    def ways_on(self, gpus: Sequence[str]) -> Iterator[Row]:
+        """Grain: model x device of `gpus` that it runs on; how it does best in the workload that is served."""
+        self._connection.execute(
+            f"""
+            CREATE TABLE memory.main.best_on AS
+            SELECT b.* FROM memory.main.best b JOIN gpus g USING (gpu_ix)
+            WHERE b.workload_ix = {int(self.served["workload_ix"])} AND list_contains(?, g.gpu_id)
+            """,
+            [list(gpus)],
+        )
+        return self.stream(
+            "SELECT model_id, gpu, precision, gpus_needed, decode_tokens_per_second"
+            " FROM internal.fit_of('memory.main.best_on')"
+        )
+
     def reach(self) -> dict[int, Row]:
         """shape_ix -> on how many devices it fits alone in the workload that is served, and the smallest of them."""
         if not self.workloads:

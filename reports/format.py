@@ -25,6 +25,12 @@ VERDICT_WORDS = {
 GLYPHS = {
     "fits": "●", "tight": "◐", "sharded": "◫", "offload": "◇", "too_big": "○", "unsupported": "\u2013", "unknown": "?",
 }  # fmt: skip
+# A mark for each confidence, with what it means.
+CONFIDENCES = {
+    "exact": ("■", "published counts and configuration agree"),
+    "derived": ("▣", "from one verified source"),
+    "estimated": ("□", "best available estimate"),
+}
 
 
 def gib(value: int | float | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from functools import lru_cache
+from urllib.parse import quote
 
 _SAFE = re.compile(r"[a-z0-9][a-z0-9._-]*(--[a-z0-9][a-z0-9._-]*)?")
 # Names that some file systems keep for themselves.
@@ -40,3 +41,13 @@ def model_path(model_id: str) -> str:
 def device_path(gpu: str) -> str:
     """Page of a device, relative to the report."""
     return f"devices/{slug(gpu)}.html"
+
+
+def compare_href(kind: str, *identifiers: str) -> str:
+    """Address of a comparison, relative to the report: ids, so that it means the same in every night.
+
+    kind: models | devices. compare.js writes and reads the same.
+    """
+    # what encodeURIComponent leaves as it is, and the slash that nearly every id has
+    told = ",".join(quote(identifier, safe="/!'()*", errors="replace") for identifier in identifiers)
+    return f"compare.html?{kind}={told}"

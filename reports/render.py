@@ -13,9 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import changes as overnight
-from reports import charts, comparisons, findings, format, plans, scatter, trend_charts, trend_words
+from reports import charts, comparisons, findings, format, paths, plans, scatter, trend_charts, trend_words
 from reports import procurement as buying
 from reports.changes import ChangesPage
+from reports.compare import LETTERS, MOST, ComparePage
 from reports.model import (
     Column,
     DevicePage,
@@ -120,6 +121,23 @@ def trends(page: TrendsPage) -> str:
         charts=trend_charts.charts(page), marks=trend_words.marks(page), figures=trend_words.figures(page),
         classes=trend_words.classes(page), none=NONE,
     )  # fmt: skip
+
+
+def compare(page: ComparePage) -> str:
+    """compare.html; what stands side by side is drawn from `compared`."""
+    told = {
+        "most": MOST, "scripts": page.scripts, "models": page.night.models_read, "devices": page.night.devices,
+        "letters": LETTERS, "parts": charts.PARTS, "known": page.known, "stale": format.STALE,
+        "confidences": format.CONFIDENCES, "served": [page.served.id, format.lowered(page.served.title)],
+        "first": [page.first.id, format.lowered(page.first.title)],
+    }  # fmt: skip
+    return _page("compare.html", page.night, "", "compare", page=page, told=told)
+
+
+def compared(name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A script of rows that compare.js loads by its name."""
+    data = {"columns": columns, "rows": rows}
+    return f"(window.HUBFIT_COMPARED = window.HUBFIT_COMPARED || {{}})[{_script_json(name)}] = {_script_json(data)};\n"
 
 
 def rows_beside(table: Table) -> str:
@@ -246,6 +264,7 @@ def _environment() -> Environment:
     environment.filters |= {"script_json": _script_json, "table_json": _table_json, "static_rows": static_rows}
     environment.globals |= {
         "GLYPHS": format.GLYPHS, "VERDICT_WORDS": format.VERDICT_WORDS, "NUMERIC": _NUMERIC, "STALE": format.STALE,
-        "price_sentence": format.price_sentence, "difference": format.difference,
+        "price_sentence": format.price_sentence, "difference": format.difference, "CONFIDENCES": format.CONFIDENCES,
+        "compare_href": paths.compare_href,
     }  # fmt: skip
     return environment

@@ -113,8 +113,9 @@
     return data;
   }
 
-  function start(section) {
-    var data = dataOf(section), source = section.querySelector(".source");
+  // Draws a table of `data` into its section; the answer ends its listening, for pages that take it away again.
+  function start(section, data) {
+    var source = section.querySelector(".source"), gone = new AbortController(), listening = { signal: gone.signal };
     if (!data) {
       var missing = "The rows are in " + section.dataset.beside + " beside this page, which is not there.";
       section.insertBefore(element("p", { textContent: missing }), source);
@@ -298,12 +299,15 @@
       waiting = true;
       requestAnimationFrame(function () { waiting = false; draw(); });
     });
-    window.addEventListener("hashchange", function () { read(); refresh(); });
-    window.addEventListener("beforeprint", function () { draw(true); });
-    window.addEventListener("afterprint", function () { draw(); });
+    window.addEventListener("hashchange", function () { read(); refresh(); }, listening);
+    window.addEventListener("beforeprint", function () { draw(true); }, listening);
+    window.addEventListener("afterprint", function () { draw(); }, listening);
     read();
     refresh();
+    return function () { gone.abort(); };
   }
 
-  sections.forEach(start);
+  // One formatter and one table for every script of the report.
+  window.HUBFIT = { plain: plain, element: element, table: start };
+  sections.forEach(function (section) { start(section, dataOf(section)); });
 })();

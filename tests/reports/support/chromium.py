@@ -9,6 +9,7 @@ from pathlib import Path
 from bought import procurement_page
 from made_up import pages
 from playwright.sync_api import Page
+from side_by_side import scripts
 
 from reports import render
 
@@ -44,6 +45,7 @@ CONTRAST = """() => {
 def write(folder: Path, rows: int, name: str) -> Path:
     files = {**render.assets(), **{path: page.encode() for path, page in pages(name, rows).items()}}
     files["procurement.js"] = render.rows_beside(procurement_page(name, rows).options).encode()
+    files |= {path: script.encode() for path, script in scripts(name).items()}
     devices = [{"name": n, "group": n, "memory": "24 GiB"} for n in ("Device A", "Device B")]
     files["assets/devices.js"] = render.device_list(devices).encode()
     for path, content in files.items():

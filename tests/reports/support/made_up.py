@@ -7,6 +7,7 @@ from dataclasses import replace
 from bought import procurement_page
 from history import trends_page
 from made_up_night import CHAT, NIGHT
+from side_by_side import compare_page
 
 from reports import model as m
 from reports import render
@@ -105,6 +106,7 @@ def pages(name: str = "owner/name", rows: int = 3, scored: bool = False) -> dict
         "models/owner--name.html": render.model(model_page(name)),
         "devices/device-a.html": render.device(device_page(name, rows)),
         "procurement.html": render.procurement(procurement_page(name, rows)),
+        "compare.html": render.compare(compare_page(name)),
         "changes.html": render.changes(changes_page(name, rows)),
         "trends.html": render.trends(trends_page(4, name if name != "owner/name" else "float")),
         "quality.html": render.quality(quality),
