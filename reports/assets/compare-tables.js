@@ -205,14 +205,15 @@
       if (group === null) return 3;
       return /^only /.test(group) ? 0 : group === "both" || group === "all" ? 1 : 2;
     }
-    Array.from(groups.keys()).sort(function (a, b) {
+    var order = Array.from(groups.keys()).sort(function (a, b) {
       return place(a) - place(b) || (String(a) < String(b) ? -1 : 1);
-    }).forEach(function (group) { element("li", { textContent: words.tallied(group, groups.get(group), one) }, list); });
+    });
+    order.forEach(function (group) { element("li", { textContent: words.tallied(group, groups.get(group), one) }, list); });
     made.insertBefore(list, made.querySelector(".source"));
     made.id = id;
     made.className = "big-table";
     made.dataset.sort = made.dataset.empty = "";
-    rows.sort(function (a, b) { return place(a[0]) - place(b[0]); });  // stable: else in the order that they come in
+    rows.sort(function (a, b) { return order.indexOf(a[0]) - order.indexOf(b[0]); });  // stable: else as they come in
     var cells = rows.map(function (row) { return row[2]; });
     return { section: made, data: { columns: columns, rows: cells, picked: {} } };
   }

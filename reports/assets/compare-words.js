@@ -85,7 +85,7 @@
   // "only A: 3 devices, such as X and Y"; `found` are the names of those
   function tallied(group, found, one) {
     var some = found.slice(0, 5);
-    return (group === null ? "unknown of one of them" : group) + ": " + plural(found.length, one)
+    return (group === null ? "unknown of at least one" : group) + ": " + plural(found.length, one)
       + (found.length > some.length ? ", such as " : ": ") + listed(some);
   }
 

@@ -181,13 +181,16 @@
     if (!wanted.length) { hits.replaceChildren(); byId("found").textContent = ""; return; }
     rowsOf(state.kind).then(function (rows) {
       if (input.value !== text || asked().kind !== state.kind) return;
-      var found = [];
-      for (var i = 0; i < rows.length && found.length < 12; i++) {
-        var id = rows[i].model_id || rows[i].gpu, name = rows[i].name || id;
-        var searched = (name + " " + id).toLowerCase();
-        if (state.ids.indexOf(id) < 0 && wanted.every(function (word) { return searched.indexOf(word) >= 0; }))
+      // the name itself first, for Enter takes the first; then the most downloaded
+      var whole = text.trim().toLowerCase(), exact = [], found = [];
+      rows.forEach(function (row) {
+        var id = row.model_id || row.gpu, name = row.name || id, searched = (name + " " + id).toLowerCase();
+        if (state.ids.indexOf(id) >= 0) return;
+        if (name.toLowerCase() === whole || id.toLowerCase().split("/").pop() === whole) exact.push([id, name]);
+        else if (found.length < 12 && wanted.every(function (word) { return searched.indexOf(word) >= 0; }))
           found.push([id, name]);
-      }
+      });
+      found = exact.concat(found).slice(0, 12);
       hits.replaceChildren.apply(hits, found.map(function (hit) {
         var li = element("li", {}), a = element("a", { textContent: hit[1] }, li);
         a.href = address(state.kind, state.ids.concat([hit[0]]));

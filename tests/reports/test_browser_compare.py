@@ -12,6 +12,8 @@ from chromium import CHROMIUM, CONTRAST, NO_CHROMIUM, Watched
 from made_up_night import HOSTILE, HOSTILE_NAMES
 from playwright.sync_api import Browser, Page, expect
 
+from reports import render
+
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 BOTH = "?models=owner/dense,owner/windowed"
 SIZES = [{"width": 1280, "scheme": "light"}, {"width": 1280, "scheme": "dark"}, {"width": 360, "scheme": "light"}]
@@ -112,7 +114,7 @@ def test_what_one_device_runs_and_another_does_not(site: Path, watched: Watched)
     assert page.locator("#difference .headlines li").all_inner_texts() == [
         "only Device B: 1 model: owner/windowed",
         "both: 2 models: owner/dense and owner/name",
-        "unknown of one of them: 1 model: owner/unknown",
+        "unknown of at least one: 1 model: owner/unknown",
     ]
     first = page.locator("#difference tbody tr:not(.spacer)").first.locator("td")
     assert first.all_inner_texts() == ["owner/windowed", "only Device B", "20.91 B", "○ too big", "● fits"]
@@ -152,6 +154,23 @@ def test_a_search_says_what_it_found(site: Path, watched: Watched) -> None:
     expect(page.locator("#hits")).to_have_text("nothing found")
     page.get_by_label("Add a model").fill("")
     expect(page.locator("#hits li")).to_have_count(0)
+
+
+def test_enter_takes_the_name_that_was_typed_and_not_a_longer_one(site: Path, watched: Watched) -> None:
+    index = site / "compare" / "models.js"
+    usual = index.read_text(encoding="utf-8")
+    more = [[f"other/dense-{n}", f"other--dense-{n}", None] for n in range(20)]
+    rows = [*more, ["owner/dense", "owner--dense", None]]
+    index.write_text(render.compared("models", ["model_id", "slug", "parameters"], rows), encoding="utf-8")
+    try:
+        page = opened(watched, site, "")
+        page.get_by_label("Add a model").fill(" Dense")
+        expect(page.locator("#hits li").first).to_have_text("owner/dense")
+        assert page.locator("#hits li").count() == 12
+        page.get_by_label("Add a model").press("Enter")
+        expect(page.locator("#verdict")).to_have_text("Choose one more model to put beside owner/dense.")
+    finally:
+        index.write_text(usual, encoding="utf-8")
 
 
 def test_links_of_models_and_devices_lead_here(site: Path, watched: Watched) -> None:
@@ -239,7 +258,7 @@ def test_unknown_is_told_as_unknown(site: Path, watched: Watched) -> None:
     assert row(page, "KV cache per 1,000 tokens")[0] == "unknown"
     assert row(page, "Device A")[0] == "? unknown"
     assert page.locator("#difference .headlines li").all_inner_texts() == [
-        "unknown of one of them: 3 devices: Device A, Device B and Device C"
+        "unknown of at least one: 3 devices: Device A, Device B and Device C"
     ]
     text = page.locator("#compared").inner_text()
     assert not re.search(r"null|undefined|NaN|\[object", text)
