@@ -87,6 +87,17 @@ def test_which_devices_hold_one_and_not_another(site: Path, watched: Watched) ->
     assert page.locator("#difference .count").inner_text() == "1 of 3 rows"
 
 
+def test_a_table_that_is_gone_listens_no_more(site: Path, watched: Watched) -> None:
+    """It would take the filter of the new one, which it does not know, out of the address."""
+    page = opened(watched, site, BOTH)
+    page.get_by_label("Add a model").fill("name")
+    page.get_by_label("Add a model").press("Enter")
+    expect(page.get_by_label("Who fits")).to_contain_text("only owner/dense and owner/name")
+    page.evaluate("location.hash = 'difference.fits=only owner/dense and owner/name'")
+    expect(page.locator("#difference .count")).to_have_text("1 of 3 rows")
+    assert "difference.fits=only" in page.url
+
+
 def test_devices_are_chosen_by_the_address(site: Path, watched: Watched) -> None:
     page = opened(watched, site, "?devices=device-a,device-b,device-c")
     expect(page.locator("#verdict")).to_have_text(
