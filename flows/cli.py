@@ -36,7 +36,16 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Which models of the Hugging Face Hub run on which hardware, at which precision, context and price.",
+    help="""Which models of the Hugging Face Hub run on which hardware, at which precision, context and price.
+
+    hubfit check Qwen/Qwen3-8B --gpu auto  # one model on this machine, now
+
+    hubfit nightly --list my-models.txt  # all of a list, as a report and a database
+
+    hubfit sql "FROM best_fit WHERE gpu = 'nvidia-rtx-4090-24gb' LIMIT 5"  # ask the last night
+
+    hubfit plan demand.csv  # what to rent or buy for a demand
+    """,
 )
 
 

@@ -125,7 +125,8 @@ def planned(night: Night, measured: pl.DataFrame, found: MeasuredModels) -> pl.D
         estimator.weight_plans(
             shapes, found.overrides, formats.sort("precision_ix"), residencies, mxfp4_ffn_columns=columns
         ).with_columns(mxfp4_ffn_columns=pl.lit(columns))
-        for columns in measured["mxfp4_ffn_columns"].unique().sort()
+        # a site of whose devices nothing was measured has no row
+        for columns in measured["mxfp4_ffn_columns"].unique().sort().to_list() or [MXFP4_FFN]
     )
     # only numbers of devices that were measured, for the same reason
     weights = weights.filter(pl.col("degree").is_in(measured["degree"].unique().drop_nulls().implode()))

@@ -384,3 +384,17 @@ def test_models_that_the_snapshot_lacks_are_those_of_the_night(
 def test_versions(version: str | None, range_: str | None, expected: bool | None) -> None:
     frame = pl.DataFrame({"version": [version], "range": [range_]}, schema={"version": pl.String, "range": pl.String})
     assert frame.select(is_in_range(pl.col("version"), pl.col("range"))).item() is expected
+
+
+@pytest.mark.parametrize("gpu", ["nvidia-rtx-4090-24gb", "google-tpu-v4-32gb"])
+def test_a_site_of_whose_devices_nothing_was_measured_has_a_night(tmp_path: Path, gpu: str) -> None:
+    """Rows that name other formats and devices are left out of its ledger, and of what is planned."""
+    database = night_database(
+        tmp_path,
+        ["openai-community/gpt2"],
+        "train-full-2k",
+        [{"gradient_checkpointing": "true"}],
+        [gpu],
+        precisions=("bf16", "stored"),
+    )
+    assert {row["gpu"] for row in rows_of(database)} <= {gpu, None}
