@@ -29,8 +29,9 @@
   element("br", {}, label);
   var select = element("select", {}, label);
   heats.forEach(function (heat, i) { element("option", { value: i, textContent: heat.title }, select); });
-  var said = element("output", { textContent: "Point at a cell, or move with the arrow keys." }, place);
-  said.setAttribute("aria-live", "polite");
+  var said = element("output", { textContent: "Point at a cell, or move with the arrow keys; Enter opens the device." }, place);
+  // The cell that has the focus says the same itself, with its row; twice would be noise.
+  said.setAttribute("aria-live", "off");
   var map = element("div", { className: "map" }, place);
   var left = element("p", { className: "note" }, place);
 
@@ -79,12 +80,14 @@
 
   function block(heat, name, indices) {
     var table = element("table", {});
+    table.setAttribute("role", "grid");
     table.setAttribute("aria-label", "Verdict of each precision on each device: " + name + ", " + heat.title);
     element("caption", { textContent: written(name) }, table);
     var head = table.createTHead().insertRow(), before = null;
     element("th", { scope: "col", textContent: "GiB" }, head);
     indices.forEach(function (i) {
       var amount = gib(devices[i]), th = element("th", { scope: "col", title: devices[i].name }, head);
+      th.setAttribute("aria-label", devices[i].name);
       if (amount !== before) {
         th.className = "step";
         element("span", { textContent: amount ? String(amount) : "?" }, th);
@@ -132,11 +135,12 @@
   map.addEventListener("keydown", function (event) {
     var td = event.target, moves = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
     if (isCell(td) && event.key === "Enter") open(td);
-    if (!isCell(td) || !moves[event.key]) return;
+    var ends = { Home: td.parentNode.cells && td.parentNode.cells[1], End: td.parentNode.lastChild };
+    if (!isCell(td) || !(moves[event.key] || ends[event.key])) return;
     event.preventDefault();
-    var rows = td.closest("tbody").rows, move = moves[event.key];
+    var rows = td.closest("tbody").rows, move = moves[event.key] || [0, 0];
     var row = rows[Array.prototype.indexOf.call(rows, td.parentNode) + move[0]];
-    var next = row && row.cells[td.cellIndex + move[1]];
+    var next = ends[event.key] || row && row.cells[td.cellIndex + move[1]];
     if (next && isCell(next)) {
       td.tabIndex = -1;
       next.tabIndex = 0;

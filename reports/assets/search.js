@@ -4,6 +4,7 @@
   var list = JSON.parse(document.getElementById("search-index").textContent);
   var lower = list.map(function (entry) { return entry[0].toLowerCase(); });
   var input = document.getElementById("q"), hits = document.getElementById("hits");
+  var told = document.getElementById("found");
   // Enter opens the first hit.
   input.form.addEventListener("submit", function (event) {
     event.preventDefault();
@@ -23,6 +24,8 @@
       li.appendChild(kind);
       return li;
     }));
+    // Who listens hears how many there are, not the whole list again at every key.
+    told.textContent = !words.length ? "" : found.length ? found.length + (found.length === 1 ? " hit" : " hits") : "nothing found";
     if (words.length && !found.length) {
       var none = document.createElement("li");
       none.textContent = "nothing found";

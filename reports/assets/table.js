@@ -1,7 +1,8 @@
 // Big tables: sorted, filtered and drawn in the page from the JSON beside them; only the visible rows exist.
 (function () {
   "use strict";
-  var AHEAD = 12;
+  // Rows drawn out of sight, rows on paper, and from how many rows on the keyboard has a way past them.
+  var AHEAD = 12, ON_PAPER = 40, MANY = 20;
   var GIB = Math.pow(2, 30);
   var NUMERIC = { bytes: true, count: true, usd: true, cost: true, parameters: true, share: true };
   var WORDS = { fits: "● fits", tight: "◐ tight", sharded: "◫ sharded", offload: "◇ offload", too_big: "○ too big",
@@ -156,10 +157,19 @@
     var count = element("span", { className: "count" }, controls);
     count.setAttribute("role", "status");
 
+    if (all.length > MANY) {
+      var over = element("button", { type: "button", className: "over", textContent: "Skip the rows" }, controls);
+      over.addEventListener("click", function () {
+        source.tabIndex = -1;
+        source.focus();
+      });
+    }
     var box = element("div", { className: "rows", tabIndex: 0 });
     box.setAttribute("role", "region");
     box.setAttribute("aria-label", section.querySelector("h2").textContent);
     section.insertBefore(box, source);
+    var onPaper = element("p", { className: "note on-paper" });
+    section.insertBefore(onPaper, source);
     var table = element("table", {}, box), head = element("tr", {}, element("thead", {}, table));
     var body = element("tbody", {}, table);
     var heads = columns.map(function (column, i) {
@@ -233,27 +243,43 @@
     function draw(everything) {
       var first = everything ? 0 : Math.max(0, Math.floor(box.scrollTop / height) - AHEAD);
       var last = first + Math.ceil((box.clientHeight || 700) / height) + 2 * AHEAD;
-      last = Math.min(shown.length, everything ? 500 : last);
+      last = Math.min(shown.length, everything ? ON_PAPER : last);
       first = Math.min(first, last);
       var fragment = document.createDocumentFragment();
       fragment.appendChild(spacer(first));
       for (var i = first; i < last; i++) {
-        var tr = document.createElement("tr"), row = all[shown[i]];
-        for (var c = 0; c < columns.length; c++) tr.appendChild(cell(row[c], columns[c].kind));
-        fragment.appendChild(tr);
+        var made = document.createElement("tr"), row = all[shown[i]];
+        made.dataset.at = shown[i];
+        for (var c = 0; c < columns.length; c++) made.appendChild(cell(row[c], columns[c].kind));
+        fragment.appendChild(made);
       }
       if (!shown.length) {
         var none = element("tr", {}, fragment);
         element("td", { colSpan: columns.length, className: "none", textContent: "No row matches the filter." }, none);
       }
       fragment.appendChild(spacer(shown.length - last));
+      // What had the focus is drawn anew; where it went out of sight, the keys still scroll the box.
+      var had = body.contains(document.activeElement) ? document.activeElement : null, tr = had && had.closest("tr");
+      var which = had && Array.prototype.indexOf.call(tr.querySelectorAll("a"), had);
       body.replaceChildren(fragment);
+      if (had) {
+        var again = body.querySelectorAll('tr[data-at="' + tr.dataset.at + '"] a')[which] || box;
+        again.focus({ preventScroll: true });
+      }
       // All rows are one line high; how high depends on the reader's fonts.
       var measured = last > first ? body.rows[1].getBoundingClientRect().height : 0;
       if (measured && Math.abs(measured - height) > 0.01) {
         height = measured;
         draw(everything);
       }
+    }
+
+    function print() {
+      var printed = Math.min(shown.length, ON_PAPER), isPart = printed < all.length;
+      onPaper.hidden = !isPart;
+      onPaper.textContent = isPart ? "On paper: " + (printed < shown.length ? "the first " + printed + " of " : "") + count.textContent
+        + ", as the page was filtered and sorted; all are on the page, with a CSV file." : "";
+      draw(true);
     }
 
     function spacer(rows) {
@@ -300,7 +326,7 @@
       requestAnimationFrame(function () { waiting = false; draw(); });
     });
     window.addEventListener("hashchange", function () { read(); refresh(); }, listening);
-    window.addEventListener("beforeprint", function () { draw(true); }, listening);
+    window.addEventListener("beforeprint", function () { print(); }, listening);
     window.addEventListener("afterprint", function () { draw(); }, listening);
     read();
     refresh();
