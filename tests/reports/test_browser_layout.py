@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 from chromium import CHROMIUM, NO_CHROMIUM, Watched, write
 from made_up import pages
+from made_up_night import CHAT, NIGHT
 from playwright.sync_api import Page
+
+from reports import render
+from reports.model import Column, IndexPage, Table
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 PATHS = sorted(pages())
@@ -146,3 +150,16 @@ def test_a_report_of_ten_thousand_rows_is_a_few_sheets(site: Path, watched: Watc
     watched.page.goto((site / "devices/device-a.html").as_uri())
     sheets = re.findall(rb"/Type\s*/Page\b", watched.page.pdf(format="A4"))
     assert 1 <= len(sheets) <= 5
+
+
+def test_on_paper_a_table_of_many_columns_lies_across(site: Path, watched: Watched) -> None:
+    columns = tuple(Column(f"c{n}", f"Column {n}", "text") for n in range(10))
+    for name, shown in (("wide", columns), ("narrow", columns[:9])):
+        table = Table("wide", "Wide", "v", shown, [["words"] * len(shown)])
+        (site / "devices" / f"{name}.html").write_text(
+            render.listing(IndexPage(NIGHT, "devices", CHAT, table)), encoding="utf-8"
+        )
+        watched.page.goto((site / "devices" / f"{name}.html").as_uri())
+        file = watched.page.pdf(prefer_css_page_size=True)
+        boxes = re.findall(rb"/MediaBox \[0 0 (\d+) (\d+)\]", file)
+        assert any(int(width) > int(height) for width, height in boxes) == (name == "wide")
