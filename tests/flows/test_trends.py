@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +112,28 @@ def few(folder: Path, *workloads: str) -> Path:
     return folder
 
 
-@pytest.fixture
-def what_if(tmp_path: Path) -> Path:
-    return few(tmp_path / "what-if", "min-8k", "chat-8k")
+@pytest.fixture(scope="module")
+def what_if(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return few(tmp_path_factory.mktemp("catalogs") / "what-if", "min-8k", "chat-8k")
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "it's data"
+
+
+@pytest.fixture(scope="module")
+def two_published(tmp_path_factory: pytest.TempPathFactory, what_if: Path) -> tuple[Path, list[str]]:
+    """A data folder with two nights of one model, and their ids; whoever goes on from there takes a copy."""
+    data = tmp_path_factory.mktemp("published") / "data"
+    return data, [run(data, what_if).name for _ in range(2)]
+
+
+@pytest.fixture
+def after_two(two_published: tuple[Path, list[str]], data: Path) -> list[str]:
+    """The ids of two nights that are published in `data`."""
+    shutil.copytree(two_published[0], data, symlinks=True)
+    return two_published[1]
 
 
 def run(data: Path, what_if: Path, *models: str) -> Path:
@@ -169,49 +184,48 @@ def test_every_published_night_is_there_once(data: Path, what_if: Path) -> None:
     assert len(list((data / "lake" / "trends").glob("run=*"))) == 3
 
 
-def test_a_night_that_died_behind_its_build_was_never_published(data: Path, what_if: Path) -> None:
-    first = run(data, what_if)
+def test_a_night_that_died_behind_its_build_was_never_published(
+    data: Path, what_if: Path, after_two: list[str]
+) -> None:
     died = dies_behind_its_build(data, what_if, *MODELS[:2])
     other = run(data, what_if, *MODELS[:3])
     assert died != other.name
-    assert counted(other) == [(first.name, 1.0), (other.name, 3.0)]
+    assert counted(other) == [*((published, 1.0) for published in after_two), (other.name, 3.0)]
 
 
-def test_figures_outlive_the_night_that_wrote_them(data: Path, what_if: Path) -> None:
-    first, second = run(data, what_if), run(data, what_if)
-    assert publication.retire(data, keep=1) == [first.name]
-    assert not (data / "lake" / "models" / f"run={first.name}").exists()
+def test_figures_outlive_the_night_that_wrote_them(data: Path, what_if: Path, after_two: list[str]) -> None:
+    first = after_two[0]
+    assert publication.retire(data, keep=1) == [first]
+    assert not (data / "lake" / "models" / f"run={first}").exists()
     third = run(data, what_if)
-    assert with_figures(third) == [first.name, second.name, third.name]
+    assert with_figures(third) == [*after_two, third.name]
 
 
 def test_damaged_figures_are_left_out_and_older_nights_have_none(
-    data: Path, what_if: Path, caplog: pytest.LogCaptureFixture
+    data: Path, what_if: Path, after_two: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """What `runs` has of them is there all the same."""
-    first, second, third = (run(data, what_if) for _ in range(3))
-    [cut] = lake.parts(data, "trends", first.name)
+    third = run(data, what_if)
+    [cut], [older] = (lake.parts(data, "trends", run_id) for run_id in after_two)
     cut.write_bytes(cut.read_bytes()[:-6])
-    [older] = lake.parts(data, "trends", second.name)
     older.unlink()
     fourth = run(data, what_if)
     assert with_figures(fourth) == [third.name, fourth.name]
-    assert [run_id for run_id, _ in counted(fourth)] == [first.name, second.name, third.name, fourth.name]
+    assert [run_id for run_id, _ in counted(fourth)] == [*after_two, third.name, fourth.name]
     assert f"{cut} is damaged" in caplog.text
 
 
-def test_parts_of_other_versions_are_read_as_they_are(data: Path, what_if: Path) -> None:
+def test_parts_of_other_versions_are_read_as_they_are(data: Path, what_if: Path, after_two: list[str]) -> None:
     """An older one lacked a topic and a column; a newer one has another column."""
-    first, second = run(data, what_if), run(data, what_if)
-    [older], [newer] = lake.parts(data, "trends", first.name), lake.parts(data, "trends", second.name)
+    [older], [newer] = (lake.parts(data, "trends", run_id) for run_id in after_two)
     lake.write(pl.read_parquet(older).filter(pl.col("topic") != "fit").drop("workload"), older)
     lake.write(pl.read_parquet(newer).with_columns(more=pl.lit("x")), newer)
     third = run(data, what_if)
     found = asked(
         third / publication.DATABASE, "SELECT DISTINCT run_id FROM trends WHERE topic = 'fit' ORDER BY run_id"
     )
-    assert found == [(second.name,), (third.name,)]
-    assert with_figures(third) == [first.name, second.name, third.name]
+    assert found == [(after_two[1],), (third.name,)]
+    assert with_figures(third) == [*after_two, third.name]
 
 
 def test_what_another_workload_held_is_not_compared(tmp_path: Path, data: Path, what_if: Path) -> None:
@@ -240,8 +254,7 @@ def test_a_site_that_serves_nothing_has_no_fit(tmp_path: Path, data: Path) -> No
     assert "what devices hold is unknown" in html
 
 
-def test_the_page_of_a_second_night_says_what_moved(data: Path, what_if: Path) -> None:
-    run(data, what_if)
+def test_the_page_of_a_later_night_says_what_moved(data: Path, what_if: Path, after_two: list[str]) -> None:
     night = run(data, what_if, *MODELS)
     html = (night / "report" / "trends.html").read_text(encoding="utf-8")
     # 24 GiB hold gpt2, which is all; then three of four
